@@ -1,0 +1,40 @@
+# Needs Python ≥ 3.11 with venv, make, and a package index. Everything is put into .venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+RECIPE ?= configs/quickstart.yaml
+
+.PHONY: run test check fix install clean
+
+run: $(VENV)/.installed  ## install and run RECIPE
+	$(BIN)/decant run $(RECIPE)
+
+test: $(VENV)/.installed-dev  ## install and run the tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev  ## what must hold before a commit
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python configs/quickstart/build_pairs.py --check
+
+fix: $(VENV)/.installed-dev  ## format and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Decant needs Python 3.11 or newer, this is %d.%d" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet torch -c constraints.txt
+	$(BIN)/python -m pip install --quiet -e '.[quickstart]' -c constraints.txt
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -e '.[dev]' -c constraints.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) runs dist .mypy_cache .ruff_cache .pytest_cache
