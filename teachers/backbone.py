@@ -1,0 +1,142 @@
+"""Loading of transformers backbones and their tokenizers from a checked local folder."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+import transformers
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+
+from teachers.errors import InputError
+
+UNUSED_HEADS = ("pooler.", "cls.", "lm_head.", "classifier.", "discriminator_predictions.", "decoder.", "vocab_")
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """The fast tokenizer of a model folder, with a padding token.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+
+    """
+    try:
+        with quiet_transformers():
+            tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True)
+    except Exception as error:  # tokenizers raises bare Exception on a damaged file
+        raise InputError(f"{folder}: its tokenizer cannot be loaded ({_first_line(error)})") from error
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise InputError(f"{folder}: only a slow tokenizer is there; Decant needs tokenizer.json")
+    if tokenizer.pad_token_id is None:
+        raise InputError(f"{folder}: its tokenizer has no padding token; set pad_token in tokenizer_config.json")
+    return tokenizer
+
+
+def load_backbone(
+    folder: Path, auto_class: Any, *, dropout: float | None = None, for_training: bool = False, **options: Any
+) -> PreTrainedModel:
+    """A transformers model in float32 from safetensors; every weight of its body must be in the file.
+
+    Args:
+        folder: checked by `teachers.reference.check_model_folder`.
+        auto_class: AutoModel or AutoModelForSequenceClassification.
+        dropout: every dropout of the model, 0..1; default: as its config says.
+        for_training: take the attention that trains fastest: eager on a CPU (1.25 times sdpa in bfloat16).
+        options: passed on to its config, such as `num_labels`.
+
+    Raises:
+        InputError: unknown architecture, damaged or foreign weights, or weights missing for the body.
+
+    """
+    try:
+        with quiet_transformers():
+            config = AutoConfig.from_pretrained(folder, local_files_only=True, **options)
+            _set_dropout(config, dropout)
+            model_class = auto_class._model_mapping.get(type(config), None)
+            if model_class is None:
+                raise InputError(f"{folder}: model type {config.model_type!r} has no encoder that Decant can use")
+            extra: dict[str, Any] = {}
+            if for_training and not torch.cuda.is_available():
+                extra["attn_implementation"] = "eager"
+            if "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
+                extra["add_pooling_layer"] = False
+            model, info = auto_class.from_pretrained(
+                folder,
+                config=config,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                dtype=torch.float32,
+                output_loading_info=True,
+                **extra,
+            )
+    except InputError:
+        raise
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{folder}: the model cannot be loaded ({_first_line(error)})") from error
+    missing = [name for name in info["missing_keys"] if not _is_head(name)]
+    if missing:
+        raise InputError(f"{folder}: {len(missing)} weights of the model are not in its file, such as {missing[0]!r}")
+    return cast(PreTrainedModel, model)
+
+
+def has_trained_head(folder: Path) -> bool:
+    """Whether the folder's config names a sequence-classification architecture, so its head was trained."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return any(name.endswith("ForSequenceClassification") for name in config.get("architectures") or [])
+
+
+def max_tokens(folder: Path, tokenizer: PreTrainedTokenizerFast, *, single: bool = True) -> int:
+    """The most tokens an input may have, specials included: what fits the position table and the tokenizer.
+
+    Args:
+        single: whether the input is one text, for which a sentence-transformers folder may state less.
+
+    """
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    positions = int(getattr(config, "max_position_embeddings", 512) or 512)
+    if config.model_type in {"roberta", "xlm-roberta", "camembert", "mpnet"}:
+        positions -= 2  # positions start at padding_idx + 1
+    limit = min(positions, int(tokenizer.model_max_length))
+    sentence_config = folder / "sentence_bert_config.json"
+    if single and sentence_config.is_file():
+        stated = json.loads(sentence_config.read_text(encoding="utf-8")).get("max_seq_length")
+        limit = min(limit, int(stated)) if stated else limit
+    return limit
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Silence transformers' own log and weight-loading bar: what matters of it is checked and raised here."""
+    logging = transformers.utils.logging
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
+
+
+def _set_dropout(config: Any, dropout: float | None) -> None:
+    for name, value in list(vars(config).items()):
+        if dropout is not None and "dropout" in name and isinstance(value, int | float):
+            setattr(config, name, dropout)
+
+
+def _is_head(name: str) -> bool:
+    return any(part in f".{name}" for part in (f".{head}" for head in UNUSED_HEADS)) or name.startswith(
+        ("score.", "head.", "pre_classifier.")
+    )
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:200] if lines else ''}".rstrip(": ")

@@ -1,0 +1,188 @@
+"""SentenceEncoder: a backbone and a pooling; an embedding teacher, and what students are cut from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerFast
+
+from teachers.backbone import load_backbone, load_tokenizer, max_tokens, quiet_transformers
+from teachers.batches import padded, sorted_batches
+from teachers.errors import InputError
+from teachers.pooling import PoolingKind, pool, pooled_width, token_states
+from teachers.reference import resolve_model
+
+Progress = Callable[[int], None]
+POOLING_MODES = {"mean": "pooling_mode_mean_tokens", "cls": "pooling_mode_cls_token"}
+LEGACY_MODES = (
+    "pooling_mode_cls_token", "pooling_mode_mean_tokens", "pooling_mode_max_tokens",
+    "pooling_mode_mean_sqrt_len_tokens", "pooling_mode_weightedmean_tokens", "pooling_mode_lasttoken",
+)  # fmt: skip
+OWN_CONFIG = "decant_encoder.json"
+
+
+class SentenceEncoder(nn.Module):
+    """Text → unit vector.
+
+    Args:
+        max_length: the most tokens a text may have, specials included.
+        dim: output width, 1..pooled width; fewer keeps the first dimensions.
+
+    """
+
+    def __init__(
+        self,
+        backbone: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerFast,
+        pooling: PoolingKind = "mean",
+        max_length: int = 128,
+        dim: int | None = None,
+    ) -> None:
+        super().__init__()
+        width = pooled_width(backbone.config.hidden_size, pooling)
+        if dim is not None and not 1 <= dim <= width:
+            raise InputError(f"dim {dim} is outside 1..{width}, the width of this encoder's vectors")
+        self.backbone = backbone
+        self.tokenizer = tokenizer
+        self.pooling: PoolingKind = pooling
+        self.max_length = max_length
+        self.dim = dim or width
+
+    @property
+    def layers(self) -> int:
+        """Number of transformer layers."""
+        return int(self.backbone.config.num_hidden_layers)
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of the backbone's token states."""
+        return int(self.backbone.config.hidden_size)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Token states [batch, length, dim] and unit sentence vectors [batch, dim], both float32.
+
+        Args:
+            input_ids: int64 [batch, length].
+            attention_mask: int64 [batch, length], 1 for a token.
+
+        """
+        output = self.backbone(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            output_hidden_states=self.pooling == "concat_top_mean",
+        )
+        hidden = output.hidden_states if self.pooling == "concat_top_mean" else (output.last_hidden_state,)
+        states = token_states(hidden, self.pooling)[..., : self.dim]
+        return states, functional.normalize(pool(states, attention_mask, self.pooling), dim=-1)
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, specials included, cut at `max_length`."""
+        if not texts:
+            return []
+        encoded = self.tokenizer(
+            list(texts), truncation=True, max_length=self.max_length, padding=False, return_attention_mask=False
+        )
+        return list(encoded["input_ids"])
+
+    @torch.inference_mode()
+    def encode(
+        self, texts: Sequence[str], batch_size: int = 32, progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        """Unit vectors, float32 [texts, dim], in the order of the texts; batches are of like length."""
+        vectors = np.zeros((len(texts), self.dim), np.float32)
+        ids = self.tokenize(texts)
+        was_training = self.training
+        self.eval()
+        device = next(self.parameters()).device
+        for rows in sorted_batches([len(row) for row in ids], batch_size):
+            input_ids, mask = padded([ids[row] for row in rows], int(self.tokenizer.pad_token_id))
+            vectors[rows] = self(input_ids.to(device), mask.to(device))[1].float().cpu().numpy()
+            if progress is not None:
+                progress(len(rows))
+        self.train(was_training)
+        return vectors
+
+    def save(self, folder: Path) -> None:
+        """Write safetensors, config, tokenizer, and the files that sentence-transformers loads a model by.
+
+        `concat_top_mean` has no counterpart there: such a folder gets no modules.json, lest it be loaded wrongly.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        with quiet_transformers():
+            self.backbone.save_pretrained(folder)
+            self.tokenizer.model_max_length = self.max_length
+            self.tokenizer.save_pretrained(folder)
+        _write_json(folder / "sentence_bert_config.json", {"max_seq_length": self.max_length, "do_lower_case": False})
+        _write_json(folder / OWN_CONFIG, {"pooling": self.pooling, "dim": self.dim, "max_length": self.max_length})
+        if self.pooling in POOLING_MODES:
+            self._save_modules(folder)
+
+    def _save_modules(self, folder: Path) -> None:
+        modules = ["Transformer", "Pooling", "Normalize"]
+        paths = ["", "1_Pooling", "2_Normalize"]
+        entries = [
+            {"idx": index, "name": str(index), "path": path, "type": f"sentence_transformers.models.{module}"}
+            for index, (module, path) in enumerate(zip(modules, paths, strict=True))
+        ]
+        _write_json(folder / "modules.json", entries)
+        pooling: dict[str, object] = {mode: mode == POOLING_MODES[self.pooling] for mode in LEGACY_MODES}
+        pooling |= {"word_embedding_dimension": self.dim, "pooling_mode": self.pooling, "include_prompt": True}
+        _write_json(folder / "1_Pooling" / "config.json", pooling)
+        _write_json(folder / "2_Normalize" / "config.json", {})
+        _write_json(
+            folder / "config_sentence_transformers.json",
+            {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": "cosine"},
+        )
+
+    @classmethod
+    def load(
+        cls,
+        reference: str | Path,
+        max_length: int | None = None,
+        pooling: PoolingKind | None = None,
+        **options: Any,
+    ) -> SentenceEncoder:
+        """An encoder from a model reference; pooling and length as its folder says, unless given.
+
+        Args:
+            options: `dropout` and `for_training` of `load_backbone`.
+
+        Raises:
+            InputError: the reference cannot be loaded, or `max_length` is above what the model can take.
+
+        """
+        folder = resolve_model(reference)
+        tokenizer = load_tokenizer(folder)
+        backbone = load_backbone(folder, AutoModel, **options)
+        own = json.loads((folder / OWN_CONFIG).read_text(encoding="utf-8")) if (folder / OWN_CONFIG).is_file() else {}
+        limit = max_tokens(folder, tokenizer)
+        if max_length is not None and not 2 < max_length <= limit:
+            raise InputError(f"max_length {max_length} is outside 3..{limit}, what {folder} can take")
+        chosen = pooling or own.get("pooling") or _stated_pooling(folder)
+        dim = own.get("dim") if chosen == own.get("pooling") else None
+        return cls(backbone, tokenizer, chosen, max_length or limit, dim)
+
+
+def _stated_pooling(folder: Path) -> PoolingKind:
+    config = folder / "1_Pooling" / "config.json"
+    if not config.is_file():
+        return "mean"
+    stated = json.loads(config.read_text(encoding="utf-8"))
+    if stated.get("pooling_mode") == "cls" or stated.get("pooling_mode_cls_token"):
+        return "cls"
+    if stated.get("pooling_mode") == "mean" or stated.get("pooling_mode_mean_tokens"):
+        return "mean"
+    raise InputError(f"{config}: its pooling is not supported; mean and cls are")
+
+
+def _write_json(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

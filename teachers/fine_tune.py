@@ -1,0 +1,99 @@
+"""Fine-tuning of a cross-encoder on labelled pairs in Lightning: wiring only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from teachers.cross_encoder import CrossEncoder, Pair
+from teachers.fit import Batch, BatchStream, FitSettings, adamw, fit
+from teachers.progress import Watch, unwatched
+
+TaskKind = Literal["regression", "binary", "multiclass"]
+Metric = Callable[[NDArray[np.float32]], float]
+
+
+class FineTuneSettings(FitSettings, frozen=True, extra="forbid"):
+    """How a teacher is fine-tuned."""
+
+    max_length: int = Field(128, ge=4, le=8192, description="tokens a pair, specials included; the longer text is cut")
+
+
+def task_loss(outputs: Tensor, labels: Tensor, kind: TaskKind) -> Tensor:
+    """The task's own loss, a scalar: mean squared error, binary or multi-class cross-entropy on raw logits.
+
+    Args:
+        outputs: raw logits, [batch, 1] or [batch, classes].
+        labels: float32 [batch] in 0..1 for regression and binary, class numbers for multi-class.
+
+    """
+    if kind == "multiclass":
+        return functional.cross_entropy(outputs, labels.long())
+    if kind == "binary":
+        return functional.binary_cross_entropy_with_logits(outputs[:, 0], labels.float())
+    return functional.mse_loss(outputs[:, 0], labels.float())
+
+
+def fine_tune(
+    teacher: CrossEncoder,
+    pairs: Sequence[Pair],
+    labels: NDArray[Any],
+    kind: TaskKind,
+    dev_pairs: Sequence[Pair],
+    dev_metric: Metric,
+    folder: Path,
+    settings: FineTuneSettings,
+    *,
+    seed: int,
+    watch: Watch = unwatched,
+) -> CrossEncoder:
+    """Train `teacher` in place and return it with the weights that were best on dev.
+
+    Args:
+        dev_metric: logits of the dev pairs → the task's metric, higher is better.
+        folder: checkpoints and logs; a folder left by a killed run is continued.
+
+    """
+    ids, types = teacher.tokenize(pairs)
+
+    def collate(rows: NDArray[np.int64]) -> Batch:
+        batch = teacher.collate([ids[row] for row in rows], None if types is None else [types[row] for row in rows])
+        return batch | {"labels": torch.as_tensor(labels[rows], dtype=torch.float32)}
+
+    stream = BatchStream([len(row) for row in ids], collate, settings.batch_size, seed)
+    module = _FineTuning(teacher, kind, settings, len(stream))
+    fit(
+        module,
+        stream,
+        lambda: dev_metric(teacher.score(dev_pairs)),
+        folder,
+        settings,
+        seed=seed,
+        label="teacher",
+        watch=watch,
+    )
+    return teacher.eval()
+
+
+class _FineTuning(LightningModule):
+    def __init__(self, teacher: CrossEncoder, kind: TaskKind, settings: FitSettings, batches: int) -> None:
+        super().__init__()
+        self.teacher, self.kind, self.settings, self.batches = teacher, kind, settings, batches
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        labels = batch.pop("labels")
+        loss = task_loss(self.teacher(**batch), labels, self.kind)
+        self.log("loss", loss)
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        return adamw(self, self.settings, self.batches)

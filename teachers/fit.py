@@ -1,0 +1,287 @@
+"""One training run in Lightning: resumes where it was killed, keeps the best weights, stops early.
+
+Dropout is seeded by step and batches by epoch, so a resumed run takes the very steps that an undisturbed run takes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from teachers.batches import bucketed_batches
+from teachers.errors import InputError
+from teachers.progress import Advance, Watch, unwatched
+
+Batch = dict[str, Tensor]
+DEV_METRIC = "dev"
+CHECKPOINT_SECONDS = 60.0
+NO_DECAY = ("bias", "norm")
+HEADS = ("classifier", "pre_classifier", "pooler", "comparator", "head", "score")
+
+
+class FitSettings(BaseModel, frozen=True, extra="forbid"):
+    """Optimisation, the same for teachers and students."""
+
+    epochs: int = Field(3, ge=0, le=1000, description="passes over the training pairs; 0 trains nothing")
+    learning_rate: float = Field(5.0e-5, gt=0, lt=1, description="peak of AdamW's learning rate")
+    batch_size: int = Field(32, ge=2, le=4096, description="pairs a batch")
+    accumulate: int = Field(1, ge=1, le=1024, description="batches an optimiser step")
+    warmup_share: float = Field(0.1, ge=0, le=1, description="share of the steps in which the rate rises from 0")
+    head_rate: float = Field(1.0, gt=0, le=1000, description="learning rate of a new head, times the body's")
+    dropout: float = Field(0.0, ge=0, lt=1, description="every dropout while training; 0 is a quarter faster on a CPU")
+    weight_decay: float = Field(0.01, ge=0, le=1, description="AdamW's decay; none on biases and norms")
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    patience: int = Field(2, ge=1, description="epochs without a better dev metric before training stops")
+    precision: Literal["auto", "32-true", "bf16-mixed"] = Field(
+        "auto", description="auto: bf16-mixed where the processor multiplies bfloat16 natively, 32-true elsewhere"
+    )
+
+
+class BatchStream:
+    """The batches of every epoch, each drawn from its seed and epoch alone; one iteration gives one epoch."""
+
+    def __init__(
+        self, lengths: Sequence[int], collate: Callable[[NDArray[np.int64]], Batch], batch_size: int, seed: int
+    ) -> None:
+        self.lengths, self.collate, self.batch_size, self.seed = lengths, collate, batch_size, seed
+        self.epoch, self.skip = 0, 0
+
+    def __len__(self) -> int:
+        return len(self.batches(0))
+
+    def batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        """Row numbers of each batch of this epoch."""
+        return bucketed_batches(self.lengths, self.batch_size, np.random.default_rng([self.seed, epoch]))
+
+    def start_at(self, epoch: int, batch: int) -> None:
+        """Let the next iteration begin at this batch of this epoch."""
+        self.epoch, self.skip = epoch, batch
+
+    def __iter__(self) -> Iterator[Batch]:
+        rows = self.batches(self.epoch)[self.skip :]
+        self.epoch, self.skip = self.epoch + 1, 0
+        return (self.collate(batch) for batch in rows)
+
+
+def fit(
+    module: LightningModule,
+    stream: BatchStream,
+    dev: Callable[[], float],
+    folder: Path,
+    settings: FitSettings,
+    *,
+    seed: int,
+    label: str,
+    watch: Watch = unwatched,
+) -> None:
+    """Train `module` in place and leave the weights that were best on dev in it.
+
+    Args:
+        dev: the metric on dev, higher is better; asked at the end of each epoch.
+        folder: checkpoints, the best weights and the logs; a folder left by a killed run is continued.
+
+    Raises:
+        InputError: fewer training rows than two, or a loss that is not a number.
+
+    """
+    if len(stream.lengths) < 2:
+        raise InputError(f"{label}: {len(stream.lengths)} training pairs are too few; at least 2 are needed")
+    folder.mkdir(parents=True, exist_ok=True)
+    keeper = _Keeper(folder, dev, seed)
+    if settings.epochs == 0:
+        return
+    resume = _resume(folder, stream)
+    trainer = _trainer(folder, settings, [keeper, _stopper(settings)], len(stream))
+    total = settings.epochs * len(stream)
+    torch.manual_seed(seed)
+    with watch(label, total) as advance, _quiet_lightning():
+        trainer.callbacks.append(_Follow(advance, settings.epochs))  # type: ignore[attr-defined]
+        trainer.fit(module, train_dataloaders=stream, ckpt_path=resume, weights_only=resume is not None or None)
+    keeper.load_best(module)
+    keeper.last.unlink(missing_ok=True)
+
+
+def adamw(module: nn.Module, settings: FitSettings, batches: int) -> dict[str, Any]:
+    """AdamW without decay on biases and norms, heads at their own rate, linear warm-up and decay, for Lightning.
+
+    Args:
+        batches: batches an epoch.
+
+    """
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, weight in module.named_parameters():
+        if weight.requires_grad:
+            plain = any(part in name.lower() for part in NO_DECAY)
+            groups.setdefault((plain, not set(HEADS).isdisjoint(name.split("."))), []).append(weight)
+    rate_of = {False: settings.learning_rate, True: settings.learning_rate * settings.head_rate}
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": weights, "lr": rate_of[head], "weight_decay": 0.0 if plain else settings.weight_decay}
+            for (plain, head), weights in groups.items()
+        ]
+    )
+    steps = max(1, settings.epochs * -(-batches // settings.accumulate))
+    warmup = settings.warmup_share * steps
+
+    def rate(step: int) -> float:
+        return min(1.0, (step + 1) / max(1.0, warmup)) * max(0.0, (steps - step) / steps)
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def training_precision(settings: FitSettings) -> Literal["32-true", "bf16-mixed"]:
+    """What `auto` means on this machine."""
+    if settings.precision != "auto":
+        return settings.precision
+    if torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    able = torch.cpu.get_capabilities()
+    return "bf16-mixed" if able.get("avx512_bf16") or able.get("amx_bf16") else "32-true"
+
+
+def _trainer(folder: Path, settings: FitSettings, callbacks: list[Callback], batches: int) -> Trainer:
+    with _quiet_lightning():
+        return Trainer(
+            max_epochs=settings.epochs,
+            accelerator="auto",
+            devices=1,
+            precision=training_precision(settings),
+            accumulate_grad_batches=settings.accumulate,
+            gradient_clip_val=settings.clip,
+            logger=[
+                CSVLogger(folder, name="", version="csv"),
+                TensorBoardLogger(folder, name="", version="tensorboard"),
+            ],
+            log_every_n_steps=max(1, min(10, batches // settings.accumulate)),
+            callbacks=callbacks,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+
+
+def _stopper(settings: FitSettings) -> EarlyStopping:
+    return EarlyStopping(DEV_METRIC, mode="max", patience=settings.patience, check_on_train_epoch_end=True)
+
+
+def _resume(folder: Path, stream: BatchStream) -> Path | None:
+    last = folder / "last.ckpt"
+    if not last.is_file():
+        return None
+    loops = torch.load(last, map_location="cpu", weights_only=True)["loops"]["fit_loop"]
+    stream.start_at(
+        loops["epoch_progress"]["current"]["completed"],
+        loops["epoch_loop.batch_progress"]["current"]["completed"],
+    )
+    return last
+
+
+class _Keeper(Callback):
+    """Writes the last state (every minute and when interrupted) and the best weights; seeds dropout by step."""
+
+    def __init__(self, folder: Path, dev: Callable[[], float], seed: int) -> None:
+        self.last, self.best, self.record = folder / "last.ckpt", folder / "best.safetensors", folder / "best.json"
+        self.dev, self.seed, self.saved_at, self.high = dev, seed, time.monotonic(), float("-inf")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"high": self.high}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.high = state_dict["high"]
+
+    def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Batch, batch_idx: int) -> None:
+        torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch * trainer.num_training_batches + batch_idx)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        loss = outputs["loss"] if isinstance(outputs, dict) else outputs
+        if loss is not None and not torch.isfinite(loss):
+            raise InputError(f"the loss is {float(loss)} at step {trainer.global_step}; lower learning_rate")
+        late = time.monotonic() - self.saved_at > CHECKPOINT_SECONDS
+        if (
+            late
+            and batch_idx + 1 < trainer.num_training_batches
+            and (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        ):
+            self._save(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
+        metric = self.dev()
+        module.log(DEV_METRIC, metric)
+        if metric > self.high:
+            self.high = metric
+            _write(self.best, lambda path: save_file(_tensors(module), path))
+            self.record.write_text(json.dumps({"epoch": trainer.current_epoch + 1, DEV_METRIC: metric}) + "\n")
+
+    def load_best(self, module: LightningModule) -> None:
+        if self.best.is_file():
+            module.load_state_dict(load_file(self.best))
+
+    def _save(self, trainer: Trainer) -> None:
+        _write(self.last, lambda path: trainer.save_checkpoint(path))
+        self.saved_at = time.monotonic()
+
+
+class _Follow(Callback):
+    """Moves the progress bar."""
+
+    def __init__(self, advance: Advance, epochs: int) -> None:
+        self.advance, self.epochs, self.begun = advance, epochs, False
+
+    def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Batch, batch_idx: int) -> None:
+        if not self.begun:
+            self.begun = True
+            self.advance(int(trainer.current_epoch * trainer.num_training_batches + batch_idx))
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        dev = trainer.callback_metrics.get(DEV_METRIC)
+        note = f"epoch {trainer.current_epoch + 1}/{self.epochs}"
+        self.advance(1, note if dev is None else f"{note} · dev {100 * float(dev):.2f}")
+
+
+def _tensors(module: LightningModule) -> dict[str, Tensor]:
+    return {name: weight.detach().cpu().contiguous().clone() for name, weight in module.state_dict().items()}
+
+
+def _write(path: Path, write: Callable[[Path], None]) -> None:
+    partial = path.with_name(path.name + ".partial")
+    write(partial)
+    os.replace(partial, path)
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Lightning's hints (workers, devices, tips) are not for the user of a recipe."""
+    names = ["lightning.pytorch", "lightning.fabric", "lightning"]
+    levels = [logging.getLogger(name).level for name in names]
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for name, level in zip(names, levels, strict=True):
+            logging.getLogger(name).setLevel(level)

@@ -1,0 +1,133 @@
+"""Model references: a hub id, a local folder, or `package:NAME/FOLDER` inside an installed Python package.
+
+Only safetensors weights are accepted: a pickle can run code when it is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+from teachers.errors import InputError
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model"]
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5")
+MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors format itself
+
+
+def resolve_model(reference: str | Path, base: Path | None = None) -> Path:
+    """The local folder of a model reference, checked to be loadable.
+
+    Args:
+        reference: hub id (`org/name`), folder, or `package:NAME/FOLDER`.
+        base: folder that relative references are tried in first (a recipe's own folder).
+
+    Raises:
+        InputError: nothing is there, or what is there cannot be loaded safely.
+
+    """
+    folder = _locate(str(reference), base)
+    check_model_folder(folder)
+    return folder
+
+
+def model_digest(folder: Path) -> str:
+    """Sha256 over the names and contents of the files that decide a model's answers (config, weights, tokenizer)."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix in {".safetensors", ".json", ".txt", ".model"}:
+            digest.update(path.relative_to(folder).as_posix().encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def check_model_folder(folder: Path) -> None:
+    """Refuse a folder without a config, with pickled weights only, or with a damaged safetensors file.
+
+    Raises:
+        InputError: names the folder or file, and what would be accepted.
+
+    """
+    config = folder / "config.json"
+    if not config.is_file():
+        raise InputError(f"{folder} holds no model: config.json is missing")
+    try:
+        if "model_type" not in json.loads(config.read_text(encoding="utf-8")):
+            raise InputError(f"{config}: no model_type in it, so this is not a transformers model")
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{config} is not JSON: {error}") from error
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        pickles = [path.name for pattern in PICKLES for path in folder.glob(pattern)]
+        found = f"only pickled weights ({', '.join(pickles)})" if pickles else "no weights"
+        raise InputError(f"{folder} holds {found}; Decant loads model.safetensors only, since a pickle can run code")
+    for path in weights:
+        _check_safetensors(path)
+
+
+def _locate(reference: str, base: Path | None) -> Path:
+    if reference.startswith("package:"):
+        return _package_folder(reference)
+    candidates = [Path(reference).expanduser()]
+    if base is not None:
+        candidates.insert(0, base / reference)
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate.resolve()
+        if candidate.is_file():
+            raise InputError(f"model {reference!r} is a file; give the folder that holds config.json")
+    if not HUB_ID.fullmatch(reference):
+        raise InputError(f"model {reference!r}: no such folder, and not a hub id (org/name) or package:NAME/FOLDER")
+    return _from_hub(reference)
+
+
+def _package_folder(reference: str) -> Path:
+    name, _, inside = reference.removeprefix("package:").partition("/")
+    try:
+        spec = importlib.util.find_spec(name) if name.isidentifier() else None
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError(
+            f"model {reference!r}: no Python package {name!r} is installed (pip install the one that has it)"
+        )
+    root = Path(next(iter(spec.submodule_search_locations))).resolve()
+    folder = (root / inside).resolve()
+    if not folder.is_relative_to(root) or not folder.is_dir():
+        raise InputError(f"model {reference!r}: package {name!r} has no folder {inside!r}")
+    return folder
+
+
+def _from_hub(reference: str) -> Path:
+    try:
+        return Path(snapshot_download(reference, allow_patterns=HUB_FILES))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise InputError(
+            f"model {reference!r} is neither a local folder nor reachable on the hub "
+            f"({type(error).__name__}); check the name and the network, or download it and give the folder"
+        ) from error
+
+
+def _check_safetensors(path: Path) -> None:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or length > min(size - 8, MAX_HEADER_BYTES):
+            raise InputError(f"{path} is cut short or not a safetensors file ({size} bytes); copy or download it again")
+        try:
+            header = json.loads(file.read(length))
+            end = max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0)
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+            raise InputError(f"{path} is not a safetensors file: its header cannot be read") from error
+    if 8 + length + end != size:
+        raise InputError(
+            f"{path} is cut short: {size} bytes where its header promises {8 + length + end}; copy it again"
+        )
