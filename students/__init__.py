@@ -1,0 +1,1 @@
+"""Students: small, fast encoders trained on what a teacher says."""

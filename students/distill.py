@@ -1,0 +1,108 @@
+"""Distillation of a cross-encoder's scores into a bi-encoder (DSE), and into plain cosines for serving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from students.comparator import Comparator
+from students.losses.score import ScoreLoss
+from students.module import Distillation
+from students.student import Student
+from teachers.batches import padded
+from teachers.cross_encoder import Pair
+from teachers.encoder import SentenceEncoder
+from teachers.errors import InputError
+from teachers.fine_tune import TaskKind
+from teachers.fit import Batch, BatchStream, FitSettings, fit
+from teachers.pooling import PoolingKind
+from teachers.progress import Watch, unwatched
+
+Array = NDArray[np.float32]
+Metric = Callable[[Array], float]
+
+
+class DistillSettings(FitSettings, frozen=True, extra="forbid"):
+    """How a student is trained."""
+
+    form: Literal["cosine", "comparator"] = Field(
+        "cosine", description="cosine: serve the cosine of two vectors; comparator: DSE's head on [u; v; u*v; |u-v|]"
+    )
+    alpha: float = Field(0.5, ge=0, le=1, description="weight of the teacher against the labels")
+    loss: ScoreLoss = Field("cosent", description="loss of the cosine form; the comparator always takes DSE's")
+    pooling: PoolingKind = Field("mean", description="token states to vector; concat_top_mean is DSE's own")
+    hidden: int = Field(512, ge=1, le=65536, description="width of the comparator's hidden layer")
+    max_length: int = Field(128, ge=4, le=8192, description="tokens a text, specials included")
+    seeds: tuple[int, ...] = Field((0,), min_length=1, description="one student a seed; the best on dev is shipped")
+    compare_alphas: tuple[float, ...] = Field((), description="other alphas to train beside, for the report")
+
+
+def new_student(reference: str | Path, outputs: int, settings: DistillSettings, seed: int) -> Student:
+    """A student with the pretrained weights of `reference` and, in comparator form, an untrained head."""
+    encoder = SentenceEncoder.load(
+        reference, settings.max_length, settings.pooling, dropout=settings.dropout, for_training=True
+    )
+    if settings.form == "cosine":
+        if outputs != 1:
+            raise InputError("form: cosine gives one score a pair, but the task has classes; use form: comparator")
+        return Student(encoder)
+    torch.manual_seed(seed)
+    return Student(encoder, Comparator(encoder.dim, outputs, settings.hidden))
+
+
+def distill(
+    student: Student,
+    pairs: Sequence[Pair],
+    targets: Array,
+    labels: Array,
+    kind: TaskKind,
+    dev_pairs: Sequence[Pair],
+    dev_metric: Metric,
+    folder: Path,
+    settings: DistillSettings,
+    *,
+    alpha: float,
+    seed: int,
+    watch: Watch = unwatched,
+) -> Student:
+    """Train `student` in place and return it with the weights that were best on dev.
+
+    Args:
+        targets: the teacher's, float32 [pairs, outputs]: raw logits for the comparator, scores on the labels'
+            scale for the cosine.
+        labels: float32 [pairs]: 0..1, or class numbers; NaN where a pair has none.
+        dev_metric: the student's predictions on the dev pairs → the task's metric, higher is better.
+        folder: checkpoints and logs; a folder left by a killed run is continued.
+
+    """
+    texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+    tokens = dict(zip(texts, student.encoder.tokenize(texts), strict=True))
+    first, second = [tokens[a] for a, _ in pairs], [tokens[b] for _, b in pairs]
+    pad_id = int(student.encoder.tokenizer.pad_token_id)
+
+    def collate(rows: NDArray[np.int64]) -> Batch:
+        first_ids, first_mask = padded([first[row] for row in rows], pad_id)
+        second_ids, second_mask = padded([second[row] for row in rows], pad_id)
+        return {
+            "first_ids": first_ids,
+            "first_mask": first_mask,
+            "second_ids": second_ids,
+            "second_mask": second_mask,
+            "targets": torch.from_numpy(targets[rows]),
+            "labels": torch.from_numpy(labels[rows]),
+        }
+
+    def dev() -> float:
+        return dev_metric(student.predict(dev_pairs))
+
+    lengths = [len(a) + len(b) for a, b in zip(first, second, strict=True)]
+    stream = BatchStream(lengths, collate, settings.batch_size, seed)
+    module = Distillation(student, kind, settings.loss, alpha, settings, len(stream))
+    fit(module, stream, dev, folder, settings, seed=seed, label=f"student (seed {seed}, alpha {alpha:g})", watch=watch)
+    return student.eval()

@@ -1,0 +1,69 @@
+"""Student: an encoder, and a comparator where scores are not the cosine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from students.comparator import SHAPE, Comparator
+from teachers.cross_encoder import Pair
+from teachers.encoder import SentenceEncoder
+
+Vectors = NDArray[np.float32]
+COMPARE_ROWS = 4096
+
+
+class Student(nn.Module):
+    """Pairs → scores through one vector a text."""
+
+    def __init__(self, encoder: SentenceEncoder, comparator: Comparator | None = None) -> None:
+        super().__init__()
+        self.encoder, self.comparator = encoder, comparator
+
+    def predict(self, pairs: Sequence[Pair]) -> NDArray[np.float32]:
+        """Cosines [pairs], or the comparator's logits: [pairs] for one output, else [pairs, outputs]."""
+        first, second = pair_vectors(pairs, self.encoder.encode)
+        return cosines(first, second) if self.comparator is None else self.compare(first, second)
+
+    @torch.inference_mode()
+    def compare(self, first: Vectors, second: Vectors) -> NDArray[np.float32]:
+        """The comparator's logits for vectors [pairs, dim] of the two sides."""
+        assert self.comparator is not None
+        parts = [
+            self.comparator(
+                torch.from_numpy(first[i : i + COMPARE_ROWS]), torch.from_numpy(second[i : i + COMPARE_ROWS])
+            )
+            for i in range(0, len(first), COMPARE_ROWS)
+        ]
+        logits = torch.cat(parts).numpy()
+        return logits[:, 0] if self.comparator.outputs == 1 else logits
+
+    def save(self, folder: Path) -> None:
+        """An encoder folder that sentence-transformers loads, and the comparator beside it."""
+        self.encoder.save(folder)
+        if self.comparator is not None:
+            self.comparator.save(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Student:
+        """What `save` wrote."""
+        comparator = Comparator.load(folder) if (folder / SHAPE).is_file() else None
+        return cls(SentenceEncoder.load(folder), comparator).eval()
+
+
+def pair_vectors(pairs: Sequence[Pair], encode: Callable[[Sequence[str]], Vectors]) -> tuple[Vectors, Vectors]:
+    """Vectors of both sides, each [pairs, dim]; a text that stands in several pairs is encoded once."""
+    texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+    row = {text: index for index, text in enumerate(texts)}
+    vectors = encode(texts)
+    return vectors[[row[first] for first, _ in pairs]], vectors[[row[second] for _, second in pairs]]
+
+
+def cosines(first: Vectors, second: Vectors) -> NDArray[np.float32]:
+    """Row-wise dot products of unit vectors, float32 [pairs]."""
+    return np.einsum("nd,nd->n", first, second).astype(np.float32)
