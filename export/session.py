@@ -1,0 +1,203 @@
+"""Exported graphs at work: numpy, tokenizers and onnxruntime, nothing of torch or transformers."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from teachers.errors import InputError
+
+Progress = Callable[[int], None]
+Vectors = NDArray[np.float32]
+CPU = ("CPUExecutionProvider",)
+COMPARE_ROWS = 4096
+QUIET = 3  # onnxruntime's log level for errors only
+
+
+class OnnxEncoder:
+    """Text → unit vector, from an artifact folder.
+
+    Args:
+        folder: holds tokenizer.json, tokenizer_config.json and the graph.
+        threads: threads of one run; all that this process may use, unless given.
+        graph: the graph's path inside the folder.
+        providers: onnxruntime's execution providers, the preferred first.
+
+    Raises:
+        InputError: a file is missing or damaged, or the graph is not an encoder's.
+
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        threads: int | None = None,
+        graph: str = "onnx/model.onnx",
+        providers: Sequence[str] = CPU,
+    ) -> None:
+        self._tokenizer, self._pad_id, self.max_length = _load_tokenizer(folder)
+        self._session = open_session(folder / graph, threads, providers)
+        self._inputs = {edge.name for edge in self._session.get_inputs()}
+        shapes = {edge.name: edge.shape for edge in self._session.get_outputs()}
+        shape = shapes.get("sentence_embedding", [])
+        if not {"input_ids", "attention_mask"} <= self._inputs or not shape or not isinstance(shape[-1], int):
+            raise InputError(
+                f"{folder / graph} is no encoder: it maps {sorted(self._inputs)} to {sorted(shapes)}, "
+                "not input_ids and attention_mask to sentence_embedding [batch, dim]; export it with Decant"
+            )
+        self.dim = int(shape[-1])
+
+    def encode(self, texts: Sequence[str], batch_size: int = 32, progress: Progress | None = None) -> Vectors:
+        """Unit vectors, float32 [texts, dim], in the order of the texts; batches are of like length.
+
+        Args:
+            texts: any, empty ones too.
+            batch_size: texts a run, 1 or more.
+            progress: called with the number of texts finished since its last call.
+
+        """
+        vectors = np.zeros((len(texts), self.dim), np.float32)
+        ids = self.tokenize(texts)
+        order = np.argsort([-len(row) for row in ids], kind="stable")
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            vectors[rows] = self.embed([ids[row] for row in rows])
+            if progress is not None:
+                progress(len(rows))
+        return vectors
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, specials included, cut at `max_length`."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))] if texts else []
+
+    def embed(self, ids: Sequence[Sequence[int]], length: int | None = None) -> Vectors:
+        """Unit vectors of one batch as it is given, float32 [rows, dim].
+
+        Args:
+            ids: one row or more, each of 1..max_length token ids.
+            length: the padded length in tokens; the longest row's, unless given.
+
+        """
+        longest = max(len(row) for row in ids)
+        input_ids = np.full((len(ids), length or longest), self._pad_id, np.int64)
+        mask = np.zeros_like(input_ids)
+        for index, row in enumerate(ids):
+            input_ids[index, : len(row)] = row
+            mask[index, : len(row)] = 1
+        feed = {"input_ids": input_ids, "attention_mask": mask}
+        if "token_type_ids" in self._inputs:
+            feed["token_type_ids"] = np.zeros_like(input_ids)
+        return cast(Vectors, self._session.run(["sentence_embedding"], feed)[0])
+
+
+class OnnxComparator:
+    """Two sentence vectors → logits.
+
+    Args:
+        path: the comparator's graph.
+        threads: threads of one run; all that this process may use, unless given.
+        providers: onnxruntime's execution providers, the preferred first.
+
+    Raises:
+        InputError: the graph is missing, damaged, or not a comparator's.
+
+    """
+
+    def __init__(self, path: Path, threads: int | None = None, providers: Sequence[str] = CPU) -> None:
+        self._session = open_session(path, threads, providers)
+        inputs = {edge.name: edge.shape for edge in self._session.get_inputs()}
+        outputs = {edge.name: edge.shape for edge in self._session.get_outputs()}
+        if set(inputs) != {"u", "v"} or set(outputs) != {"logits"}:
+            raise InputError(f"{path} is no comparator's graph: it maps {sorted(inputs)} to {sorted(outputs)}")
+        self.dim, self.outputs = int(inputs["u"][-1]), int(outputs["logits"][-1])
+
+    def logits(self, u: Vectors, v: Vectors) -> NDArray[np.float32]:
+        """Logits, float32 [pairs, outputs], of u and v, each float32 [pairs, dim]; not symmetric in them.
+
+        Raises:
+            InputError: the shapes do not fit each other or the graph.
+
+        """
+        if u.shape != v.shape or u.ndim != 2 or u.shape[1] != self.dim:
+            raise InputError(f"u {u.shape} and v {v.shape} must both be [pairs, {self.dim}]")
+        logits = np.zeros((len(u), self.outputs), np.float32)
+        for start in range(0, len(u), COMPARE_ROWS):
+            rows = slice(start, start + COMPARE_ROWS)
+            feed = {"u": u[rows].astype(np.float32), "v": v[rows].astype(np.float32)}
+            logits[rows] = self._session.run(["logits"], feed)[0]
+        return logits
+
+
+def open_session(path: Path, threads: int | None = None, providers: Sequence[str] = CPU) -> ort.InferenceSession:
+    """An onnxruntime session that logs errors only.
+
+    Raises:
+        InputError: the graph is missing or damaged, `threads` is below 1, or a provider is not there.
+
+    """
+    if not path.is_file():
+        raise InputError(f"{path} is missing: there is no graph to run; export the model again")
+    if threads is not None and threads < 1:
+        raise InputError(f"threads {threads}: at least 1 is needed")
+    present = ort.get_available_providers()
+    absent = [name for name in providers if name not in present]
+    if absent:  # onnxruntime would only warn, and run on the CPU
+        raise InputError(f"onnxruntime has no {absent[0]} here; it has {', '.join(present)}")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or available_threads()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = QUIET
+    try:
+        return ort.InferenceSession(str(path), options, providers=list(providers))
+    except Exception as error:  # onnxruntime's own errors share no base
+        raise InputError(f"{path} cannot be run ({type(error).__name__}); export the model again") from error
+
+
+def available_threads() -> int:
+    """CPUs that this process may use, 1 or more."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _load_tokenizer(folder: Path) -> tuple[Tokenizer, int, int]:
+    """The tokenizer, truncating; the padding token's id; the most tokens of a text."""
+    path, config_path = folder / "tokenizer.json", folder / "tokenizer_config.json"
+    if not path.is_file():
+        raise InputError(f"{path} is missing: no artifact folder; give the one that holds decant.json")
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises bare Exception
+        raise InputError(f"{path} is no tokenizer ({type(error).__name__}); export the model again") from error
+    config, sentences = _read_json(config_path), _read_json(folder / "sentence_bert_config.json")
+    stated = [config.get("model_max_length"), sentences.get("max_seq_length")]
+    lengths = [int(length) for length in stated if isinstance(length, int | float)]
+    if not lengths:
+        raise InputError(f"{config_path} states no model_max_length; export the model again")
+    token = config.get("pad_token")
+    content = token.get("content") if isinstance(token, dict) else token
+    pad_id = tokenizer.token_to_id(content) if isinstance(content, str) else None
+    if pad_id is None:
+        raise InputError(f"{config_path}: pad_token {content!r} is not in tokenizer.json; export the model again")
+    tokenizer.enable_truncation(min(lengths), direction=str(config.get("truncation_side", "right")))
+    tokenizer.no_padding()
+    return tokenizer, int(pad_id), min(lengths)
+
+
+def _read_json(path: Path) -> dict[str, object]:
+    """A JSON file's object; empty where there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not JSON ({error}); export the model again") from error
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,64 @@
+"""One exported tiny encoder, shared: an export takes longer than most tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from export.bundle import write_artifact
+from export.quantize import quantize_dynamic
+from export.to_onnx import export_encoder
+from teachers.encoder import SentenceEncoder
+from tests.tiny_models import tiny_encoder
+
+TEXTS = [
+    "A man is playing a guitar on the street.",
+    "",
+    "Two dogs run in the park, near the river!",
+    "naïve café ☕ 距離と意味",
+    "word " * 300,
+    "a",
+    "<script>alert(1)</script> \t\n  x",
+]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Run torch on one thread: on models this small, threads only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def encoder() -> SentenceEncoder:
+    """A tiny BERT whose vectors are cut to 24 of 32 dimensions, and its texts at 64 tokens."""
+    return tiny_encoder("bert", dim=24, max_length=64)
+
+
+@pytest.fixture(scope="session")
+def graph(encoder: SentenceEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The encoder's float32 graph."""
+    path = tmp_path_factory.mktemp("graph") / "model.onnx"
+    export_encoder(encoder, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def int8_graph(graph: Path) -> Path:
+    """The encoder's int8 graph."""
+    path = graph.with_name("int8.onnx")
+    quantize_dynamic(graph, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def artifact(encoder: SentenceEncoder, graph: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The encoder's artifact folder, for tests that only read."""
+    folder = tmp_path_factory.mktemp("artifacts") / "L4xD24-fp32"
+    write_artifact(folder, encoder, graph, name="L4xD24-fp32", precision="fp32", card="# Tiny\n")
+    return folder
