@@ -1,0 +1,1 @@
+"""The pipeline: recipe in, artifacts and a measured report out."""

@@ -1,0 +1,128 @@
+"""What the command line does with one artifact folder; a tampered one is refused first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.bundle import COMPARATOR, verify_artifact
+from export.parity import check_parity
+from export.probe_texts import texts_of_every_length
+from export.session import OnnxComparator, OnnxEncoder
+from pipeline.measure.evaluate import evaluate
+from pipeline.texts.source import Source, read_rows
+from students.student import cosines, pair_vectors
+from teachers.encoder import SentenceEncoder
+from teachers.errors import InputError
+
+PROBES = [
+    "How do I reset my password?",
+    "The quick brown fox jumps over the lazy dog.",
+    "Rain is expected in the north tomorrow.",
+    "A man is playing a guitar on the street while people walk by.",
+]
+ENCODED_LINES = 4096
+
+
+def evaluate_artifact(
+    folder: Path, file: Path, first: str, second: str, label: str, threads: int | None = None
+) -> dict[str, Any]:
+    """Spearman and Pearson of the artifact's scores on a file of pairs with numeric labels.
+
+    Raises:
+        InputError: the artifact is not as exported, or a row of the file has no text or no number.
+
+    """
+    verify_artifact(folder)
+    rows, name = read_rows(Source(path=str(file.resolve())), Path(), (first, second, label))
+    pairs = [(row[first] or "", row[second] or "") for row in rows]
+    labels = np.array([_number(row[label], name, number) for number, row in enumerate(rows, start=1)])
+    if len(set(labels.tolist())) < 2:
+        raise InputError(f"{name}: every label is the same, so no correlation can be measured")
+    score = _scorer(folder, threads)
+    metrics = evaluate("regression", labels, {"artifact": score(pairs)})["artifact"]
+    return {
+        "artifact": str(folder), "file": name, "pairs": len(pairs), "spearman": metrics.spearman,
+        "pearson": metrics.pearson, "ci95": list(metrics.ci95),
+    }  # fmt: skip
+
+
+def encode_lines(
+    folder: Path, lines: BinaryIO, out: BinaryIO, format_: str, batch_size: int = 32, threads: int | None = None
+) -> None:
+    """Encode each line; `npy` writes one float32 matrix [lines, dim], `jsonl` one JSON list a line as it goes.
+
+    Raises:
+        InputError: the artifact is not as exported, or a line is not UTF-8.
+
+    """
+    verify_artifact(folder)
+    encoder = OnnxEncoder(folder, threads)
+    whole: list[NDArray[np.float32]] = []
+    batch: list[str] = []
+
+    def flush() -> None:
+        if not batch:
+            return
+        vectors = encoder.encode(batch, batch_size)
+        batch.clear()
+        if format_ == "npy":
+            whole.append(vectors)
+        else:
+            out.writelines(json.dumps([round(float(x), 7) for x in row]).encode() + b"\n" for row in vectors)
+
+    for number, line in enumerate(lines, start=1):
+        try:
+            batch.append(line.decode("utf-8").rstrip("\r\n"))
+        except UnicodeDecodeError as error:
+            raise InputError(f"line {number} of the input is not UTF-8") from error
+        if len(batch) == ENCODED_LINES:
+            flush()
+    flush()
+    if format_ == "npy":
+        np.save(out, np.concatenate(whole) if whole else np.zeros((0, encoder.dim), np.float32), allow_pickle=False)
+    out.flush()
+
+
+def verify_parity(folder: Path) -> dict[str, Any]:
+    """Check the manifest, then the graph against the folder's own float32 weights in torch.
+
+    Raises:
+        InputError: a file is missing, changed or not listed.
+        GateError: the graph's vectors are not torch's.
+
+    """
+    manifest = verify_artifact(folder)
+    encoder = SentenceEncoder.load(folder)
+    probes = texts_of_every_length(PROBES, encoder.tokenize, encoder.max_length, 1)
+    parity = check_parity(OnnxEncoder(folder), probes, encoder.encode(probes), manifest.precision)
+    return {
+        "artifact": str(folder), "files": len(manifest.sha256), "precision": manifest.precision,
+        "texts": parity.texts, "min_cosine": parity.min_cosine,
+        "batch_invariance": min(parity.batch_invariance, parity.padding_invariance),
+    }  # fmt: skip
+
+
+def _scorer(folder: Path, threads: int | None) -> Callable[[list[tuple[str, str]]], NDArray[np.float32]]:
+    encoder = OnnxEncoder(folder, threads)
+    if not (folder / COMPARATOR).is_file():
+        return lambda pairs: cosines(*pair_vectors(pairs, encoder.encode))
+    comparator = OnnxComparator(folder / COMPARATOR, threads)
+    if comparator.outputs != 1:
+        raise InputError(f"{folder} tells {comparator.outputs} classes apart; `decant eval` measures graded scores")
+    return lambda pairs: comparator.logits(*pair_vectors(pairs, encoder.encode))[:, 0]
+
+
+def _number(value: str | None, name: str, row: int) -> float:
+    try:
+        number = float(value or "")
+    except ValueError as error:
+        raise InputError(f"{name}, row {row}: the label {value!r} is not a number") from error
+    if not np.isfinite(number):
+        raise InputError(f"{name}, row {row}: the label {value!r} is not a finite number")
+    return number

@@ -1,0 +1,284 @@
+"""The `decant` command: one function a verb. Exit codes: 0 done, 2 bad input, 3 a gate failed, 1 a defect."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from teachers.errors import DecantError, GateError, InputError
+
+DONE, DEFECT, BAD_INPUT, GATE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+
+app = typer.Typer(
+    help="Distil a slow text-pair model into a small, fast one, and prove what was lost and gained.",
+    no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+RecipeFile = Annotated[Path, typer.Argument(help="The recipe, a YAML file.", metavar="RECIPE")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", help="key=value over the recipe's, such as student.epochs=1.")
+]
+Out = Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/NAME")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+ArtifactFolder = Annotated[
+    Path, typer.Argument(help="An artifact folder, such as runs/NAME/artifacts/L6xD384-fp32.", metavar="ARTIFACT")
+]
+
+
+class Interrupted(BaseException):
+    """Ctrl-C or SIGTERM; not a KeyboardInterrupt, which Lightning swallows."""
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        app(standalone_mode=False)
+        code = DONE
+    except typer.Exit as stop:
+        code = stop.exit_code
+    except Interrupted:
+        code = _fail("interrupted; the same command goes on from here", INTERRUPTED)
+    except GateError as error:
+        code = _fail(f"gate failed: {error}", GATE_FAILED)
+    except InputError as error:
+        code = _fail(str(error), BAD_INPUT)
+    except DecantError as error:
+        code = _fail(str(error), DEFECT)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = DONE
+    except OSError as error:
+        code = _fail(_system_error(error), BAD_INPUT)
+    except MemoryError:
+        code = _fail("out of memory; lower batch_size or max_length", BAD_INPUT)
+    except Exception as error:
+        code = _usage_or_defect(error)
+    sys.exit(code)
+
+
+@app.command(epilog="Example:\n\n    decant init my.yaml --train pairs.tsv --test held_out.tsv")
+def init(
+    recipe: RecipeFile = Path("recipe.yaml"),
+    train: Annotated[str, typer.Option(help="File of training pairs, beside the recipe.")] = "train.tsv",
+    test: Annotated[str, typer.Option(help="File of test pairs.")] = "test.tsv",
+    force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a commented recipe to start from."""
+    from pipeline.starter import starter_recipe
+
+    if recipe.exists() and not force:
+        raise InputError(f"{recipe} is there already; give another name, or --force to replace it")
+    recipe.parent.mkdir(parents=True, exist_ok=True)
+    recipe.write_text(starter_recipe(recipe.stem, train, test), encoding="utf-8")
+    typer.echo(f"wrote {recipe}: set its files and columns, then `decant validate {recipe}`")
+
+
+@app.command(epilog="Example:\n\n    decant validate configs/stsb.yaml --set student.epochs=5")
+def validate(recipe: RecipeFile, set_: Overrides = None, as_json: AsJson = False) -> None:
+    """Check a recipe, its files and its models; tell all errors at once."""
+    from pipeline.recipe import RecipeError, check_surroundings, load_recipe
+
+    try:
+        loaded = load_recipe(recipe, set_ or ())
+        errors = check_surroundings(loaded, recipe.parent)
+    except RecipeError as error:
+        errors = error.errors
+    if as_json:
+        _print_json({"recipe": str(recipe), "errors": errors})
+        raise typer.Exit(BAD_INPUT if errors else DONE)
+    if errors:
+        raise RecipeError(errors)
+    typer.echo(f"{recipe} is valid")
+
+
+@app.command(epilog="Example:\n\n    decant plan configs/stsb.yaml")
+def plan(recipe: RecipeFile, set_: Overrides = None, out: Out = None, as_json: AsJson = False) -> None:
+    """Show the stages of a run: what is done already, and about how long the rest takes."""
+    from pipeline.plan import plan_table, planned_stages
+    from pipeline.recipe import load_recipe
+
+    loaded = load_recipe(recipe, set_ or ())
+    stages = planned_stages(loaded, recipe.parent, _run_dir(loaded.name, out))
+    if as_json:
+        _print_json([stage.as_dict() for stage in stages])
+    else:
+        Console().print(plan_table(stages))
+
+
+@app.command(
+    epilog="Examples:\n\n    decant run configs/quickstart.yaml\n\n"
+    "    decant run my.yaml --set student.epochs=5 --out runs/try-5\n\n    decant run my.yaml --from student"
+)
+def run(
+    recipe: RecipeFile,
+    set_: Overrides = None,
+    out: Out = None,
+    from_: Annotated[str | None, typer.Option("--from", help="Make this stage and all after it again.")] = None,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")] = False,
+) -> None:
+    """Run a recipe end to end; finished stages are used again, a killed run goes on where it was."""
+    from pipeline.console import Screen
+    from pipeline.recipe import load_recipe
+    from pipeline.report.terminal import show_report
+    from pipeline.run import run as run_recipe
+    from pipeline.run_dir import STAGES
+
+    if from_ is not None and from_ not in STAGES:
+        raise InputError(f"--from {from_}: no such stage; the stages are {', '.join(STAGES)}")
+    loaded = load_recipe(recipe, set_ or ())
+    run_dir = _run_dir(loaded.name, out)
+    report = run_recipe(loaded, recipe.parent, run_dir, Screen(quiet=quiet), from_)
+    if as_json:
+        typer.echo(report.model_dump_json(indent=2))
+        return
+    show_report(report, Console())
+    typer.echo(f"\nReport: {run_dir.folder('report') / 'report.html'}")
+    if report.selected:
+        typer.echo(f"To ship: {run_dir.folder('artifacts') / report.selected}")
+
+
+@app.command(epilog="Example:\n\n    decant report runs/stsb")
+def report(
+    run_folder: Annotated[Path, typer.Argument(help="A finished run's folder.", metavar="RUN")], as_json: AsJson = False
+) -> None:
+    """Show the result of a finished run again."""
+    from pipeline.report.rows import read_report_json
+    from pipeline.report.terminal import show_report
+
+    found = read_report_json(run_folder / "report" / "report.json")
+    if as_json:
+        typer.echo(found.model_dump_json(indent=2))
+        return
+    show_report(found, Console())
+    typer.echo(f"\nReport: {run_folder / 'report' / 'report.html'}")
+
+
+@app.command(
+    "eval",
+    epilog="Example:\n\n    decant eval runs/stsb/artifacts/L6xD384-fp32 --pairs my_pairs.tsv --label score",
+)
+def evaluate(
+    artifact: ArtifactFolder,
+    pairs: Annotated[Path, typer.Option(help="File of labelled pairs.")],
+    first: Annotated[str, typer.Option(help="Column of the first text.")] = "sentence1",
+    second: Annotated[str, typer.Option(help="Column of the second text.")] = "sentence2",
+    label: Annotated[str, typer.Option(help="Column of the label, a number.")] = "label",
+    threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure an artifact on a file of pairs with graded labels: Spearman and Pearson of its cosines."""
+    from pipeline.artifact_commands import evaluate_artifact
+
+    result = evaluate_artifact(artifact, pairs, first, second, label, threads)
+    if as_json:
+        _print_json(result)
+        return
+    low, high = result["ci95"]
+    typer.echo(
+        f"{result['pairs']:,} pairs: Spearman {100 * result['spearman']:.2f} "
+        f"(95 % interval {100 * low:.2f} to {100 * high:.2f}), Pearson {100 * result['pearson']:.2f}"
+    )
+
+
+@app.command(epilog="Example:\n\n    decant encode runs/stsb/artifacts/L6xD384-fp32 < texts.txt > vectors.npy")
+def encode(
+    artifact: ArtifactFolder,
+    format_: Annotated[
+        str, typer.Option("--format", help="npy (float32 matrix) or jsonl (one vector a line).")
+    ] = "npy",
+    batch_size: Annotated[int, typer.Option(help="Texts a batch.", min=1)] = 32,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
+) -> None:
+    """Encode the lines of standard input to vectors on standard output."""
+    from pipeline.artifact_commands import encode_lines
+
+    if format_ not in ("npy", "jsonl"):
+        raise InputError(f"--format {format_}: choose npy or jsonl")
+    if format_ == "npy" and sys.stdout.isatty():
+        raise InputError(
+            "a .npy matrix does not belong on a terminal; redirect it: decant encode ARTIFACT < texts > vectors.npy"
+        )
+    encode_lines(artifact, sys.stdin.buffer, sys.stdout.buffer, format_, batch_size, threads)
+
+
+@app.command(epilog="Example:\n\n    decant verify runs/stsb/artifacts/L6xD384-fp32")
+def verify(artifact: ArtifactFolder, as_json: AsJson = False) -> None:
+    """Check an artifact: every file's sha256, and that its graph still gives torch's vectors."""
+    from pipeline.artifact_commands import verify_parity
+
+    facts = verify_parity(artifact)
+    if as_json:
+        _print_json(facts)
+        return
+    typer.echo(
+        f"{artifact} holds: {facts['files']} files as exported, min cosine to torch {facts['min_cosine']:.6f}, "
+        f"alone against in a batch {facts['batch_invariance']:.6f}"
+    )
+
+
+@app.command(epilog="Example:\n\n    decant doctor --json")
+def doctor(as_json: AsJson = False) -> None:
+    """Show what this machine can run: CPU features, threads, memory, GPU, runtimes, data."""
+    from pipeline.doctor import examine
+
+    found = examine()
+    if as_json:
+        _print_json(found)
+        return
+    for name, value in found.items():
+        typer.echo(f"{name:<16} {value}")
+
+
+def _run_dir(name: str, out: Path | None) -> Any:
+    from pipeline.run_dir import RunDir
+
+    return RunDir(out if out is not None else Path("runs") / name)
+
+
+def _print_json(content: object) -> None:
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise Interrupted
+
+
+def _fail(message: str, code: int) -> int:
+    for line in message.splitlines():
+        sys.stderr.write(f"decant: {line}\n")
+    return code
+
+
+def _system_error(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return (
+        f"{where}{error.strerror or error}; free space or choose another folder with --out"
+        if error.errno == 28
+        else f"{where}{error.strerror or error}"
+    )
+
+
+def _usage_or_defect(error: Exception) -> int:
+    show: Callable[[], None] | None = getattr(error, "show", None)  # click's usage errors
+    if show is not None:
+        show()
+        return BAD_INPUT
+    traceback.print_exc()
+    return _fail(f"a defect in Decant: {type(error).__name__}: {error}", DEFECT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""What a person sees while a run is at work: bars with time left on a terminal, plain lines in a log file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from teachers.progress import Advance
+
+PLAIN_SECONDS = 30.0
+
+
+class Screen:
+    """Shows stages and bars on stderr, so that stdout stays clean for tables and JSON.
+
+    Args:
+        quiet: show nothing.
+
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    @contextmanager
+    def watch(self, label: str, total: int) -> Iterator[Advance]:
+        """A bar of `total` items; a line every 30 seconds where there is no terminal."""
+        if total == 0:
+            yield _nothing
+        elif self.console.is_terminal:
+            with self._bar(label, total) as advance:
+                yield advance
+        else:
+            with self._lines(label, total) as advance:
+                yield advance
+
+    @contextmanager
+    def _bar(self, label: str, total: int) -> Iterator[Advance]:
+        columns = (
+            TextColumn("  {task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
+            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+        )  # fmt: skip
+        with Progress(*columns, console=self.console, transient=True) as progress:
+            task = progress.add_task(label, total=total, note="")
+
+            def advance(done: int, note: str = "", /) -> None:
+                progress.update(task, advance=done)
+                if note:
+                    progress.update(task, note=note)
+
+            yield advance
+
+    @contextmanager
+    def _lines(self, label: str, total: int) -> Iterator[Advance]:
+        started = told = time.monotonic()
+        finished = 0
+
+        def advance(done: int, note: str = "", /) -> None:
+            nonlocal finished, told
+            finished += done
+            now = time.monotonic()
+            if now - told >= PLAIN_SECONDS and finished:
+                told = now
+                left = (now - started) / finished * (total - finished)
+                self.say(f"  {label} {finished}/{total}, about {duration(left)} left{f' · {note}' if note else ''}")
+
+        yield advance
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 4 s, 3 min 20 s, 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _nothing(done: int, note: str = "", /) -> None:
+    return None

@@ -1,0 +1,1 @@
+"""One family of measurements a file: similarity, classification, bootstrap, speed, size."""

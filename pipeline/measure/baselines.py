@@ -1,0 +1,88 @@
+"""Rows that need no training: counted words, and a model as its own library runs it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.feature_extraction.text import CountVectorizer
+
+from teachers.backbone import quiet_transformers
+from teachers.encoder import Progress
+
+
+def bag_of_words(pairs: Sequence[tuple[str, str]], train_texts: Sequence[str] = ()) -> NDArray[np.float32]:
+    """Cosine of two texts' word counts, rare words weighing more: what word overlap alone achieves.
+
+    Words are lower-cased runs of letters, digits and underscores. A word that df of n training texts contain
+    weighs ln((1 + n) / (1 + df)) + 1, scikit-learn's smoothed inverse document frequency; without training
+    texts every word weighs 1.
+
+    Returns:
+        float32 [pairs] in 0..1; 0.0 where a text has no word.
+
+    Raises:
+        ValueError: no pair.
+
+    """
+    if not pairs:
+        raise ValueError("bag_of_words needs at least one pair")
+    texts = [text for pair in pairs for text in pair]
+    vectorizer = CountVectorizer(token_pattern=r"\w+", dtype=np.float64)
+    split = vectorizer.build_analyzer()
+    if not any(split(text) for text in texts):
+        return np.zeros(len(pairs), dtype=np.float32)
+    counts = vectorizer.fit_transform(texts)
+    if train_texts:
+        containing = np.asarray((vectorizer.transform(train_texts) > 0).sum(axis=0)).ravel()
+        counts = counts.multiply(np.log((1 + len(train_texts)) / (1 + containing)) + 1).tocsr()
+    products = np.asarray(counts[0::2].multiply(counts[1::2]).sum(axis=1)).ravel()
+    squares = np.asarray(counts.multiply(counts).sum(axis=1)).ravel()
+    lengths = np.sqrt(squares[0::2] * squares[1::2])
+    cosines = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
+    return np.asarray(cosines, dtype=np.float32)
+
+
+class SentenceTransformerBaseline:
+    """A model run by sentence-transformers in torch, as most people would: the speed to beat."""
+
+    def __init__(self, reference: str | Path, device: str = "cpu", max_length: int | None = None) -> None:
+        """Load the model.
+
+        Args:
+            reference: local folder or hub id, with safetensors weights.
+            device: torch device.
+            max_length: tokens a text is cut at, specials included; None: the model's own.
+
+        Raises:
+            ModuleNotFoundError: sentence-transformers is not installed; leave the row out and note this.
+
+        """
+        try:
+            from sentence_transformers import SentenceTransformer
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError("sentence-transformers is not installed (pip install 'decant[peers]')") from error
+        with quiet_transformers():
+            self.model = SentenceTransformer(
+                str(reference), device=device, trust_remote_code=False, model_kwargs={"use_safetensors": True}
+            )
+        if max_length is not None:
+            self.model.max_seq_length = max_length
+
+    def encode(
+        self, texts: Sequence[str], batch_size: int = 32, progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        """Encode texts to unit vectors, float32 [texts, dim], order kept.
+
+        Args:
+            texts: what to encode.
+            batch_size: texts at a time; the library sorts them by length itself.
+            progress: called once at the end, with the number of texts.
+
+        """
+        vectors = self.model.encode(
+            list(texts), batch_size=batch_size, show_progress_bar=False, normalize_embeddings=True
+        )
+        if progress is not None:
+            progress(len(texts))
+        return np.asarray(vectors, dtype=np.float32)

@@ -1,0 +1,106 @@
+"""Metrics as functions of how often each example was drawn: what a bootstrap evaluates, a thousand at once.
+
+Each function takes the data once and returns a `Statistic`: weights float64 [resamples, n], each row summing
+to n, to values float64 [resamples]. It equals the plain metric of the resample written out, ties included.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.measure.classification import FloatArray, IntArray
+
+Weights = NDArray[np.float64]
+Statistic = Callable[[Weights], NDArray[np.float64]]
+
+
+def weighted_spearman(predictions: FloatArray, labels: FloatArray) -> Statistic:
+    """Spearman's correlation of each resample, re-ranked exactly; 0.0 where a resample is constant.
+
+    Args:
+        predictions: [n].
+        labels: [n].
+
+    """
+    rank_predictions, rank_labels = _ranker(predictions), _ranker(labels)
+
+    def statistic(weights: Weights) -> NDArray[np.float64]:
+        middle = (weights.shape[1] + 1) / 2  # the mean of ranks 1..n, whatever the ties
+        return _correlation(weights, rank_predictions(weights) - middle, rank_labels(weights) - middle)
+
+    return statistic
+
+
+def weighted_pearson(predictions: FloatArray, labels: FloatArray) -> Statistic:
+    """Pearson's correlation of each resample; 0.0 where a resample is constant."""
+    x, y = predictions.astype(np.float64), labels.astype(np.float64)
+
+    def statistic(weights: Weights) -> NDArray[np.float64]:
+        n = weights.shape[1]
+        return _correlation(weights, x - (weights @ x / n)[:, None], y - (weights @ y / n)[:, None])
+
+    return statistic
+
+
+def weighted_accuracy(predicted: IntArray, labels: IntArray) -> Statistic:
+    """Accuracy of each resample."""
+    right = (predicted == labels).astype(np.float64)
+    return lambda weights: weights @ right / weights.shape[1]
+
+
+def weighted_f1(predicted: IntArray, labels: IntArray, positive: int = 1) -> Statistic:
+    """F1 of one class in each resample; 0.0 where it neither occurs nor is predicted."""
+    hits = ((predicted == positive) & (labels == positive)).astype(np.float64)
+    total = (predicted == positive).astype(np.float64) + (labels == positive)
+
+    def statistic(weights: Weights) -> NDArray[np.float64]:
+        return _divide(2 * (weights @ hits), weights @ total)
+
+    return statistic
+
+
+def weighted_macro_f1(predicted: IntArray, labels: IntArray) -> Statistic:
+    """Mean F1 over the classes that a resample contains or predicts."""
+    classes = [int(index) for index in np.union1d(predicted, labels)]
+    members = [((predicted == index) | (labels == index)).astype(np.float64) for index in classes]
+    f1s = [weighted_f1(predicted, labels, index) for index in classes]
+
+    def statistic(weights: Weights) -> NDArray[np.float64]:
+        there = np.stack([weights @ member > 0 for member in members])
+        values = np.stack([f1(weights) for f1 in f1s])
+        return _divide((values * there).sum(0), there.sum(0).astype(np.float64))
+
+    return statistic
+
+
+def _ranker(values: FloatArray) -> Callable[[Weights], NDArray[np.float64]]:
+    """Return weights [r, n] -> mean ranks [r, n] of the examples within each resample.
+
+    An example drawn w times fills w neighbouring ranks, and equal values share their mean, so ranks follow
+    from counts alone: no resample is sorted again.
+    """
+    order = np.argsort(values, kind="stable")
+    _, starts = np.unique(values[order], return_index=True)
+    _, group = np.unique(values, return_inverse=True)
+
+    def ranks(weights: Weights) -> NDArray[np.float64]:
+        counts = np.add.reduceat(weights[:, order], starts, axis=1)
+        means = np.cumsum(counts, axis=1) - (counts - 1) / 2
+        return np.take(means, group, axis=1)
+
+    return ranks
+
+
+def _correlation(weights: Weights, x: Weights, y: Weights) -> NDArray[np.float64]:
+    """Correlate centred x and y, [r, n], under the weights."""
+    weighted = weights * x
+    covariance = np.einsum("rn,rn->r", weighted, y)
+    spread_x = np.einsum("rn,rn->r", weighted, x)
+    spread_y = np.einsum("rn,rn,rn->r", weights, y, y)
+    return _divide(covariance, np.sqrt(spread_x * spread_y))
+
+
+def _divide(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide, 0.0 where the divisor is 0."""
+    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)

@@ -1,0 +1,110 @@
+"""What a run will do: each stage, whether it is done already, and about how long it takes here."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from rich.table import Table
+
+from pipeline.console import duration
+from pipeline.recipe import FineTuneTeacher, Recipe, RecipeError, check_surroundings
+from pipeline.run_dir import STAGES, RunDir
+from pipeline.stages.texts import texts_fingerprint
+from pipeline.texts.load import Split, Texts, load_texts, read_texts
+from teachers.cross_encoder import Pair
+from teachers.encoder import SentenceEncoder
+from teachers.fit import FitSettings, training_precision
+from teachers.reference import resolve_model
+
+SHARE_OF_PEAK = 0.5  # what training reaches of a plain matrix product's speed, measured with MiniLM
+SAMPLED_PAIRS = 200
+OTHER_SECONDS = {"texts": 3.0, "graphs": 45.0, "measure": 60.0, "artifacts": 5.0, "report": 5.0}
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One stage: `state` is `done` (made from these inputs, or seems so), or `to do`."""
+
+    stage: str
+    state: str
+    seconds: float
+    what: str
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return asdict(self)
+
+
+def planned_stages(recipe: Recipe, base: Path, run_dir: RunDir) -> list[Planned]:
+    """Every stage in order; seconds are estimated from the model's size, the texts, and a product timed here.
+
+    A stage counts as done when it stands in the run's folder and the texts are unchanged; `decant run` compares
+    every input and may find more to do.
+
+    Raises:
+        RecipeError: the recipe names what is not there.
+    """
+    errors = check_surroundings(recipe, base)
+    if errors:
+        raise RecipeError(errors)
+    texts_done = run_dir.finished("texts", texts_fingerprint(recipe, base)) is not None
+    texts = read_texts(run_dir.folder("texts")) if texts_done else load_texts(recipe.texts, base)
+    seconds = OTHER_SECONDS | _training_seconds(recipe, base, texts)
+    said = {"texts": f"{len(texts.train):,} train, {len(texts.dev):,} dev, {len(texts.test):,} test pairs"}
+    said |= {"teacher": recipe.teacher.model, "targets": f"{len(texts.train) + len(texts.unlabelled):,} pairs"}
+    said |= {"student": f"{_students(recipe)} of {recipe.student.model}", "graphs": ", ".join(recipe.export.precisions)}
+    planned, fresh = [], texts_done
+    for stage in STAGES:
+        fresh = fresh and (run_dir.folder(stage) / "stage.json").is_file()
+        planned.append(
+            Planned(stage, "done" if fresh else "to do", 0.0 if fresh else seconds[stage], said.get(stage, ""))
+        )
+    return planned
+
+
+def plan_table(stages: list[Planned]) -> Table:
+    """The stages as a table with a total."""
+    table = Table("stage", "state", "about", "what", box=None, pad_edge=False)
+    for one in stages:
+        table.add_row(one.stage, one.state, duration(one.seconds) if one.state == "to do" else "", one.what)
+    table.add_row("", "", duration(sum(one.seconds for one in stages)), "in all")
+    return table
+
+
+def _training_seconds(recipe: Recipe, base: Path, texts: Texts) -> dict[str, float]:
+    encoder = SentenceEncoder.load(resolve_model(recipe.student.model, base))
+    tables = sum(weight.numel() for name, weight in encoder.named_parameters() if "embeddings" in name)
+    weights = sum(weight.numel() for weight in encoder.parameters()) - tables
+    tokens = _mean_tokens(texts.train, encoder)
+    train, extra = tokens * len(texts.train), tokens * len(texts.unlabelled)
+    teacher = recipe.teacher
+    epochs = teacher.epochs if isinstance(teacher, FineTuneTeacher) else 0
+    step = 6 * weights / _speed(recipe.student)  # forward and backward: 6 operations a weight and token
+    return {
+        "teacher": step * train * epochs + 10,
+        "targets": step / 3 * (train + extra),
+        "student": step * (train + extra) * recipe.student.epochs * _students(recipe) + 10,
+    }
+
+
+def _students(recipe: Recipe) -> int:
+    return len(recipe.student.seeds) * (1 + len(recipe.student.compare_alphas))
+
+
+def _mean_tokens(split: Split, encoder: SentenceEncoder) -> float:
+    sample: list[Pair] = split.pairs[:: max(1, len(split) // SAMPLED_PAIRS)]
+    return sum(len(ids) for ids in encoder.tokenize([text for pair in sample for text in pair])) / max(1, len(sample))
+
+
+def _speed(settings: FitSettings) -> float:
+    """Operations a second that training is likely to reach, from a product of two matrices timed now."""
+    kind = torch.bfloat16 if training_precision(settings) == "bf16-mixed" else torch.float32
+    left, right = torch.ones(1024, 384, dtype=kind), torch.ones(384, 1536, dtype=kind)
+    torch.mm(left, right)
+    started = time.perf_counter()
+    for _ in range(20):
+        torch.mm(left, right)
+    return SHARE_OF_PEAK * 20 * 2 * 1024 * 384 * 1536 / (time.perf_counter() - started)

@@ -1,0 +1,194 @@
+"""A recipe: one YAML file that says everything about a run. All its errors are told at once, with file and line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from pipeline.settings import ExportSettings, MeasureSettings
+from pipeline.texts.settings import TextsSettings
+from pipeline.texts.source import local_file
+from students.distill import DistillSettings
+from teachers.errors import DecantError, InputError
+from teachers.fine_tune import FineTuneSettings
+from teachers.reference import HUB_ID, resolve_model
+
+
+class LoadTeacher(BaseModel, frozen=True, extra="forbid"):
+    """A cross-encoder that is trained already."""
+
+    kind: Literal["load"]
+    model: str = Field(description="model reference: hub id, folder, or package:NAME/FOLDER")
+    max_length: int | None = Field(None, ge=4, description="tokens a pair; default: what the model can take")
+
+
+class FineTuneTeacher(FineTuneSettings, frozen=True, extra="forbid"):
+    """A cross-encoder to fine-tune from an encoder's weights on the recipe's labels."""
+
+    kind: Literal["fine_tune"]
+    model: str = Field(description="model reference of the encoder to start from")
+
+
+class StudentSettings(DistillSettings, frozen=True, extra="forbid"):
+    """The student: what it starts from and how it is trained."""
+
+    model: str = Field(description="model reference of the encoder to start from")
+
+
+class Recipe(BaseModel, frozen=True, extra="forbid"):
+    """Everything about a run."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="also the run's folder under runs/")
+    description: str = Field("", description="one line for the report")
+    seed: int = Field(0, ge=0, lt=2**31, description="of the teacher and of every sampling; students have their own")
+    texts: TextsSettings
+    teacher: Annotated[LoadTeacher | FineTuneTeacher, Field(discriminator="kind")]
+    student: StudentSettings
+    export: ExportSettings = ExportSettings()
+    measure: MeasureSettings = MeasureSettings()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if self.student.form == "cosine" and self.texts.task.kind == "multiclass":
+            raise ValueError("student.form: cosine gives one score a pair, but texts.task has classes; use comparator")
+        if self.student.form == "cosine" and self.student.pooling == "concat_top_mean":
+            raise ValueError("student.pooling: concat_top_mean goes with form: comparator; runtimes cannot pool it")
+        return self
+
+
+class RecipeError(InputError):
+    """One or more errors of a recipe, a line each."""
+
+    def __init__(self, errors: Sequence[str]) -> None:
+        self.errors = list(errors)
+        super().__init__("\n".join(errors))
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and check a recipe.
+
+    Args:
+        overrides: `key.of.a.setting=value` as given to `--set`; the value is YAML.
+
+    Raises:
+        RecipeError: all that is wrong with the file's form and values.
+
+    """
+    content, lines = _read_yaml(path)
+    for override in overrides:
+        _set(content, override)
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        found = [_line(path, lines, detail["loc"], detail["msg"], detail.get("input")) for detail in error.errors()]
+        raise RecipeError(list(dict.fromkeys(found))) from error
+
+
+def check_surroundings(recipe: Recipe, base: Path) -> list[str]:
+    """What a run would stumble over outside the recipe: files and models that are not there. All of it."""
+    errors = []
+    texts = recipe.texts
+    sources = {"texts.train": texts.train, "texts.dev": texts.dev, "texts.test": texts.test}
+    sources |= {f"texts.unlabelled.{i}": source for i, source in enumerate(texts.unlabelled)}
+    for key, source in sources.items():
+        try:
+            if source is not None:
+                local_file(source, base)
+        except DecantError as error:
+            errors.append(f"{key}: {error}")
+    for key, reference in {
+        "teacher.model": recipe.teacher.model,
+        "student.model": recipe.student.model,
+    }.items():
+        try:
+            if not _is_hub_id(reference, base):
+                resolve_model(reference, base)
+        except DecantError as error:
+            errors.append(f"{key}: {error}")
+    return errors
+
+
+def recipe_yaml(recipe: Recipe) -> str:
+    """The resolved recipe, every default written out."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """Sha256 of the resolved recipe."""
+    return hashlib.sha256(json.dumps(recipe.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+
+def _is_hub_id(reference: str, base: Path) -> bool:
+    there = (base / reference).exists() or Path(reference).expanduser().exists()
+    return "/" in reference and not there and HUB_ID.fullmatch(reference) is not None
+
+
+def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except FileNotFoundError as error:
+        raise RecipeError([f"{path}: no such recipe; `decant init` writes one"]) from error
+    except IsADirectoryError as error:
+        raise RecipeError([f"{path} is a folder; give the recipe's YAML file"]) from error
+    except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
+        raise RecipeError([f"{path} is not a text file in UTF-8"]) from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise RecipeError([f"{path}:{line}: not YAML: {error.problem or error}"]) from error
+    except (ValueError, RecursionError) as error:
+        raise RecipeError([f"{path}: not YAML: {type(error).__name__}"]) from error
+    except OSError as error:
+        raise RecipeError([f"{path}: cannot be read: {error.strerror}"]) from error
+    if not isinstance(content, dict):
+        raise RecipeError([f"{path}: a recipe is a mapping of keys, not {type(content).__name__}"])
+    return content, _key_lines(node, ())
+
+
+def _key_lines(node: yaml.Node | None, path: tuple[str, ...]) -> dict[tuple[str, ...], int]:
+    lines: dict[tuple[str, ...], int] = {}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here = (*path, str(key.value))
+            lines[here] = key.start_mark.line + 1
+            lines |= _key_lines(value, here)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            lines[*path, str(index)] = value.start_mark.line + 1
+            lines |= _key_lines(value, (*path, str(index)))
+    return lines
+
+
+def _set(content: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError([f"--set {override}: write it as key.of.a.setting=value"])
+    *parents, last = key.strip().split(".")
+    place = content
+    for parent in parents:
+        place = place.setdefault(parent, {})
+        if not isinstance(place, dict):
+            raise RecipeError([f"--set {override}: {parent} is a single value, so it has no {last}"])
+    try:
+        place[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RecipeError([f"--set {override}: the value is not YAML"]) from error
+
+
+def _line(path: Path, lines: dict[tuple[str, ...], int], location: tuple[Any, ...], message: str, given: Any) -> str:
+    keys = tuple(str(part) for part in location if part not in ("load", "fine_tune"))
+    known = next((lines[keys[:end]] for end in range(len(keys), 0, -1) if keys[:end] in lines), None)
+    where = f"{path}:{known}" if known else str(path)
+    message = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "no such key")
+    message = message.replace("Field required", "is missing")
+    shown = (
+        f" (given: {given!r})" if isinstance(given, str | int | float | bool) and "no such key" not in message else ""
+    )
+    return f"{where}: {'.'.join(keys) or 'recipe'}: {message}{shown}"

@@ -1,0 +1,1 @@
+"""Measurements become files that people read: JSON, Markdown, plots, HTML, model cards."""

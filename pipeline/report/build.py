@@ -1,0 +1,36 @@
+"""The report folder, from measurements to files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.report.accuracy_plot import accuracy_against_latency
+from pipeline.report.html import html_report
+from pipeline.report.markdown import markdown_report
+from pipeline.report.plot_theme import png
+from pipeline.report.rows import Report, write_report_json
+from pipeline.report.training_plot import TrainingRecord, training_curves
+
+ACCURACY_PLOT = "accuracy_latency.png"
+TRAINING_PLOT = "training.png"
+
+
+def build_report(report: Report, folder: Path, training: Sequence[TrainingRecord] = ()) -> None:
+    """Write report.json, report.md, the plots and report.html.
+
+    Args:
+        report: every row of the run.
+        folder: where to; made if it is not there. A caller that must not leave half a report passes a
+            temporary folder and renames it.
+        training: what training logged; none: no training plot.
+
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    accuracy_plot, training_plot = accuracy_against_latency(report), training_curves(training)
+    if accuracy_plot is not None:
+        (folder / ACCURACY_PLOT).write_bytes(png(accuracy_plot))
+    if training_plot is not None:
+        (folder / TRAINING_PLOT).write_bytes(png(training_plot))
+    plots = ACCURACY_PLOT if accuracy_plot else None, TRAINING_PLOT if training_plot else None
+    (folder / "report.md").write_text(markdown_report(report, *plots), encoding="utf-8")
+    (folder / "report.html").write_text(html_report(report, training), encoding="utf-8")
+    write_report_json(report, folder / "report.json")

@@ -1,0 +1,205 @@
+"""The model card: README.md of an artifact folder, as a model hub renders it."""
+
+import json
+
+import yaml
+from pydantic import BaseModel, Field
+
+from pipeline.report.figures import METRIC_NAMES, duration, parameters, points, significant
+from pipeline.report.markdown import escape, machine, markdown_table
+from pipeline.report.rows import Report, Row
+from pipeline.report.table import legend, references
+
+TAGS = ["sentence-transformers", "sentence-similarity", "feature-extraction", "onnx", "distillation"]
+EXAMPLE_TEXTS = '["A man is playing a guitar.", "Someone is making music.", "The train was late."]'
+INVARIANT = 0.9999  # below this a text alone and in a batch differ by more than rounding
+
+
+class CardFacts(BaseModel, frozen=True, extra="forbid"):
+    """What a card says beyond the measurements."""
+
+    max_length: int = Field(ge=1, description="tokens a text is cut at, specials included")
+    pad_token: str = "[PAD]"
+    pad_id: int = Field(default=0, ge=0)
+    base_model: str | None = Field(default=None, description="hub id of what the student started from, if known")
+    teacher: str | None = Field(default=None, description="model reference of the teacher, if known")
+    license: str | None = Field(default=None, description="hub licence id, only where it is known")
+    languages: tuple[str, ...] = Field(default=(), description="ISO 639 codes, only where they are known")
+    decant_version: str | None = None
+    sentence_transformers: bool = Field(default=True, description="that library can load the folder")
+    comparator: bool = Field(default=False, description="the folder holds onnx/comparator.onnx")
+
+
+def model_card(report: Report, row_name: str, facts: CardFacts) -> str:
+    """Write the card of one artifact.
+
+    Args:
+        report: where the artifact and what it is compared with were measured.
+        row_name: name of the artifact's row.
+        facts: what the measurements do not tell.
+
+    Returns:
+        Markdown with YAML front matter.
+
+    Raises:
+        KeyError: no such row.
+
+    """
+    row = report.row(row_name)
+    compared = [other.name for other in report.rows if other.kind != "artifact"] + [row.name]
+    parts = [
+        front_matter(facts),
+        f"# {escape(row.name)}",
+        _what_it_is(report, row, facts),
+        "## Use it\n\nWith ONNX Runtime and tokenizers alone, in this folder:",
+        f"```python\n{onnx_example(facts)}```",
+        *_with_sentence_transformers(row, facts),
+        "## Measured",
+        markdown_table(report, only=compared, bold=row.name),
+        "\n".join(f"- {escape(sentence)}" for sentence in legend(report)),
+        _speed(row),
+        f"Measured on: {escape(machine(report.environment))} Expect other speeds elsewhere; compare ratios.",
+        _parity(row),
+        "## Limitations",
+        _limitations(report, row, facts),
+        "## Provenance",
+        _provenance(report, facts),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def front_matter(facts: CardFacts) -> str:
+    """YAML that a hub reads; what is not known is left out rather than guessed."""
+    content: dict[str, object] = {
+        "library_name": "sentence-transformers",
+        "pipeline_tag": "sentence-similarity",
+        "tags": TAGS,
+    }
+    if facts.languages:
+        content["language"] = list(facts.languages)
+    if facts.base_model:
+        content["base_model"] = facts.base_model
+    if facts.license:
+        content["license"] = facts.license
+    return f"---\n{yaml.safe_dump(content, sort_keys=False)}---"
+
+
+def onnx_example(facts: CardFacts) -> str:
+    """Python that encodes three texts with onnxruntime and tokenizers, run in the artifact's folder."""
+    example = f"""import numpy as np
+import onnxruntime as ort
+from tokenizers import Tokenizer
+
+tokenizer = Tokenizer.from_file("tokenizer.json")
+tokenizer.enable_truncation({facts.max_length})
+tokenizer.enable_padding(pad_id={facts.pad_id}, pad_token={json.dumps(facts.pad_token)})
+session = ort.InferenceSession("onnx/model.onnx", providers=["CPUExecutionProvider"])
+
+texts = {EXAMPLE_TEXTS}
+encoded = tokenizer.encode_batch(texts)
+inputs = {{
+    "input_ids": np.array([text.ids for text in encoded], dtype=np.int64),
+    "attention_mask": np.array([text.attention_mask for text in encoded], dtype=np.int64),
+}}
+(vectors,) = session.run(["sentence_embedding"], inputs)  # float32 [texts, dim], unit length
+print(vectors @ vectors.T)  # cosines
+"""
+    return example + (COMPARATOR_EXAMPLE if facts.comparator else "")
+
+
+COMPARATOR_EXAMPLE = """
+comparator = ort.InferenceSession("onnx/comparator.onnx", providers=["CPUExecutionProvider"])
+(logits,) = comparator.run(["logits"], {"u": vectors[:-1], "v": vectors[1:]})  # each text with the next
+print(logits)
+"""
+SENTENCE_TRANSFORMERS_EXAMPLE = f"""from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer(".")
+vectors = model.encode({EXAMPLE_TEXTS})
+print(model.similarity(vectors, vectors))
+"""
+
+
+def _what_it_is(report: Report, row: Row, facts: CardFacts) -> str:
+    size = [
+        f"{row.layers} layers" if row.layers else "",
+        f"vectors of {row.dim} dimensions" if row.dim else "",
+        f"{parameters(row.parameters)} parameters" if row.parameters else "",
+        f"{significant(row.size_mib)} MiB" if row.size_mib is not None else "",
+        f"weights in {row.precision}" if row.precision else "",
+    ]
+    teacher = references(report).teacher
+    named = facts.teacher or (teacher.name if teacher else None)
+    origin = f", distilled from {escape(named)}" if named else ""
+    said = f"A sentence encoder{origin}: {', '.join(part for part in size if part)}."
+    said += f" It maps a text of up to {facts.max_length} tokens to a unit vector; cosine compares two."
+    if row.form == "comparator":
+        said += " The figures below are those of its comparator head, which reads two vectors, not of the cosine."
+    return said
+
+
+def _with_sentence_transformers(row: Row, facts: CardFacts) -> list[str]:
+    if not facts.sentence_transformers:
+        return ["sentence-transformers has no pooling like this model's and cannot load it."]
+    parts = ["With sentence-transformers:", f"```python\n{SENTENCE_TRANSFORMERS_EXAMPLE}```"]
+    if row.precision in (None, "fp32"):
+        return parts
+    weights = (
+        "sentence-transformers reads `model.safetensors`, whose weights are not quantized: the "
+        f"{row.precision} figures below are those of `onnx/model.onnx`."
+    )
+    return [*parts, weights]
+
+
+def _speed(row: Row) -> str:
+    lines = ["This artifact:", ""]
+    for size, latency in row.latency_ms.items():
+        texts = "one text" if size == "1" else f"{size} texts"
+        lines.append(f"- {texts}: {duration(latency.p50)} median, {duration(latency.p95)} for 95 of 100 calls")
+    if row.one_against_many is not None:
+        cost = row.one_against_many
+        lines.append(f"- one query against {cost.candidates:,} indexed texts: {duration(cost.query_ms.p50)}")
+    if row.peak_memory_mib is not None:
+        lines.append(f"- peak memory of a process that runs it: {significant(row.peak_memory_mib)} MiB")
+    return "\n".join(lines) if len(lines) > 2 else ""
+
+
+def _parity(row: Row) -> str:
+    if row.parity is None:
+        return ""
+    said = (
+        "Of the vectors of all parity texts, the worst has cosine "
+        f"{row.parity.min_cosine:.5f} to that of the model it was exported from. Of texts encoded alone and "
+        f"again in a mixed batch, the worst has cosine {row.parity.batch_invariance:.5f} to itself."
+    )
+    if row.parity.batch_invariance < INVARIANT:
+        said += " **A text's vector depends a little on the batch it is encoded in**"
+        if (row.precision or "").startswith("int8"):
+            said += ", since dynamic int8 gives a whole batch one scale for its activations"
+        said += ". Encode one text at a time where that matters."
+    return said
+
+
+def _limitations(report: Report, row: Row, facts: CardFacts) -> str:
+    lines = [f"- Texts are cut at {facts.max_length} tokens."]
+    for name, metrics in row.metrics.items():
+        low, high = metrics.ci95
+        lines.append(
+            f"- {METRIC_NAMES[metrics.metric]} {points(metrics.value)} (95 % interval {points(low)} to "
+            f"{points(high)}) holds for {escape(name)}, {metrics.examples:,} examples; other domains and "
+            "languages were not measured."
+        )
+    if row.trained_on_labels:
+        lines.append("- It was trained on this task's own training labels: expect less on tasks it has not seen.")
+    lines.append("- A cosine is not a probability; choose any threshold on your own data.")
+    lines += [f"- {escape(note)}" for note in (row.note, *report.notes) if note]
+    return "\n".join(lines)
+
+
+def _provenance(report: Report, facts: CardFacts) -> str:
+    version = f" {facts.decant_version}" if facts.decant_version else ""
+    recipe = f", recipe `{str(report.recipe['name']).replace('`', '')}`" if "name" in report.recipe else ""
+    return (
+        f"Made by Decant{version}{recipe}. `decant.json` holds the recipe's hash, versions and the SHA-256 "
+        "of every other file."
+    )

@@ -1,0 +1,55 @@
+"""How each kind of figure is written for people. ASCII minus signs: tables are copied into spreadsheets."""
+
+MISSING = "–"
+
+METRIC_NAMES = {
+    "spearman": "Spearman",
+    "pearson": "Pearson",
+    "f1": "F1",
+    "accuracy": "Accuracy",
+    "average_precision": "Average precision",
+    "macro_f1": "Macro F1",
+}
+
+
+def points(fraction: float) -> str:
+    """Write a fraction ×100 with two decimals, as the field does: 0.8203 -> 82.03."""
+    return f"{100 * fraction:.2f}"
+
+
+def signed_points(fraction: float) -> str:
+    """Write a difference of fractions ×100 with its sign: 0.0119 -> +1.19."""
+    return f"{100 * fraction:+.2f}"
+
+
+def rough_points(fraction: float) -> str:
+    """Write an interval's bound, whose second decimal would be noise: -0.0213 -> -2.1."""
+    return f"{100 * fraction:+.1f}"
+
+
+def significant(value: float) -> str:
+    """Write three significant digits, at most two decimals: 2.7 -> 2.70, 33123 -> 33,123."""
+    size = abs(value)
+    decimals = 0 if size >= 99.95 else 1 if size >= 9.995 else 2
+    return f"{value:,.{decimals}f}"
+
+
+def ratio(value: float) -> str:
+    """Write a factor: 3.54 -> 3.5×, 14.2 -> 14×, 180000 -> 180,000×."""
+    if value >= 1000:
+        digits = len(f"{value:.0f}") - 2
+        value = round(value / 10**digits) * 10**digits  # more digits would pretend to a precision of timing
+    return f"{value:.2f}×" if value < 0.995 else f"{value:.1f}×" if value < 9.95 else f"{value:,.0f}×"
+
+
+def duration(milliseconds: float) -> str:
+    """Write a time in the unit that people would choose: 1.93 ms, 12.3 s, 5.5 min, 2.1 h."""
+    for limit, divisor, unit in ((1000, 1, "ms"), (120_000, 1000, "s"), (7_200_000, 60_000, "min")):
+        if milliseconds < limit:
+            return f"{significant(milliseconds / divisor)} {unit}"
+    return f"{significant(milliseconds / 3_600_000)} h"
+
+
+def parameters(count: int) -> str:
+    """Write a parameter count: 22713216 -> 22.7 M."""
+    return f"{count / 1e6:.1f} M" if count < 1e9 else f"{count / 1e9:.2f} B"

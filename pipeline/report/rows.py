@@ -1,0 +1,131 @@
+"""report.json: every measured row of a run, and what was chosen."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+from pipeline.measure.if_measured import IfMeasured
+from pipeline.measure.one_against_many import OneAgainstMany
+from pipeline.measure.regressions import Regression
+from pipeline.measure.set_metrics import SetMetrics
+from pipeline.measure.speed import Latency
+from pipeline.report.environment import Environment
+from teachers.errors import InputError
+
+SCHEMA = "decant.report/1"
+Kind = Literal["teacher", "student", "artifact", "baseline"]
+
+
+class Parity(BaseModel, frozen=True, extra="forbid"):
+    """How well an artifact repeats the model it was exported from, and itself in other company."""
+
+    min_cosine: float = Field(description="worst vector against the exported model's, over the parity texts")
+    batch_invariance: float = Field(description="worst vector of a text alone against the same in a mixed batch")
+    required_min_cosine: IfMeasured[float] = Field(default=None, description="gate: min_cosine at least this")
+    required_batch_invariance: IfMeasured[float] = Field(default=None, description="gate, likewise")
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether every stated gate holds; None where none is stated."""
+        gates = [
+            (self.min_cosine, self.required_min_cosine),
+            (self.batch_invariance, self.required_batch_invariance),
+        ]
+        stated = [value >= required for value, required in gates if required is not None]
+        return all(stated) if stated else None
+
+
+class Seeds(BaseModel, frozen=True, extra="forbid"):
+    """Main metric over several trainings that differ in the seed only, as fractions."""
+
+    count: int = Field(ge=2)
+    mean: float
+    sd: float = Field(ge=0, description="sample standard deviation")
+
+
+class Row(BaseModel, frozen=True, extra="forbid"):
+    """One model as measured. What was not is null, or left out where IfMeasured says so."""
+
+    name: str = Field(min_length=1)
+    kind: Kind
+    layers: int | None = None
+    dim: int | None = None
+    precision: str | None = None
+    runtime: str | None = None
+    path: str | None = Field(default=None, description="folder of the model, relative to the run directory")
+    parameters: int | None = None
+    size_mib: float | None = None
+    metrics: dict[str, SetMetrics] = Field(default_factory=dict, description="by test set, such as stsb/test")
+    latency_ms: dict[str, Latency] = Field(default_factory=dict, description="by batch size")
+    texts_per_second: float | None = None
+    parity: Parity | None = None
+    pairs_per_second: IfMeasured[float] = Field(default=None, description="the teacher's throughput")
+    form: IfMeasured[Literal["cosine", "comparator"]] = Field(default=None, description="how vectors are matched")
+    one_against_many: IfMeasured[OneAgainstMany] = None
+    peak_memory_mib: IfMeasured[float] = None
+    trained_on_labels: IfMeasured[bool] = Field(default=None, description="saw this task's own training labels")
+    seeds: IfMeasured[Seeds] = None
+    note: IfMeasured[str] = None
+
+
+class Report(BaseModel):
+    """The whole of report.json."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+    )
+
+    schema_name: Literal["decant.report/1"] = Field(default="decant.report/1", alias="schema")
+    recipe: dict[str, JsonValue] = Field(description="as resolved, defaults filled in")
+    environment: Environment
+    rows: tuple[Row, ...]
+    selected: str | None = Field(default=None, description="name of the row to ship; null: none fits the budget")
+    selected_because: IfMeasured[str] = Field(default=None, description="the rule that chose it, one clause")
+    notes: tuple[str, ...] = Field(default=(), exclude_if=lambda notes: not notes)
+    training_curves: IfMeasured[str] = Field(default=None, description="the training log, relative to the report")
+    regressions: tuple[Regression, ...] = Field(default=(), exclude_if=lambda rows: not rows)
+
+    @model_validator(mode="after")
+    def _check_names(self) -> "Report":
+        names = [row.name for row in self.rows]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two rows are named {twice[0]!r}")
+        if self.selected is not None and self.selected not in names:
+            raise ValueError(f"selected is {self.selected!r}, but the rows are {', '.join(names)}")
+        return self
+
+    def row(self, name: str) -> Row:
+        """Find a row by its name.
+
+        Raises:
+            KeyError: no such row.
+
+        """
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise KeyError(name)
+
+
+def write_report_json(report: Report, path: Path) -> None:
+    """Write report.json: UTF-8, indented, a final newline."""
+    path.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_report_json(path: Path) -> Report:
+    """Read what `write_report_json` wrote.
+
+    Raises:
+        InputError: no such file, not JSON, or not this schema; names the file and the first wrong key.
+
+    """
+    try:
+        return Report.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; a run writes it as report/report.json") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise InputError(f"{path}: {where}: {first['msg']} (expected {SCHEMA})") from error

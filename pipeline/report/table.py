@@ -1,0 +1,167 @@
+"""The main table: which columns there are and how each row fills them, for every format alike."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.measure.set_metrics import SetMetrics
+from pipeline.report.figures import METRIC_NAMES, MISSING, points, ratio, signed_points, significant
+from pipeline.report.rows import Kind, Report, Row
+
+QUIET = 0.1  # share of busy cores above which timings are not to be trusted
+TORCH_RUNTIMES = ("torch", "sentence-transformers")
+KIND_ORDER: tuple[Kind, ...] = ("teacher", "baseline", "student", "artifact")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the table."""
+
+    header: str
+    cell: Callable[[Row], str]
+    numeric: bool = True
+    keep: int = 0
+    """Narrow terminals drop the columns with the greatest number first; 0 stays."""
+
+
+@dataclass(frozen=True)
+class References:
+    """The rows that others are compared with."""
+
+    set_name: str | None
+    teacher: Row | None
+    baseline: Row | None
+
+
+def references(report: Report) -> References:
+    """Choose what to compare with: the first test set, the teacher, and the first baseline run in torch.
+
+    Without such a baseline the student in torch takes its place.
+    """
+    set_names = [name for row in report.rows for name in row.metrics]
+    in_torch = [row for row in report.rows if row.texts_per_second and row.runtime in TORCH_RUNTIMES]
+    baseline = [row for row in in_torch if row.kind == "baseline"] or [row for row in in_torch if row.kind == "student"]
+    teachers = [row for row in report.rows if row.kind == "teacher"]
+    return References(
+        set_names[0] if set_names else None,
+        teachers[0] if teachers else None,
+        baseline[0] if baseline else None,
+    )
+
+
+def sorted_rows(report: Report) -> list[Row]:
+    """Teacher, baselines, student, artifacts; these from deep, wide, large to shallow, narrow, small."""
+
+    def key(row: Row) -> tuple[int, ...]:
+        size = (-(row.layers or 0), -(row.dim or 0), -round(1000 * (row.size_mib or 0)))
+        return (KIND_ORDER.index(row.kind), *(size if row.kind == "artifact" else (0,)))
+
+    return sorted(report.rows, key=key)
+
+
+def columns(report: Report) -> list[Column]:
+    """Columns of the main table; those that no row can fill are left out."""
+    refer = references(report)
+    metric = next((m for row in report.rows if (m := _metrics(row, refer))), None)
+    candidates = [
+        Column("model", label, numeric=False),
+        Column("precision", lambda row: row.precision or MISSING, numeric=False, keep=4),
+        Column(METRIC_NAMES[metric.metric] if metric else "metric", lambda row: with_interval(row, refer)),
+        Column("vs teacher", lambda row: against_teacher(row, refer)),
+        Column("texts/s", throughput),
+        Column("ms/text", one_text_ms, keep=1),
+        Column("MiB", lambda row: significant(row.size_mib) if row.size_mib is not None else MISSING, keep=2),
+        Column("× teacher", lambda row: _ratio(row, faster_than_teacher(row, refer))),
+        Column("× torch", lambda row: _ratio(row, faster_than_baseline(row, refer)), keep=3),
+    ]
+    return [c for c in candidates if any(c.cell(row) != MISSING for row in report.rows)]
+
+
+def legend(report: Report) -> list[str]:
+    """Sentences that say what the columns mean."""
+    refer = references(report)
+    said = []
+    metric = next((m for row in report.rows if (m := _metrics(row, refer))), None)
+    if metric:
+        said.append(
+            f"{METRIC_NAMES[metric.metric]} ×100 on {refer.set_name} ({metric.examples:,} examples), "
+            "± half of the 95 % bootstrap interval."
+        )
+    said.append("Speed on texts as they come, tokenizer included; ms/text is the median for one text at a time.")
+    busy = report.environment.busy
+    if busy is not None and busy > QUIET:
+        said.append(f"Other work kept {100 * busy:.0f} % of the cores busy: these speeds are too low.")
+    if refer.teacher and refer.teacher.pairs_per_second:
+        said.append(
+            "A cross-encoder reads pairs, so its figures are a pair's; × teacher compares pairs per second "
+            "with nothing cached, two texts a pair."
+        )
+    elif refer.teacher:
+        said.append("× teacher compares texts per second.")
+    if refer.baseline:
+        said.append(f"× torch compares texts per second with {refer.baseline.name}, which runs in torch.")
+    return said
+
+
+def label(row: Row) -> str:
+    """Name of a row; the comparator form is another model than the cosine, so it is said."""
+    told = row.form != "comparator" or "comparator" in row.name
+    return row.name if told else f"{row.name} (comparator)"
+
+
+def with_interval(row: Row, refer: References) -> str:
+    """Main metric ×100 with half of its 95 % interval: 82.03 ±1.4."""
+    metrics = _metrics(row, refer)
+    if metrics is None:
+        return MISSING
+    low, high = metrics.ci95
+    return f"{points(metrics.value)} ±{100 * (high - low) / 2:.1f}"
+
+
+def against_teacher(row: Row, refer: References) -> str:
+    """Main metric ×100 minus the teacher's."""
+    metrics = _metrics(row, refer)
+    teacher = _metrics(refer.teacher, refer) if refer.teacher else None
+    if metrics is None or teacher is None or row == refer.teacher:
+        return MISSING
+    return signed_points(metrics.value - teacher.value)
+
+
+def throughput(row: Row) -> str:
+    """Texts a second, or a cross-encoder's pairs a second, which is said."""
+    if row.texts_per_second is not None:
+        return significant(row.texts_per_second)
+    return f"{significant(row.pairs_per_second)} pairs" if row.pairs_per_second is not None else MISSING
+
+
+def one_text_ms(row: Row) -> str:
+    """Median milliseconds for one text (a cross-encoder: one pair)."""
+    return significant(row.latency_ms["1"].p50) if "1" in row.latency_ms else MISSING
+
+
+def pairs_per_second(row: Row) -> float | None:
+    """Pairs scored a second with no vector cached; an encoder reads two texts a pair."""
+    if row.pairs_per_second is not None:
+        return row.pairs_per_second
+    return row.texts_per_second / 2 if row.texts_per_second is not None else None
+
+
+def faster_than_teacher(row: Row, refer: References) -> float | None:
+    """How many times the teacher's pairs a second; for two encoders that is the ratio of texts a second."""
+    mine, teachers = pairs_per_second(row), pairs_per_second(refer.teacher) if refer.teacher else None
+    return mine / teachers if mine and teachers and row != refer.teacher else None
+
+
+def faster_than_baseline(row: Row, refer: References) -> float | None:
+    """How many times the torch baseline's texts a second."""
+    if refer.baseline is None or row == refer.baseline:
+        return None
+    mine, theirs = row.texts_per_second, refer.baseline.texts_per_second
+    return mine / theirs if mine and theirs else None
+
+
+def _metrics(row: Row | None, refer: References) -> SetMetrics | None:
+    return row.metrics.get(refer.set_name) if row is not None and refer.set_name is not None else None
+
+
+def _ratio(row: Row, value: float | None) -> str:
+    return ratio(value) if value is not None else MISSING

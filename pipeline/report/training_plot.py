@@ -1,0 +1,61 @@
+"""The training curves: loss and development metric over optimizer steps."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+from pydantic import BaseModel, Field
+
+from pipeline.measure.if_measured import IfMeasured
+from pipeline.report.plot_theme import FONT_PX, LIGHT, Theme, new_figure, points_of, title
+
+
+class TrainingRecord(BaseModel, frozen=True, extra="forbid"):
+    """What training logged at one step."""
+
+    step: int = Field(ge=0, description="optimizer steps so far")
+    loss: IfMeasured[float] = None
+    dev: IfMeasured[float] = Field(default=None, description="main metric on the development split, a fraction")
+
+
+def training_curves(records: Sequence[TrainingRecord], theme: Theme = LIGHT) -> Figure | None:
+    """Draw the loss and the development metric over optimizer steps, the best development value marked.
+
+    Returns:
+        The figure, or None where nothing was logged.
+
+    """
+    losses = [(record.step, record.loss) for record in records if record.loss is not None]
+    devs = [(record.step, 100 * record.dev) for record in records if record.dev is not None]
+    panels = [name for name, values in (("loss", losses), ("dev", devs)) if values]
+    if not panels:
+        return None
+    figure, axes = new_figure(theme, rows=len(panels), height_px=440 if len(panels) == 2 else 300)
+    for panel, axis in zip(panels, axes, strict=True):
+        if panel == "loss":
+            steps, values = zip(*losses, strict=True)
+            axis.plot(steps, values, color=theme.student, linewidth=1, alpha=0.35)
+            axis.plot(steps, smoothed(values), color=theme.student, linewidth=2)
+            title(axis, "Training loss (faint: as logged)", theme)
+            axis.set_ylim(bottom=0 if min(values) >= 0 else None)
+        else:
+            steps, values = zip(*devs, strict=True)
+            axis.plot(steps, values, color=theme.artifact, linewidth=2, marker="o", markersize=4)
+            best = int(np.argmax(values))
+            axis.plot(steps[best], values[best], "o", markersize=9, color=theme.artifact)
+            title(axis, f"Development metric ×100: best {values[best]:.2f} at step {steps[best]:,}", theme)
+            axis.margins(y=0.2)
+    axes[-1].xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
+    axes[-1].set_xlabel("Optimizer steps", color=theme.faint, fontsize=points_of(FONT_PX))
+    return figure
+
+
+def smoothed(values: Sequence[float]) -> list[float]:
+    """Mean over a window of a twentieth of the values centred on each, narrower at the ends, [steps]."""
+    reach = len(values) // 40
+    found = []
+    for index in range(len(values)):
+        near = min(reach, index, len(values) - 1 - index)
+        found.append(float(np.mean(values[index - near : index + near + 1])))
+    return found

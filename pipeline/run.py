@@ -1,0 +1,75 @@
+"""The road of one recipe, stage by stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.console import Screen, duration
+from pipeline.recipe import Recipe, RecipeError, check_surroundings, recipe_yaml
+from pipeline.report.rows import Report
+from pipeline.run_dir import RunDir, Stage
+from pipeline.stages.artifacts import artifacts_stage
+from pipeline.stages.graphs import graphs_stage
+from pipeline.stages.measure import measure_stage
+from pipeline.stages.report import report_stage
+from pipeline.stages.student import students_stage
+from pipeline.stages.targets import targets_stage
+from pipeline.stages.teacher import teacher_stage
+from pipeline.stages.texts import texts_stage
+from pipeline.texts.load import Texts
+
+
+def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from: str | None = None) -> Report:
+    """Run a recipe, or what is left of it.
+
+    Args:
+        base: the recipe's folder, which its relative paths start from.
+        again_from: make this stage and all after it again.
+
+    Raises:
+        InputError: the recipe names what is not there, or a stage cannot use what it was given.
+        GateError: an exported graph misses a gate.
+
+    """
+    errors = check_surroundings(recipe, base)
+    if errors:
+        raise RecipeError(errors)
+    with run_dir.locked():
+        if again_from is not None:
+            run_dir.forget(again_from)
+        run_dir.recipe.write_text(recipe_yaml(recipe), encoding="utf-8")
+        texts_done, texts = texts_stage(recipe, base, run_dir)
+        _tell(screen, texts_done, describe_texts(texts))
+        teacher = teacher_stage(recipe, base, texts, texts_done, run_dir, screen.watch)
+        _tell(screen, teacher, recipe.teacher.model)
+        targets, logits = targets_stage(recipe, texts, teacher, run_dir, screen.watch)
+        _tell(screen, targets, f"{len(logits):,} pairs scored")
+        student, trained = students_stage(recipe, base, texts, targets, logits, teacher, run_dir, screen.watch)
+        _tell(screen, student, f"{len(trained)} trained, {recipe.student.form}", [one.stage for one in trained])
+        graphs_done, graphs = graphs_stage(recipe, texts, student, run_dir, screen.watch)
+        _tell(screen, graphs_done, ", ".join(graph.precision for graph in graphs))
+        measured_done, measured = measure_stage(
+            recipe, base, texts, teacher, student, trained, graphs, run_dir, screen.watch
+        )
+        _tell(screen, measured_done, f"{len(measured.rows)} rows")
+        artifacts, report = artifacts_stage(recipe, base, texts, student, graphs, measured_done, measured, run_dir)
+        _tell(screen, artifacts, ", ".join(graph.name for graph in graphs))
+        done = report_stage(report, student, artifacts, run_dir)
+        _tell(screen, done, "report.html, report.md, report.json")
+        run_dir.clear_work()
+        return report
+
+
+def describe_texts(texts: Texts) -> str:
+    """Sizes of the splits, and what was dropped."""
+    said = f"train {len(texts.train):,}, dev {len(texts.dev):,}, test {len(texts.test):,}"
+    said += f", unlabelled {len(texts.unlabelled):,}" if len(texts.unlabelled) else ""
+    dropped = ", ".join(f"{count} {kind}" for kind, count in texts.dropped_counts().items())
+    return f"{said}; dropped {dropped} (rows named in texts/texts.json)" if dropped else said
+
+
+def _tell(screen: Screen, stage: Stage, what: str, parts: list[Stage] | None = None) -> None:
+    every = [stage, *(parts or [])]
+    seconds = sum(one.seconds for one in every)
+    how = "reused" if all(one.reused for one in every) else duration(seconds)
+    screen.say(f"{stage.name:<10} {how:>12}   {what}")

@@ -1,0 +1,28 @@
+"""Settings of the stages that have no package function of their own to stand beside."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from export.parity import ParitySettings, Precision
+from pipeline.measure.evaluate import MetricName
+from pipeline.measure.speed import SpeedSettings
+
+
+class ExportSettings(BaseModel, frozen=True, extra="forbid"):
+    """Which artifacts are made, and the gates that they must pass."""
+
+    precisions: tuple[Precision, ...] = Field(
+        ("fp32", "int8-dynamic"), min_length=1, description="one artifact a precision"
+    )
+    parity: ParitySettings = ParitySettings()
+
+
+class MeasureSettings(BaseModel, frozen=True, extra="forbid"):
+    """What is measured, and how often."""
+
+    name: str = Field("test", pattern=r"^[a-z0-9][a-z0-9/_-]*$", description="the test set's name in the report")
+    metric: MetricName | None = Field(None, description="main metric; default: the task's first")
+    resamples: int = Field(1000, ge=100, le=100_000, description="bootstrap resamples of the 95 % intervals")
+    speed: SpeedSettings = SpeedSettings()
+    peers: bool = Field(True, description="measure the start model in sentence-transformers, where it is installed")

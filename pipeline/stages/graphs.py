@@ -1,0 +1,121 @@
+"""Stage `graphs`: the student as ONNX in each precision, held to torch by the parity gates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.parity import Parity, Precision, check_comparator_parity, check_parity
+from export.probe_texts import texts_of_every_length
+from export.quantize import quantize_dynamic
+from export.session import OnnxComparator, OnnxEncoder
+from export.to_onnx import export_comparator, export_encoder
+from pipeline.measure.size import parameter_count
+from pipeline.recipe import Recipe
+from pipeline.run_dir import RunDir, Stage, fingerprint
+from pipeline.texts.load import Texts
+from students.comparator import Comparator
+from students.student import Student
+from teachers.progress import Watch
+
+VERSION = 1
+COMPARATOR = "onnx/comparator.onnx"
+ENCODER = "onnx/model.onnx"
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json")
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One exported precision: a folder that `OnnxEncoder` opens, and what its gates measured."""
+
+    name: str
+    folder: Path
+    fingerprint: str
+    precision: Precision
+    layers: int
+    dim: int
+    parameters: int
+    parity: dict[str, float]
+
+
+def graphs_stage(
+    recipe: Recipe, texts: Texts, student: Stage, run_dir: RunDir, watch: Watch
+) -> tuple[Stage, list[Graph]]:
+    """A folder a precision under `graphs/`; a graph that misses its gate fails the stage."""
+    settings = recipe.export
+    mark = fingerprint(
+        "graphs", VERSION, {"student": student.fingerprint, "settings": settings.model_dump(mode="json")}
+    )
+
+    def write(folder: Path) -> None:
+        model = Student.load(student.folder)
+        probes = texts_of_every_length(
+            [text for pair in texts.test.pairs for text in pair],
+            model.encoder.tokenize, model.encoder.max_length, settings.parity.texts,
+        )  # fmt: skip
+        with watch("export and parity", len(probes) * (1 + len(settings.precisions))) as advance:
+            reference = model.encoder.encode(probes, progress=advance)
+            facts = [
+                _one(recipe, model, student.folder, folder, precision, probes, reference, advance)
+                for precision in settings.precisions
+            ]
+        (folder / "graphs.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+    stage = run_dir.make("graphs", mark, write)
+    facts = json.loads((stage.folder / "graphs.json").read_text(encoding="utf-8"))
+    return stage, [Graph(folder=stage.folder / one["name"], fingerprint=mark, **one) for one in facts]
+
+
+def _one(
+    recipe: Recipe, model: Student, source: Path, folder: Path, precision: Precision, probes: list[str],
+    reference: NDArray[np.float32], advance: Callable[[int], None],
+) -> dict[str, object]:  # fmt: skip
+    encoder = model.encoder
+    name = f"L{encoder.layers}xD{encoder.dim}-{precision}"
+    target = folder / name
+    (target / "onnx").mkdir(parents=True, exist_ok=True)
+    for file in TOKENIZER_FILES:
+        (target / file).write_bytes((source / file).read_bytes())
+    whole = folder / "fp32.onnx"
+    if not whole.is_file():
+        export_encoder(encoder, whole)
+    if precision == "fp32":
+        (target / ENCODER).unlink(missing_ok=True)
+        (target / ENCODER).hardlink_to(whole)
+    else:
+        quantize_dynamic(whole, target / ENCODER)
+    parity = check_parity(OnnxEncoder(target), probes, reference, precision, recipe.export.parity, advance)
+    if model.comparator is not None:
+        _comparator(model, model.comparator, target, reference, recipe)
+    return {
+        "name": name, "precision": precision, "layers": encoder.layers, "dim": encoder.dim,
+        "parameters": parameter_count(model), "parity": _figures(parity, recipe, precision),
+    }  # fmt: skip
+
+
+def _comparator(
+    model: Student, comparator: Comparator, target: Path, vectors: NDArray[np.float32], recipe: Recipe
+) -> None:
+    export_comparator(comparator, target / COMPARATOR)
+    u, v = vectors, np.roll(vectors, 1, axis=0)
+    check_comparator_parity(OnnxComparator(target / COMPARATOR), u, v, model.compare(u, v), recipe.export.parity)
+
+
+def _figures(parity: Parity, recipe: Recipe, precision: Precision) -> dict[str, float]:
+    measured = asdict(parity)
+    settings = recipe.export.parity
+    invariance = min(measured["batch_invariance"], measured["padding_invariance"])
+    figures = {"min_cosine": measured["min_cosine"], "batch_invariance": invariance}
+    limits: tuple[float, float | None] = (settings.min_cosine, settings.min_invariance)
+    if precision != "fp32":
+        limits = (settings.int8_min_cosine, settings.int8_min_invariance)
+    return figures | {
+        name: limit
+        for name, limit in zip(("required_min_cosine", "required_batch_invariance"), limits, strict=True)
+        if limit is not None
+    }

@@ -1,0 +1,319 @@
+"""Stage `measure`: teacher, baselines, students and exported graphs on the test pairs, in one run on one machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from export.session import OnnxComparator, OnnxEncoder
+from pipeline.measure.baselines import SentenceTransformerBaseline, bag_of_words
+from pipeline.measure.evaluate import evaluate
+from pipeline.measure.one_against_many import BiEncoder, dot_product, one_against_many
+from pipeline.measure.regressions import Regression, worst_regressions
+from pipeline.measure.set_metrics import SetMetrics
+from pipeline.measure.size import parameter_count, peak_memory_of, size_mib
+from pipeline.measure.speed import measure_speed
+from pipeline.recipe import Recipe
+from pipeline.report.environment import Environment, read_environment, usable_cores
+from pipeline.report.rows import Kind, Parity, Row, Seeds
+from pipeline.run_dir import RunDir, Stage, fingerprint
+from pipeline.stages.graphs import COMPARATOR, Graph
+from pipeline.stages.student import Trained
+from pipeline.stages.teacher import allowed_outputs
+from pipeline.texts.load import Split, Texts
+from students.student import Student, cosines, pair_vectors
+from teachers.cross_encoder import CrossEncoder, Pair
+from teachers.encoder import SentenceEncoder
+from teachers.progress import Watch
+from teachers.reference import resolve_model
+
+VERSION = 1
+TEACHER, STUDENT, START, WORDS = "teacher", "student", "start model", "bag of words"
+PEERS_START = "start model in sentence-transformers"
+ENCODE_ONCE = """
+import sys
+from pathlib import Path
+from export.session import OnnxEncoder
+OnnxEncoder(Path(sys.argv[1]), int(sys.argv[2])).encode([sys.argv[3]] * 32)
+"""
+Predict = Callable[[Sequence[Pair]], NDArray[np.float32]]
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+Match = Callable[[NDArray[np.float32], NDArray[np.float32]], object]
+
+
+@dataclass
+class Candidate:
+    """One row to be: how it predicts, and what is known of it without measuring."""
+
+    name: str
+    kind: Kind
+    predict: Predict | None = None
+    encode: Encode | None = None
+    score: Predict | None = None
+    match: Match = dot_product
+    facts: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the stage leaves behind."""
+
+    rows: tuple[Row, ...]
+    environment: Environment
+    regressions: tuple[Regression, ...]
+    notes: tuple[str, ...]
+
+
+def measure_stage(
+    recipe: Recipe, base: Path, texts: Texts, teacher: Stage, student: Stage, trained: list[Trained],
+    graphs: list[Graph], run_dir: RunDir, watch: Watch,
+) -> tuple[Stage, Measured]:  # fmt: skip
+    """Every row's metrics with intervals, speed, size and memory; timings are interleaved."""
+    inputs = {
+        "settings": recipe.measure.model_dump(mode="json"),
+        "test": [texts.test.pairs, texts.test.labels.tolist()],
+        "models": [teacher.fingerprint, *[one.stage.fingerprint for one in trained], *[g.fingerprint for g in graphs]],
+    }
+
+    def write(folder: Path) -> None:
+        threads = recipe.measure.speed.threads or usable_cores()
+        torch.set_num_threads(threads)
+        environment = read_environment(threads)
+        candidates, notes = _candidates(recipe, base, texts, teacher, student, graphs, threads)
+        rows, regressions = _measure(recipe, texts, candidates, trained, watch)
+        content = {
+            "rows": [row.model_dump(mode="json", by_alias=True) for row in rows],
+            "environment": environment.model_dump(mode="json"),
+            "regressions": [one.model_dump(mode="json") for one in regressions],
+            "notes": notes,
+        }
+        (folder / "measured.json").write_text(
+            json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+    stage = run_dir.make("measure", fingerprint("measure", VERSION, inputs), write)
+    stated = json.loads((stage.folder / "measured.json").read_text(encoding="utf-8"))
+    return stage, Measured(
+        tuple(TypeAdapter(list[Row]).validate_python(stated["rows"])),
+        Environment.model_validate(stated["environment"]),
+        tuple(TypeAdapter(list[Regression]).validate_python(stated["regressions"])),
+        tuple(stated["notes"]),
+    )
+
+
+def _measure(
+    recipe: Recipe, texts: Texts, candidates: list[Candidate], trained: list[Trained], watch: Watch
+) -> tuple[list[Row], list[Regression]]:
+    runs = [one for one in trained if len(trained) > 1]
+    with watch("accuracy", len(candidates) + len(runs)) as advance:
+        test = _predictions(candidates, texts.test, advance)
+        dev = _predictions(candidates, texts.dev, lambda done: None) if recipe.texts.task.kind == "binary" else {}
+        for one in runs:
+            model = Student.load(one.stage.folder)
+            test[_run_name(one)] = model.predict(texts.test.pairs)
+            if dev:
+                dev[_run_name(one)] = model.predict(texts.dev.pairs)
+            advance(1)
+    metrics = evaluate(
+        recipe.texts.task.kind, _labels(recipe, texts.test), test, teacher=TEACHER, student=STUDENT,
+        dev_labels=_labels(recipe, texts.dev).astype(np.int64) if dev else None, dev_predictions=dev or None,
+        metric=recipe.measure.metric, resamples=recipe.measure.resamples, seed=recipe.seed,
+    )  # fmt: skip
+    seeds = _seeds(recipe, {_run_name(one): metrics[_run_name(one)].value for one in runs}, runs)
+    speed = _speed(recipe, texts, candidates, watch)
+    set_name = f"{recipe.name}/{recipe.measure.name}"
+    rows = [
+        Row.model_validate(
+            {"name": one.name, "kind": one.kind, **one.facts, **speed.get(one.name, {})}
+            | ({"metrics": {set_name: metrics[one.name]}} if one.name in metrics else {})
+            | ({"seeds": seeds[recipe.student.alpha]} if one.name == STUDENT and recipe.student.alpha in seeds else {})
+        )
+        for one in candidates
+    ]
+    rows += _compared(recipe, trained, metrics, seeds, set_name)
+    worst = worst_regressions(
+        recipe.texts.task.kind, texts.test.pairs, _labels(recipe, texts.test), test[TEACHER], test[STUDENT]
+    )
+    return rows, worst
+
+
+def _candidates(
+    recipe: Recipe, base: Path, texts: Texts, teacher: Stage, student: Stage, graphs: list[Graph], threads: int
+) -> tuple[list[Candidate], list[str]]:
+    cross = CrossEncoder.load(teacher.folder, allowed_outputs(recipe))
+    weights = size_mib(teacher.folder / "model.safetensors")
+    found = [
+        Candidate(
+            TEACHER, "teacher", predict=_scores(cross), score=_scores(cross),
+            facts={"layers": int(cross.model.config.num_hidden_layers), "precision": "fp32", "runtime": "torch",
+                   "path": "teacher", "parameters": parameter_count(cross), "size_mib": weights,
+                   "trained_on_labels": True},
+        )
+    ]  # fmt: skip
+    has_cosine = recipe.texts.task.kind != "multiclass"
+    source = resolve_model(recipe.student.model, base)
+    found += _start_models(recipe, source, texts, has_cosine)
+    notes = []
+    if recipe.measure.peers:
+        try:
+            peer = SentenceTransformerBaseline(source, max_length=recipe.student.max_length)
+            predict = _by_cosine(peer.encode) if has_cosine and recipe.student.pooling != "concat_top_mean" else None
+            facts = {"precision": "fp32", "runtime": "torch", "trained_on_labels": False}
+            found.append(Candidate(PEERS_START, "baseline", predict=predict, encode=peer.encode, facts=facts))
+        except ImportError as error:
+            notes.append(f"{PEERS_START} was not measured: {error}")
+    return found + _students(recipe, student) + _exported(recipe, graphs, threads), notes
+
+
+def _start_models(recipe: Recipe, source: Path, texts: Texts, has_cosine: bool) -> list[Candidate]:
+    found = []
+    if has_cosine:
+        start = SentenceEncoder.load(source, recipe.student.max_length)
+        facts = _encoder_facts(start) | {"runtime": "torch", "trained_on_labels": False}
+        found.append(Candidate(START, "baseline", predict=_by_cosine(start.encode), facts=facts))
+        words = {"runtime": "scikit-learn", "trained_on_labels": False}
+        counted = partial(bag_of_words, train_texts=[text for pair in texts.train.pairs for text in pair])
+        found.append(Candidate(WORDS, "baseline", predict=counted, facts=words))
+    return found
+
+
+def _students(recipe: Recipe, stage: Stage) -> list[Candidate]:
+    student = Student.load(stage.folder)
+    facts = _encoder_facts(student.encoder) | {
+        "runtime": "torch", "path": "student", "form": recipe.student.form, "parameters": parameter_count(student),
+        "size_mib": size_mib(stage.folder / "model.safetensors"), "trained_on_labels": recipe.student.alpha < 1,
+    }  # fmt: skip
+    match: Match = dot_product
+    if student.comparator is not None:
+        match = lambda query, many: student.compare(np.repeat(query, len(many), axis=0), many)  # noqa: E731
+    found = [
+        Candidate(STUDENT, "student", predict=student.predict, encode=student.encoder.encode, match=match, facts=facts)
+    ]
+    if student.comparator is not None and recipe.texts.task.kind != "multiclass":
+        note = "the same vectors, compared by cosine"
+        facts = facts | {"form": "cosine", "note": note}
+        found.append(Candidate("student by cosine", "student", predict=_by_cosine(student.encoder.encode), facts=facts))
+    return found
+
+
+def _exported(recipe: Recipe, graphs: list[Graph], threads: int) -> list[Candidate]:
+    found = []
+    for graph in graphs:
+        encoder = OnnxEncoder(graph.folder, threads)
+        predict = _by_cosine(encoder.encode)
+        match: Match = dot_product
+        if (graph.folder / COMPARATOR).is_file():
+            comparator = OnnxComparator(graph.folder / COMPARATOR, threads)
+            predict, match = _by_comparator(encoder.encode, comparator), _one_to_many(comparator)
+        peak = peak_memory_of(ENCODE_ONCE, [str(graph.folder), str(threads), "How do I reset my password?"])
+        facts: dict[str, object] = {
+            "layers": graph.layers, "dim": graph.dim, "precision": graph.precision, "runtime": "onnxruntime",
+            "path": f"artifacts/{graph.name}", "parameters": graph.parameters,
+            "size_mib": size_mib(graph.folder / "onnx"),
+            "parity": Parity(**graph.parity), "form": recipe.student.form, "peak_memory_mib": peak,
+            "trained_on_labels": recipe.student.alpha < 1,
+        }  # fmt: skip
+        found.append(
+            Candidate(graph.name, "artifact", predict=predict, encode=encoder.encode, match=match, facts=facts)
+        )
+    return found
+
+
+def _encoder_facts(encoder: SentenceEncoder) -> dict[str, object]:
+    return {"layers": encoder.layers, "dim": encoder.dim, "precision": "fp32", "parameters": parameter_count(encoder)}
+
+
+def _scores(cross: CrossEncoder) -> Predict:
+    def score(pairs: Sequence[Pair]) -> NDArray[np.float32]:
+        logits = cross.score(pairs)
+        two_of_binary = logits.ndim == 2 and logits.shape[1] == 2
+        return logits[:, 1] - logits[:, 0] if two_of_binary else logits
+
+    return score
+
+
+def _by_cosine(encode: Encode) -> Predict:
+    return lambda pairs: cosines(*pair_vectors(pairs, encode))
+
+
+def _by_comparator(encode: Encode, comparator: OnnxComparator) -> Predict:
+    def predict(pairs: Sequence[Pair]) -> NDArray[np.float32]:
+        logits = comparator.logits(*pair_vectors(pairs, encode))
+        return logits[:, 0] if logits.shape[1] == 1 else logits
+
+    return predict
+
+
+def _one_to_many(comparator: OnnxComparator) -> Match:
+    return lambda query, many: comparator.logits(np.repeat(query, len(many), axis=0), many)
+
+
+def _predictions(
+    candidates: list[Candidate], split: Split, advance: Callable[[int], None]
+) -> dict[str, NDArray[np.float32]]:
+    found = {}
+    for one in candidates:
+        if one.predict is not None:
+            found[one.name] = one.predict(split.pairs)
+        advance(1)
+    return found
+
+
+def _labels(recipe: Recipe, split: Split) -> NDArray[np.float32] | NDArray[np.int64]:
+    return split.labels if recipe.texts.task.kind == "regression" else split.labels.astype(np.int64)
+
+
+def _speed(recipe: Recipe, texts: Texts, candidates: list[Candidate], watch: Watch) -> dict[str, dict[str, object]]:
+    settings = recipe.measure.speed
+    distinct = list(dict.fromkeys(text for pair in texts.test.pairs for text in pair))
+    encoders = {one.name: one.encode for one in candidates if one.encode is not None}
+    scorers = {one.name: one.score for one in candidates if one.score is not None}
+    with watch("speed", 2) as advance:
+        speeds = measure_speed(encoders, distinct, scorers, texts.test.pairs, settings)
+        advance(1)
+        bi_encoders = {one.name: BiEncoder(one.encode, one.match) for one in candidates if one.encode is not None}
+        costs = one_against_many(distinct[0], distinct[1:], settings, bi_encoders=bi_encoders, cross_encoders=scorers)
+        advance(1)
+    return {
+        name: speed.model_dump(exclude_none=True) | {"one_against_many": costs[name]} for name, speed in speeds.items()
+    }
+
+
+def _run_name(one: Trained) -> str:
+    return f"alpha {one.alpha:g}, seed {one.seed}"
+
+
+def _seeds(recipe: Recipe, values: dict[str, float], trained: list[Trained]) -> dict[float, Seeds]:
+    found = {}
+    for alpha in (recipe.student.alpha, *recipe.student.compare_alphas):
+        each = [values[_run_name(one)] for one in trained if one.alpha == alpha]
+        if len(each) >= 2:
+            found[alpha] = Seeds(count=len(each), mean=float(np.mean(each)), sd=float(np.std(each, ddof=1)))
+    return found
+
+
+def _compared(
+    recipe: Recipe, trained: list[Trained], metrics: dict[str, SetMetrics], seeds: dict[float, Seeds], set_name: str
+) -> list[Row]:
+    """A row for each other alpha: its best student on dev, and the mean over its seeds."""
+    rows = []
+    for alpha in recipe.student.compare_alphas:
+        best = max((one for one in trained if one.alpha == alpha), key=lambda one: one.dev)
+        facts: dict[str, object] = {
+            "name": f"student, alpha {alpha:g}",
+            "kind": "student",
+            "precision": "fp32",
+            "runtime": "torch",
+        }
+        facts |= {"form": recipe.student.form, "trained_on_labels": alpha < 1, "note": f"seed {best.seed}, best on dev"}
+        metric = {"metrics": {set_name: metrics[_run_name(best)]}}
+        rows.append(Row.model_validate(facts | metric | ({"seeds": seeds[alpha]} if alpha in seeds else {})))
+    return rows

@@ -1,0 +1,41 @@
+"""The metric that training is judged by on dev: the report's main metric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.measure.classification import accuracy, best_threshold, f1, macro_f1
+from pipeline.measure.evaluate import MAIN_METRICS, MetricName
+from pipeline.measure.similarity import pearson, spearman
+from teachers.fine_tune import TaskKind
+
+Array = NDArray[np.float32]
+
+
+def dev_metric(kind: TaskKind, labels: Array, metric: MetricName | None = None) -> Callable[[Array], float]:
+    """Predictions on dev → the metric, higher is better; a binary threshold is the best one on dev itself.
+
+    Args:
+        labels: float32 [dev], 0..1 or class numbers.
+        metric: one of the task's; None for its first.
+
+    """
+    name = metric or MAIN_METRICS[kind][0]
+    if kind == "regression":
+        measure = spearman if name == "spearman" else pearson
+        return lambda scores: measure(np.asarray(scores, np.float64), labels.astype(np.float64))
+    classes = labels.astype(np.int64)
+    if kind == "multiclass":
+        count = accuracy if name == "accuracy" else macro_f1
+        return lambda logits: count(logits.argmax(axis=1), classes)
+
+    def binary(scores: Array) -> float:
+        wanted: Literal["f1", "accuracy"] = "accuracy" if name == "accuracy" else "f1"
+        predicted = (scores >= best_threshold(scores, classes, metric=wanted)).astype(np.int64)
+        return accuracy(predicted, classes) if wanted == "accuracy" else f1(predicted, classes)
+
+    return binary

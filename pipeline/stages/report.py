@@ -1,0 +1,38 @@
+"""Stage `report`: the measurements as JSON, Markdown, plots and one HTML page."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from pipeline.report.build import build_report
+from pipeline.report.rows import Report
+from pipeline.report.training_plot import TrainingRecord
+from pipeline.run_dir import RunDir, Stage, fingerprint
+from pipeline.stages.artifacts import decant_version
+from pipeline.stages.student import TRAINING
+
+VERSION = 1
+
+
+def report_stage(report: Report, student: Stage, artifacts: Stage, run_dir: RunDir) -> Stage:
+    """The report's folder."""
+    mark = fingerprint("report", VERSION, {"artifacts": artifacts.fingerprint, "decant": decant_version()})
+    training = read_training(student.folder / TRAINING / "csv" / "metrics.csv")
+    return run_dir.make("report", mark, lambda folder: build_report(report, folder, training))
+
+
+def read_training(path: Path) -> list[TrainingRecord]:
+    """What Lightning's CSV logger wrote of loss and dev metric; nothing where there is no log."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [
+        TrainingRecord(
+            step=int(row["step"]),
+            loss=float(row["loss"]) if row.get("loss") else None,
+            dev=float(row["dev"]) if row.get("dev") else None,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,102 @@
+"""Stage `targets`: the teacher's raw logits for every training pair, and what the student learns from them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.recipe import LoadTeacher, Recipe
+from pipeline.run_dir import RunDir, Stage, fingerprint
+from pipeline.stages.teacher import allowed_outputs
+from pipeline.texts.load import Texts
+from teachers.cross_encoder import CrossEncoder, Pair, stated_activation
+from teachers.progress import Watch
+from teachers.reference import model_digest
+from teachers.targets import Score, pair_key, teacher_targets
+
+VERSION = 1
+SHARDS = "shards"
+Array = NDArray[np.float32]
+
+
+def targets_stage(recipe: Recipe, texts: Texts, teacher: Stage, run_dir: RunDir, watch: Watch) -> tuple[Stage, Array]:
+    """The targets' folder and the teacher's raw logits, float32 [train + unlabelled pairs, outputs].
+
+    Scores are found by content, so a longer training set costs only its new pairs.
+    """
+    pairs = training_pairs(texts)
+    model = CrossEncoder.load(teacher.folder, allowed_outputs(recipe))
+    inputs = {"teacher": model_digest(teacher.folder), "pairs": _digest(pairs), "outputs": model.outputs}
+    mark = fingerprint("targets", VERSION, inputs)
+    finished = run_dir.folder("targets") / SHARDS / str(inputs["teacher"])[:16]
+
+    def write(folder: Path) -> None:
+        shards = folder / SHARDS / finished.name
+        _take_over(finished, shards)
+        teacher_targets(pairs, fast_score(model, len(pairs)), shards, model.outputs, watch=watch)
+
+    stage = run_dir.make("targets", mark, write)
+    return stage, teacher_targets(pairs, _unexpected, finished, model.outputs)
+
+
+def training_pairs(texts: Texts) -> list[Pair]:
+    """What students train on: the labelled pairs, then those that only the teacher labels."""
+    return texts.train.pairs + texts.unlabelled.pairs
+
+
+def student_targets(recipe: Recipe, logits: Array, texts: Texts, teacher: Path) -> Array:
+    """What the student regresses, float32 [pairs, outputs].
+
+    Comparator: raw logits (z1 − z0 where a binary teacher gives two). Cosine: scores on the labels' scale, by the
+    logistic function for a binary teacher or one that states it, and for a loaded regression teacher that states
+    none by the straight line that fits its logits to the labels best.
+    """
+    kind = recipe.texts.task.kind
+    if kind == "multiclass":
+        return logits
+    if kind == "binary":
+        logits = logits[:, 1:] - logits[:, :1] if logits.shape[1] == 2 else logits
+        return logits if recipe.student.form == "comparator" else _logistic(logits)
+    if stated_activation(teacher) == "sigmoid":
+        return _logistic(logits)
+    if isinstance(recipe.teacher, LoadTeacher):
+        labelled = len(texts.train)
+        slope, offset = np.polyfit(logits[:labelled, 0], texts.train.labels, 1)
+        return (slope * logits + offset).astype(np.float32)
+    return logits
+
+
+def fast_score(model: CrossEncoder, pairs: int) -> Score:
+    """The teacher's `score` as `teacher_targets` calls it."""
+
+    def score(part: Sequence[Pair], progress: Callable[[int], None]) -> Array:
+        return model.score(part, progress=lambda done, note="": progress(done))
+
+    return score
+
+
+def _take_over(finished: Path, shards: Path) -> None:
+    """Link shards that an earlier run made with the same teacher."""
+    shards.mkdir(parents=True, exist_ok=True)
+    for path in sorted(finished.glob("shard-*.arrow")):
+        if not (shards / path.name).exists():
+            (shards / path.name).hardlink_to(path)
+
+
+def _unexpected(pairs: Sequence[Pair], progress: Callable[[int], None]) -> Array:
+    raise RuntimeError(f"{len(pairs)} pairs have no score in a finished targets folder")
+
+
+def _logistic(logits: Array) -> Array:
+    return (1 / (1 + np.exp(-logits.astype(np.float64)))).astype(np.float32)
+
+
+def _digest(pairs: Sequence[Pair]) -> str:
+    digest = hashlib.sha256()
+    for pair in pairs:
+        digest.update(pair_key(pair))
+    return digest.hexdigest()

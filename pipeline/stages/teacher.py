@@ -1,0 +1,52 @@
+"""Stage `teacher`: load a trained cross-encoder, or fine-tune one, into the run directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.recipe import FineTuneTeacher, Recipe
+from pipeline.run_dir import RunDir, Stage, fingerprint
+from pipeline.stages.metric import dev_metric
+from pipeline.texts.load import Texts
+from teachers.cross_encoder import CrossEncoder
+from teachers.fine_tune import fine_tune
+from teachers.fit import training_precision
+from teachers.progress import Watch
+from teachers.reference import model_digest, resolve_model
+
+VERSION = 1
+
+
+def teacher_stage(recipe: Recipe, base: Path, texts: Texts, texts_stage: Stage, run_dir: RunDir, watch: Watch) -> Stage:
+    """The teacher's folder: a cross-encoder that `CrossEncoder.load` reads.
+
+    A loaded teacher does not depend on the texts; a fine-tuned one is made anew when they change.
+    """
+    settings = recipe.teacher
+    source = resolve_model(settings.model, base)
+    inputs: dict[str, object] = {"settings": settings.model_dump(mode="json"), "model": model_digest(source)}
+    task = recipe.texts.task
+    if isinstance(settings, FineTuneTeacher):
+        inputs |= {"texts": texts_stage.fingerprint, "seed": recipe.seed, "metric": recipe.measure.metric}
+        inputs |= {"precision": training_precision(settings)}
+
+    def write(folder: Path) -> None:
+        if not isinstance(settings, FineTuneTeacher):
+            CrossEncoder.load(source, allowed_outputs(recipe), settings.max_length).save(folder)
+            return
+        teacher = CrossEncoder.from_backbone(
+            source, task.outputs, settings.max_length, dropout=settings.dropout, seed=recipe.seed
+        )
+        metric = dev_metric(task.kind, texts.dev.labels, recipe.measure.metric)
+        fine_tune(
+            teacher, texts.train.pairs, texts.train.labels, task.kind, texts.dev.pairs, metric,
+            folder / "training", settings, seed=recipe.seed, watch=watch,
+        ).save(folder)  # fmt: skip
+        (folder / "training" / "best.safetensors").unlink(missing_ok=True)
+
+    return run_dir.make("teacher", fingerprint("teacher", VERSION, inputs), write)
+
+
+def allowed_outputs(recipe: Recipe) -> tuple[int, ...]:
+    """How many logits a teacher of this task may give: a binary one may give one, or one a class."""
+    return (1, 2) if recipe.texts.task.kind == "binary" else (recipe.texts.task.outputs,)

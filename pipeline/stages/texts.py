@@ -1,0 +1,31 @@
+"""Stage `texts`: read, check and split the recipe's pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.recipe import Recipe
+from pipeline.run_dir import RunDir, Stage, fingerprint
+from pipeline.texts.load import Texts, load_texts, read_texts, save_texts
+from pipeline.texts.source import source_digest
+
+VERSION = 1
+
+
+def texts_fingerprint(recipe: Recipe, base: Path) -> str:
+    """What the splits are made from: the settings and the content of every source."""
+    texts = recipe.texts
+    sources = [texts.train, texts.test, *([texts.dev] if texts.dev else []), *texts.unlabelled]
+    settings = texts.model_dump(mode="json", exclude={"train", "dev", "test", "unlabelled"})
+    digests = [source_digest(source, base) for source in sources]
+    return fingerprint("texts", VERSION, {"settings": settings, "sources": digests, "dev": texts.dev is not None})
+
+
+def texts_stage(recipe: Recipe, base: Path, run_dir: RunDir) -> tuple[Stage, Texts]:
+    """The splits, and their folder."""
+
+    def write(folder: Path) -> None:
+        save_texts(load_texts(recipe.texts, base), folder)
+
+    stage = run_dir.make("texts", texts_fingerprint(recipe, base), write)
+    return stage, read_texts(stage.folder)

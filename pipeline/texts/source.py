@@ -1,0 +1,223 @@
+"""One source of rows: a file, a folder or a hub dataset, read through `datasets` into columns of strings."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import datasets
+from pydantic import BaseModel, Field, model_validator
+
+from teachers.errors import InputError
+
+SUFFIXES = {".tsv": "csv", ".csv": "csv", ".jsonl": "json", ".parquet": "parquet"}
+DATA_VARIABLE = "DECANT_DATA"
+DEFAULT_DATA = Path("../shared/data")
+SNIFFED_BYTES = 8192
+
+Row = dict[str, str | None]
+
+
+class Source(BaseModel, frozen=True, extra="forbid"):
+    """Where one split's rows are. A plain string in a recipe is short for `{path: ...}`."""
+
+    path: str | None = Field(
+        None, description="file (.tsv .csv .jsonl .parquet) or folder, beside the recipe or absolute"
+    )
+    hub: str | None = Field(None, description="hub dataset id, such as nyu-mll/glue")
+    config: str | None = Field(None, description="the hub dataset's configuration, such as mrpc")
+    split: str = Field("train", description="the hub dataset's or folder's split")
+    data: str | None = Field(None, description="file under the folder in DECANT_DATA, taken instead of the hub dataset")
+    rename: dict[str, str] = Field(
+        default_factory=dict, description="the hub dataset's column: the recipe's name for it"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_string(cls, value: object) -> object:
+        return {"path": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Source:
+        if (self.path is None) == (self.hub is None):
+            raise ValueError("give either path (a file or folder) or hub (a dataset id), not both")
+        return self
+
+
+def data_folder() -> Path | None:
+    """The folder in DECANT_DATA, else ../shared/data where it is there, else None.
+
+    Raises:
+        InputError: DECANT_DATA names no folder.
+
+    """
+    stated = os.environ.get(DATA_VARIABLE)
+    if stated:
+        if not Path(stated).is_dir():
+            raise InputError(f"{DATA_VARIABLE}={stated} is not a folder")
+        return Path(stated)
+    return DEFAULT_DATA if DEFAULT_DATA.is_dir() else None
+
+
+def local_file(source: Source, base: Path) -> Path | None:
+    """The file or folder that a source is read from, or None where it comes from the hub.
+
+    Args:
+        base: the recipe's folder.
+
+    Raises:
+        InputError: the path is not there, or has an ending that cannot be read.
+
+    """
+    if source.path is None:
+        folder = data_folder()
+        found = folder / source.data if folder is not None and source.data is not None else None
+        return found if found is not None and found.exists() else None
+    path = base / Path(source.path).expanduser()
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    if path.is_dir():
+        return _split_file(path, source.split)
+    if path.suffix not in SUFFIXES:
+        raise InputError(
+            f"{path}: cannot read {path.suffix or 'a file without an ending'!r}; give one of {', '.join(SUFFIXES)}"
+        )
+    return path
+
+
+def source_digest(source: Source, base: Path) -> str:
+    """Sha256 of the file's content; for the hub, of what is asked for."""
+    path = local_file(source, base)
+    if path is None:
+        return hashlib.sha256(source.model_dump_json().encode()).hexdigest()
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+        with file.open("rb") as opened:
+            digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()
+
+
+def read_rows(source: Source, base: Path, columns: tuple[str, ...]) -> tuple[list[Row], str]:
+    """Every row's wanted columns as strings (None where empty), and the name to use for it in messages.
+
+    Raises:
+        InputError: unreachable, unreadable, without rows, or without one of the columns.
+
+    """
+    path = local_file(source, base)
+    if path is None:
+        return _hub_rows(source, columns)
+    _check_readable(path)
+    datasets.disable_progress_bars()
+    try:
+        loaded = _load_file(path, columns)
+    except InputError:
+        raise
+    except Exception as error:  # pandas, pyarrow and datasets each raise their own
+        raise InputError(f"{path} cannot be read: {_cause(error)}") from error
+    return _wanted(loaded, columns, str(path), {}), str(path)
+
+
+def _split_file(folder: Path, split: str) -> Path:
+    if (folder / "dataset_info.json").is_file() or (folder / "dataset_dict.json").is_file():
+        return folder if (folder / "dataset_info.json").is_file() else folder / split
+    for suffix in SUFFIXES:
+        if (folder / f"{split}{suffix}").is_file():
+            return folder / f"{split}{suffix}"
+    raise InputError(f"{folder}: no {split} in it; expected {split} with one of the endings {', '.join(SUFFIXES)}")
+
+
+def _check_readable(path: Path) -> None:
+    if path.is_dir() or path.suffix == ".parquet":
+        return
+    with path.open("rb") as file:
+        start = file.read(SNIFFED_BYTES)
+    if not start.strip():
+        raise InputError(f"{path} is empty; a header line and rows are needed")
+    if b"\0" in start:
+        raise InputError(f"{path} is a binary file, not text")
+
+
+def _load_file(path: Path, columns: tuple[str, ...]) -> datasets.Dataset:
+    if path.is_dir():
+        return datasets.load_from_disk(str(path))
+    kind = SUFFIXES[path.suffix]
+    if kind == "parquet":
+        return datasets.Dataset.from_parquet(str(path), keep_in_memory=True)
+    if kind == "json":
+        return _load_json(path)
+    separator = "\t" if path.suffix == ".tsv" else ","
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if path.suffix == ".tsv" else csv.QUOTE_MINIMAL
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        header = next(csv.reader(file, delimiter=separator, quoting=quoting))
+    header = [name.removeprefix("\ufeff") for name in header]
+    _check_columns(header, columns, str(path))
+    features = datasets.Features({name: datasets.Value("string") for name in header})
+    return datasets.Dataset.from_csv(
+        str(path), features=features, keep_in_memory=True, sep=separator, quoting=quoting, names=header, header=0,
+        keep_default_na=False, na_values=[], encoding="utf-8", encoding_errors="replace", index_col=False,
+    )  # fmt: skip
+
+
+def _load_json(path: Path) -> datasets.Dataset:
+    rows = []
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise InputError(f"{path}:{number} is not JSON: {error.msg}") from error
+            if not isinstance(row, dict):
+                raise InputError(f"{path}:{number} is not a JSON object")
+            rows.append({name: _text(value) for name, value in row.items()})
+    return datasets.Dataset.from_list(rows)
+
+
+def _hub_rows(source: Source, columns: tuple[str, ...]) -> tuple[list[Row], str]:
+    name = f"hub dataset {source.hub}" + (f" ({source.config})" if source.config else "") + f", {source.split}"
+    try:
+        loaded = datasets.load_dataset(source.hub, source.config, split=source.split, trust_remote_code=False)
+    except Exception as error:  # datasets passes on whatever its readers and the network raise
+        instead = f"; or put {source.data} into a folder and set {DATA_VARIABLE} to it" if source.data else ""
+        raise InputError(f"{name} cannot be reached ({type(error).__name__}): connect to the hub{instead}") from error
+    return _wanted(loaded, columns, name, source.rename), name
+
+
+def _wanted(loaded: datasets.Dataset, columns: tuple[str, ...], name: str, rename: Mapping[str, str]) -> list[Row]:
+    loaded = loaded.rename_columns({old: new for old, new in rename.items() if old in loaded.column_names})
+    _check_columns(loaded.column_names, columns, name)
+    if len(loaded) == 0:
+        raise InputError(f"{name} has a header but no rows")
+    names = {c: loaded.features[c].names for c in columns if isinstance(loaded.features[c], datasets.ClassLabel)}
+    values: list[list[str | None]] = []
+    for column in columns:
+        cells = loaded[column][:]
+        if column in names:
+            values.append([names[column][cell] if cell is not None and cell >= 0 else None for cell in cells])
+        else:
+            values.append([_text(cell) for cell in cells])
+    return [dict(zip(columns, cells, strict=True)) for cells in zip(*values, strict=True)]
+
+
+def _check_columns(present: list[str], columns: tuple[str, ...], name: str) -> None:
+    missing = [column for column in columns if column not in present]
+    if missing:
+        raise InputError(f"{name}: no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, present))}")
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) or value is None else str(value)
+
+
+def _cause(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

@@ -1,0 +1,83 @@
+"""A report with one row of every kind, its figures chosen so that ratios are easy to follow."""
+
+import pytest
+
+from pipeline.measure.one_against_many import OneAgainstMany
+from pipeline.measure.regressions import Regression
+from pipeline.measure.set_metrics import Difference, SetMetrics
+from pipeline.measure.speed import Latency
+from pipeline.report.environment import Environment
+from pipeline.report.rows import Parity, Report, Row
+
+TEACHER = 0.85
+
+
+def metrics(value: float) -> dict[str, SetMetrics]:
+    gain = value - TEACHER
+    row = SetMetrics(
+        metric="spearman",
+        examples=1379,
+        spearman=value,
+        pearson=value - 0.01,
+        ci95=(value - 0.02, value + 0.01),
+        of_teacher=value / TEACHER,
+        difference_to_teacher=Difference(mean=gain, ci95=(gain - 0.015, gain + 0.015), p=0.25) if gain else None,
+    )
+    return {"stsb/test": row}
+
+
+def latency(milliseconds: float) -> dict[str, Latency]:
+    return {"1": Latency(p50=milliseconds, p95=2 * milliseconds)}
+
+
+def cost(milliseconds: float, index_seconds: float | None = None) -> OneAgainstMany:
+    return OneAgainstMany(
+        candidates=10_000,
+        query_ms=Latency(p50=milliseconds, p95=milliseconds),
+        extrapolated=index_seconds is None,
+        sampled=128,
+        index_seconds=index_seconds,
+    )
+
+
+@pytest.fixture
+def environment() -> Environment:
+    return Environment(
+        cpu="Some CPU", cpu_features=("avx2",), cores=2, threads=2, memory_gib=16, os="Linux", python="3.11",
+        libraries={"torch": "2.13.0"},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def report(environment: Environment) -> Report:
+    artifact = Row(
+        name="L6xD384-int8", kind="artifact", layers=6, dim=384, precision="int8", runtime="onnxruntime",
+        path="artifacts/L6xD384-int8", parameters=22_713_216, size_mib=22.3, metrics=metrics(0.855),
+        latency_ms=latency(1.3), texts_per_second=900,
+        parity=Parity(min_cosine=0.98, batch_invariance=0.98966),
+        one_against_many=cost(2.1, 11.5), trained_on_labels=True,
+    )  # fmt: skip
+    rows = (
+        artifact,
+        Row(
+            name="L6xD384-fp32", kind="artifact", layers=6, dim=384, precision="fp32", runtime="onnxruntime",
+            size_mib=86.7, metrics=metrics(0.86), latency_ms=latency(2.7), texts_per_second=400,
+            parity=Parity(min_cosine=1, batch_invariance=1, required_min_cosine=0.9999),
+        ),
+        Row(name="student", kind="student", precision="fp32", runtime="torch", metrics=metrics(0.86),
+            latency_ms=latency(17), texts_per_second=250, form="cosine"),
+        Row(name="bag of words", kind="baseline", metrics=metrics(0.65)),
+        Row(name="peer", kind="baseline", precision="fp32", runtime="sentence-transformers",
+            metrics=metrics(0.82), latency_ms=latency(18), texts_per_second=225),
+        Row(name="big", kind="teacher", precision="fp32", runtime="torch", metrics=metrics(TEACHER),
+            latency_ms=latency(33), pairs_per_second=30, size_mib=475, one_against_many=cost(330_000)),
+    )  # fmt: skip
+    return Report(
+        recipe={"name": "stsb", "seed": 0},
+        environment=environment,
+        rows=rows,
+        selected="L6xD384-int8",
+        selected_because="the fastest within a point of the student",
+        notes=("a note",),
+        regressions=(Regression(first="one text", second="another", label=0, teacher=0.1, model=0.9),),
+    )

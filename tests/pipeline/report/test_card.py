@@ -1,0 +1,124 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import yaml
+from onnx import TensorProto, helper, numpy_helper
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+
+from pipeline.report.card import SENTENCE_TRANSFORMERS_EXAMPLE, CardFacts, model_card, onnx_example
+from pipeline.report.rows import Report
+
+FACTS = CardFacts(max_length=128)
+WORDS = "[PAD] [UNK] A man is playing a guitar . Someone making music The train was late".split()
+
+
+def front_matter(card: str) -> dict[str, object]:
+    assert card.startswith("---\n")
+    return dict(yaml.safe_load(card.split("---\n")[1]))
+
+
+def test_front_matter_states_only_what_is_known(report: Report) -> None:
+    known = front_matter(model_card(report, "L6xD384-int8", FACTS))
+    assert known["library_name"] == "sentence-transformers"
+    assert known["pipeline_tag"] == "sentence-similarity"
+    assert not {"license", "base_model", "language"} & set(known)
+    facts = CardFacts(max_length=128, base_model="org/a: b", license="mit", languages=("en",))
+    told = front_matter(model_card(report, "L6xD384-int8", facts))
+    assert (told["base_model"], told["license"], told["language"]) == ("org/a: b", "mit", ["en"])
+
+
+def test_the_card_compares_the_artifact_and_leaves_other_artifacts_out(report: Report) -> None:
+    card = model_card(report, "L6xD384-fp32", FACTS)
+    assert "| **L6xD384-fp32** | **fp32** | **86.00 ±1.5** |" in card
+    assert "| peer |" in card
+    assert "L6xD384-int8" not in card
+    assert "86.00 (95 % interval 84.00 to 87.00) holds for stsb/test, 1,379 examples" in card
+
+
+def test_dependence_on_the_batch_is_printed_where_there_is_one(report: Report) -> None:
+    dependent, independent = (model_card(report, name, FACTS) for name in ("L6xD384-int8", "L6xD384-fp32"))
+    assert "cosine 0.98966 to itself. **A text's vector depends a little on the batch" in dependent
+    assert "the int8 figures below are those of `onnx/model.onnx`" in dependent
+    assert "depends a little" not in independent
+    assert "not quantized" not in independent
+
+
+def test_the_comparators_figures_are_not_passed_off_as_the_cosines(report: Report) -> None:
+    row = report.row("L6xD384-int8").model_copy(update={"form": "comparator"})
+    card = model_card(report.model_copy(update={"rows": (row,)}), row.name, FACTS)
+    assert "those of its comparator head" in card
+
+
+def test_code_blocks_are_the_examples_and_compile(report: Report) -> None:
+    card = model_card(report, "L6xD384-int8", FACTS)
+    blocks = [part.split("```")[0] for part in card.split("```python\n")[1:]]
+    assert blocks == [onnx_example(FACTS), SENTENCE_TRANSFORMERS_EXAMPLE]
+    for block in blocks:
+        compile(block, "card", "exec")
+
+
+def test_a_folder_that_sentence_transformers_cannot_load_says_so(report: Report) -> None:
+    facts = CardFacts(max_length=128, sentence_transformers=False, comparator=True)
+    card = model_card(report, "L6xD384-int8", facts)
+    assert "cannot load it" in card
+    assert "SentenceTransformer(" not in card
+    assert "onnx/comparator.onnx" in card
+    compile(onnx_example(facts), "card", "exec")
+
+
+def test_no_such_row(report: Report) -> None:
+    with pytest.raises(KeyError, match="nothing"):
+        model_card(report, "nothing", FACTS)
+
+
+def test_the_onnx_example_runs_in_the_folder_and_prints_the_cosines(tmp_path: Path) -> None:
+    table = tiny_artifact(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", onnx_example(FACTS)], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    printed = np.array(done.stdout.replace("[", " ").replace("]", " ").split(), dtype=float).reshape(3, 3)
+    sentences = ["A man is playing a guitar .", "Someone is making music .", "The train was late ."]
+    means = np.stack([table[[WORDS.index(word) for word in text.split()]].mean(0) for text in sentences])
+    unit = means / np.linalg.norm(means, axis=1, keepdims=True)
+    np.testing.assert_allclose(printed, unit @ unit.T, atol=1e-4)
+
+
+def tiny_artifact(folder: Path) -> np.ndarray:
+    """Write a graph that looks tokens up and averages them to a unit vector; return its token table."""
+    tokenizer = Tokenizer(WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    table = np.random.default_rng(0).normal(size=(len(WORDS), 4)).astype(np.float32)
+    nodes = [
+        helper.make_node("Gather", ["table", "input_ids"], ["last_hidden_state"]),
+        helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
+        helper.make_node("Unsqueeze", ["mask", "last"], ["column"]),
+        helper.make_node("Mul", ["last_hidden_state", "column"], ["kept"]),
+        helper.make_node("ReduceSum", ["kept", "middle"], ["sum"], keepdims=0),
+        helper.make_node("LpNormalization", ["sum"], ["sentence_embedding"], axis=-1, p=2),
+    ]
+    shape = ["batch", "length"]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name in ("input_ids", "attention_mask")],
+        [
+            helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, [*shape, 4]),
+            helper.make_tensor_value_info("sentence_embedding", TensorProto.FLOAT, ["batch", 4]),
+        ],
+        [
+            numpy_helper.from_array(table, "table"),
+            numpy_helper.from_array(np.array([-1], np.int64), "last"),
+            numpy_helper.from_array(np.array([1], np.int64), "middle"),
+        ],
+    )
+    (folder / "onnx").mkdir()
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, str(folder / "onnx" / "model.onnx"))
+    return table

@@ -1,0 +1,47 @@
+import re
+
+import pytest
+from markdown_it import MarkdownIt
+
+from pipeline.report.markdown import escape, markdown_report, markdown_table, parity_cells
+from pipeline.report.rows import Report
+
+
+def test_every_row_of_the_table_has_as_many_cells_as_the_head(report: Report) -> None:
+    lines = markdown_table(report).splitlines()
+    assert {line.count("|") for line in lines} == {10}
+    assert len(lines) == 2 + len(report.rows)
+    assert lines[-1].startswith("| **L6xD384-int8** | **int8** | **85.50 ±1.5** |")
+
+
+def test_some_rows_only(report: Report) -> None:
+    lines = markdown_table(report, only=["big", "student"], bold="student").splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| big", "| **student**"]
+
+
+def test_a_markdown_reader_sees_odd_names_as_they_are() -> None:
+    odd = "a|b *c* _d_ `e` <script>x</script> [f](g) & #h"
+    table = f"| x |\n| --- |\n| {escape(odd)} |"
+    html = MarkdownIt("commonmark").enable("table").render(table)
+    (cell,) = re.findall(r"<td>(.*)</td>", html)
+    assert cell == "a|b *c* _d_ `e` &lt;script&gt;x&lt;/script&gt; [f](g) &amp; #h"
+
+
+def test_the_report_has_its_sections_and_plots(report: Report) -> None:
+    text = markdown_report(report, "accuracy.png", "training.png")
+    headings = ["One query against 10,000 texts", "Parity", "Training", "Measured on", "Notes"]
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == headings
+    assert "![Accuracy against latency](accuracy.png)" in text
+    assert "5.50 min (extrapolated from 128 pairs)" in text
+    assert "| L6xD384-int8 | 0.98000 | 0.98966 | none set |" in text
+    assert "| L6xD384-fp32 | 1.00000 | 1.00000 | passed |" in text
+
+
+def test_sections_without_figures_are_left_out(report: Report) -> None:
+    alone = report.model_copy(update={"rows": (report.row("student"),), "selected": None, "notes": ()})
+    assert re.findall(r"^## (.*)$", markdown_report(alone), re.MULTILINE) == ["Measured on"]
+
+
+def test_parity_of_a_row_without_it_is_refused(report: Report) -> None:
+    with pytest.raises(ValueError, match="row 'big' has no parity figures"):
+        parity_cells(report.row("big"))
