@@ -88,7 +88,6 @@ def write_artifact(
 
     Raises:
         InputError: the folder holds something else, or a graph does not fit the encoder.
-
     """
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file()):
         raise InputError(f"{folder} is no artifact of Decant, so it is not replaced; move it away, or name another")
@@ -124,7 +123,6 @@ def verify_artifact(folder: Path) -> Manifest:
 
     Raises:
         InputError: names the first file that is missing, changed or not listed.
-
     """
     manifest = read_manifest(folder)
     listed, present = set(manifest.sha256), set(_files(folder))
@@ -144,7 +142,6 @@ def read_manifest(folder: Path) -> Manifest:
 
     Raises:
         InputError: there is none, or it is not of this layout.
-
     """
     path = folder / MANIFEST
     if not path.is_file():

@@ -49,7 +49,6 @@ class Parity:
         min_cosine: a text alone in the graph against the reference.
         batch_invariance: alone against in a batch of other lengths, beside the longest text.
         padding_invariance: alone against alone and padded to `max_length`.
-
     """
 
     texts: int
@@ -79,7 +78,6 @@ def check_parity(
     Raises:
         GateError: a figure is below its gate; names figure, limit and worst text.
         InputError: the reference does not fit the texts and the candidate.
-
     """
     if not texts or reference.shape != (len(texts), candidate.dim):
         raise InputError(f"the reference is {list(reference.shape)}, not {[len(texts), candidate.dim]}")
@@ -118,7 +116,6 @@ def check_comparator_parity(
     Raises:
         GateError: it is above `comparator_difference`.
         InputError: the shapes do not fit each other.
-
     """
     limit = (settings or ParitySettings()).comparator_difference
     if reference.size != len(u) * candidate.outputs or not len(u):

@@ -24,7 +24,6 @@ def texts_of_every_length(texts: Sequence[str], tokenize: Tokenize, max_length: 
 
     Raises:
         InputError: there are no words in the texts, or the tokenizer cannot make every length of them.
-
     """
     words = [word for text in texts for word in text.split()]
     if not words:

@@ -37,7 +37,6 @@ def quantize_dynamic(source: Path, target: Path, settings: QuantizeSettings | No
 
     Raises:
         InputError: the source is missing, is no ONNX graph, or holds no weight that could be quantized.
-
     """
     settings = settings or QuantizeSettings()
     model = _load(source)

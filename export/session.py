@@ -33,7 +33,6 @@ class OnnxEncoder:
 
     Raises:
         InputError: a file is missing or damaged, or the graph is not an encoder's.
-
     """
 
     def __init__(
@@ -62,7 +61,6 @@ class OnnxEncoder:
             texts: any, empty ones too.
             batch_size: texts a run, 1 or more.
             progress: called with the number of texts finished since its last call.
-
         """
         vectors = np.zeros((len(texts), self.dim), np.float32)
         ids = self.tokenize(texts)
@@ -84,7 +82,6 @@ class OnnxEncoder:
         Args:
             ids: one row or more, each of 1..max_length token ids.
             length: the padded length in tokens; the longest row's, unless given.
-
         """
         longest = max(len(row) for row in ids)
         input_ids = np.full((len(ids), length or longest), self._pad_id, np.int64)
@@ -108,7 +105,6 @@ class OnnxComparator:
 
     Raises:
         InputError: the graph is missing, damaged, or not a comparator's.
-
     """
 
     def __init__(self, path: Path, threads: int | None = None, providers: Sequence[str] = CPU) -> None:
@@ -124,7 +120,6 @@ class OnnxComparator:
 
         Raises:
             InputError: the shapes do not fit each other or the graph.
-
         """
         if u.shape != v.shape or u.ndim != 2 or u.shape[1] != self.dim:
             raise InputError(f"u {u.shape} and v {v.shape} must both be [pairs, {self.dim}]")
@@ -141,7 +136,6 @@ def open_session(path: Path, threads: int | None = None, providers: Sequence[str
 
     Raises:
         InputError: the graph is missing or damaged, `threads` is below 1, or a provider is not there.
-
     """
     if not path.is_file():
         raise InputError(f"{path} is missing: there is no graph to run; export the model again")

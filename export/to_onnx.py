@@ -1,4 +1,4 @@
-"""Encoders and comparators as ONNX graphs.
+"""Encoders, comparators and cross-encoders as ONNX graphs.
 
 The TorchScript exporter is used, with eager attention, rather than the dynamo one: it takes a tenth of the
 time, and `onnxruntime.transformers` can fuse the attention of its graphs, but none of a dynamo graph. Both
@@ -18,11 +18,14 @@ from pathlib import Path
 
 import onnx
 import torch
+from optimum.exporters.tasks import TasksManager
 from optimum.utils import DummyTextInputGenerator
 from optimum.utils.normalized_config import NormalizedConfigManager, NormalizedTextConfig
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from students.comparator import Comparator
+from teachers.cross_encoder import CrossEncoder
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 
@@ -46,9 +49,8 @@ def export_encoder(encoder: SentenceEncoder, path: Path, opset: int = OPSET) -> 
 
     Raises:
         InputError: the backbone cannot be exported, or is too large for one file.
-
     """
-    sizes = _declared_sizes(encoder)
+    sizes = _declared_sizes(encoder.backbone)
     copied = copy.deepcopy(encoder).to(device="cpu", dtype=torch.float32).eval()
     copied.backbone.set_attn_implementation("eager")
     inputs: Edges = {"input_ids": ["batch", "length"], "attention_mask": ["batch", "length"]}
@@ -70,7 +72,6 @@ def export_comparator(comparator: Comparator, path: Path, opset: int = OPSET) ->
 
     Raises:
         InputError: it cannot be exported.
-
     """
     copied = copy.deepcopy(comparator).to(device="cpu", dtype=torch.float32).eval()
     pair = (torch.ones(3, comparator.dim), torch.zeros(3, comparator.dim))
@@ -79,9 +80,31 @@ def export_comparator(comparator: Comparator, path: Path, opset: int = OPSET) ->
     _export(copied, pair, inputs, outputs, path, opset, {"dim": comparator.dim, "outputs": comparator.outputs})
 
 
-def _declared_sizes(encoder: SentenceEncoder) -> NormalizedTextConfig:
-    """Layers, heads, hidden size and vocabulary under one name each, whatever the family calls them."""
-    config = encoder.backbone.config
+def export_cross_encoder(cross: CrossEncoder, path: Path, opset: int = OPSET) -> None:
+    """Write a cross-encoder's graph: int64 inputs as its tokenizer gives them → float32 `logits` [batch, outputs].
+
+    Raises:
+        InputError: it cannot be exported.
+    """
+    sizes = _declared_sizes(cross.model)
+    copied = copy.deepcopy(cross).to(device="cpu", dtype=torch.float32).eval()
+    copied.model.set_attn_implementation("eager")
+    names = ["input_ids", "attention_mask", *(["token_type_ids"] if cross.uses_types else [])]
+    inputs: Edges = {name: ["batch", "length"] for name in names}
+    outputs: Edges = {"logits": ["batch", cross.outputs]}
+    arguments = _dummy_inputs(sizes, cross.max_length, inputs)
+    _export(copied, arguments, inputs, outputs, path, opset, {"outputs": cross.outputs, "max_length": cross.max_length})
+
+
+def _declared_sizes(backbone: PreTrainedModel) -> NormalizedTextConfig:
+    """Layers, heads, hidden size and vocabulary under one name each, whatever the family calls them.
+
+    Raises:
+        InputError: optimum does not know it as a transformers text model, or it does not state its sizes.
+    """
+    config = backbone.config
+    if TasksManager.infer_library_from_model(backbone) != "transformers":
+        raise InputError(f"a {config.model_type!r} backbone is no transformers model, so it cannot be exported")
     try:
         kind = NormalizedConfigManager.get_normalized_config_class(config.model_type)
     except KeyError:
@@ -145,7 +168,6 @@ def _state_shapes(model: onnx.ModelProto, edges: Edges) -> None:
 
     Raises:
         ValueError: the graph has other edges, or stores weights that nothing reads.
-
     """
     found = [*model.graph.input, *model.graph.output]
     if [edge.name for edge in found] != list(edges):

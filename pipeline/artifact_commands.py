@@ -36,7 +36,6 @@ def evaluate_artifact(
 
     Raises:
         InputError: the artifact is not as exported, or a row of the file has no text or no number.
-
     """
     verify_artifact(folder)
     rows, name = read_rows(Source(path=str(file.resolve())), Path(), (first, second, label))
@@ -59,7 +58,6 @@ def encode_lines(
 
     Raises:
         InputError: the artifact is not as exported, or a line is not UTF-8.
-
     """
     verify_artifact(folder)
     encoder = OnnxEncoder(folder, threads)
@@ -95,7 +93,6 @@ def verify_parity(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: a file is missing, changed or not listed.
         GateError: the graph's vectors are not torch's.
-
     """
     manifest = verify_artifact(folder)
     encoder = SentenceEncoder.load(folder)

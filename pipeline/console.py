@@ -19,7 +19,6 @@ class Screen:
 
     Args:
         quiet: show nothing.
-
     """
 
     def __init__(self, *, quiet: bool = False) -> None:

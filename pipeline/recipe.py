@@ -78,7 +78,6 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
     Raises:
         RecipeError: all that is wrong with the file's form and values.
-
     """
     content, lines = _read_yaml(path)
     for override in overrides:

@@ -29,7 +29,6 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
     Raises:
         InputError: the recipe names what is not there, or a stage cannot use what it was given.
         GateError: an exported graph misses a gate.
-
     """
     errors = check_surroundings(recipe, base)
     if errors:

@@ -113,7 +113,6 @@ class RunDir:
 
         Raises:
             InputError: another process works in it, or it cannot be written.
-
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -146,7 +145,6 @@ def fingerprint(stage: str, version: int, inputs: Mapping[str, object]) -> str:
     Args:
         version: of the stage's code; raised where the same inputs give another result.
         inputs: JSON values, such as settings, digests of files and fingerprints of earlier stages.
-
     """
     content = json.dumps({"stage": stage, "version": version, **inputs}, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(content.encode()).hexdigest()

@@ -22,7 +22,6 @@ class Comparator(nn.Module):
     Args:
         dim: width of u and v.
         outputs: 1 for regression and binary, C for classes.
-
     """
 
     def __init__(self, dim: int, outputs: int, hidden: int = 512) -> None:

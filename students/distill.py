@@ -79,7 +79,6 @@ def distill(
         labels: float32 [pairs]: 0..1, or class numbers; NaN where a pair has none.
         dev_metric: the student's predictions on the dev pairs → the task's metric, higher is better.
         folder: checkpoints and logs; a folder left by a killed run is continued.
-
     """
     texts = list(dict.fromkeys(text for pair in pairs for text in pair))
     tokens = dict(zip(texts, student.encoder.tokenize(texts), strict=True))

@@ -19,7 +19,6 @@ class Distillation(LightningModule):
 
     Args:
         batches: batches an epoch.
-
     """
 
     def __init__(

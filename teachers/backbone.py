@@ -23,7 +23,6 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
     Raises:
         InputError: there is none, or it cannot be read.
-
     """
     try:
         with quiet_transformers():
@@ -51,7 +50,6 @@ def load_backbone(
 
     Raises:
         InputError: unknown architecture, damaged or foreign weights, or weights missing for the body.
-
     """
     try:
         with quiet_transformers():
@@ -96,7 +94,6 @@ def max_tokens(folder: Path, tokenizer: PreTrainedTokenizerFast, *, single: bool
 
     Args:
         single: whether the input is one text, for which a sentence-transformers folder may state less.
-
     """
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     positions = int(getattr(config, "max_position_embeddings", 512) or 512)

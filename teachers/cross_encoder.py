@@ -28,7 +28,6 @@ class CrossEncoder(nn.Module):
     Args:
         outputs: logits a pair, 1 for a score and C for classes.
         max_length: the most tokens a pair may have, specials included; the longer text is cut first.
-
     """
 
     def __init__(
@@ -99,7 +98,6 @@ class CrossEncoder(nn.Module):
 
         Raises:
             InputError: it cannot be loaded, its head was never trained, or it has another number of outputs.
-
         """
         folder = resolve_model(reference)
         if not has_trained_head(folder):

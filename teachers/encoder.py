@@ -35,7 +35,6 @@ class SentenceEncoder(nn.Module):
     Args:
         max_length: the most tokens a text may have, specials included.
         dim: output width, 1..pooled width; fewer keeps the first dimensions.
-
     """
 
     def __init__(
@@ -72,7 +71,6 @@ class SentenceEncoder(nn.Module):
         Args:
             input_ids: int64 [batch, length].
             attention_mask: int64 [batch, length], 1 for a token.
-
         """
         output = self.backbone(
             input_ids=input_ids,
@@ -157,7 +155,6 @@ class SentenceEncoder(nn.Module):
 
         Raises:
             InputError: the reference cannot be loaded, or `max_length` is above what the model can take.
-
         """
         folder = resolve_model(reference)
         tokenizer = load_tokenizer(folder)

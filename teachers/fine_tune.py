@@ -34,7 +34,6 @@ def task_loss(outputs: Tensor, labels: Tensor, kind: TaskKind) -> Tensor:
     Args:
         outputs: raw logits, [batch, 1] or [batch, classes].
         labels: float32 [batch] in 0..1 for regression and binary, class numbers for multi-class.
-
     """
     if kind == "multiclass":
         return functional.cross_entropy(outputs, labels.long())
@@ -61,7 +60,6 @@ def fine_tune(
     Args:
         dev_metric: logits of the dev pairs → the task's metric, higher is better.
         folder: checkpoints and logs; a folder left by a killed run is continued.
-
     """
     ids, types = teacher.tokenize(pairs)
 

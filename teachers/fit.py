@@ -99,7 +99,6 @@ def fit(
 
     Raises:
         InputError: fewer training rows than two, or a loss that is not a number.
-
     """
     if len(stream.lengths) < 2:
         raise InputError(f"{label}: {len(stream.lengths)} training pairs are too few; at least 2 are needed")
@@ -123,7 +122,6 @@ def adamw(module: nn.Module, settings: FitSettings, batches: int) -> dict[str, A
 
     Args:
         batches: batches an epoch.
-
     """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, weight in module.named_parameters():

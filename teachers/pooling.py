@@ -25,7 +25,6 @@ def token_states(hidden_states: Sequence[Tensor], kind: PoolingKind) -> Tensor:
 
     Returns:
         [batch, length, hidden], or [batch, length, 4·hidden] for `concat_top_mean`.
-
     """
     if kind == "concat_top_mean":
         return torch.cat(tuple(hidden_states[-TOP_LAYERS:]), dim=-1)
@@ -41,7 +40,6 @@ def pool(states: Tensor, attention_mask: Tensor, kind: PoolingKind) -> Tensor:
 
     Returns:
         [batch, width], not normalised. For `concat_top_mean` a text must have at least [CLS] and one token more.
-
     """
     if kind == "cls":
         return states[:, 0]

@@ -31,7 +31,6 @@ def resolve_model(reference: str | Path, base: Path | None = None) -> Path:
 
     Raises:
         InputError: nothing is there, or what is there cannot be loaded safely.
-
     """
     folder = _locate(str(reference), base)
     check_model_folder(folder)
@@ -54,7 +53,6 @@ def check_model_folder(folder: Path) -> None:
 
     Raises:
         InputError: names the folder or file, and what would be accepted.
-
     """
     config = folder / "config.json"
     if not config.is_file():

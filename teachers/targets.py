@@ -44,7 +44,6 @@ def teacher_targets(
 
     Raises:
         InputError: the teacher gives a score that is not a finite number, or a shard is damaged.
-
     """
     folder.mkdir(parents=True, exist_ok=True)
     known = read_shards(folder, outputs)
@@ -67,7 +66,6 @@ def read_shards(folder: Path, outputs: int) -> dict[bytes, NDArray[np.float32]]:
 
     Raises:
         InputError: a shard cannot be read, or was written for another number of outputs.
-
     """
     known: dict[bytes, NDArray[np.float32]] = {}
     for path in sorted(folder.glob("shard-*.arrow")):

@@ -23,7 +23,6 @@ def bag_of_words(pairs: Sequence[tuple[str, str]], train_texts: Sequence[str] = 
 
     Raises:
         ValueError: no pair.
-
     """
     if not pairs:
         raise ValueError("bag_of_words needs at least one pair")
@@ -56,7 +55,6 @@ class SentenceTransformerBaseline:
 
         Raises:
             ModuleNotFoundError: sentence-transformers is not installed; leave the row out and note this.
-
         """
         try:
             from sentence_transformers import SentenceTransformer
@@ -78,7 +76,6 @@ class SentenceTransformerBaseline:
             texts: what to encode.
             batch_size: texts at a time; the library sorts them by length itself.
             progress: called once at the end, with the number of texts.
-
         """
         vectors = self.model.encode(
             list(texts), batch_size=batch_size, show_progress_bar=False, normalize_embeddings=True

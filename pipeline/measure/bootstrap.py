@@ -37,7 +37,6 @@ def bootstrap(statistic: Statistic, examples: int, *, resamples: int = RESAMPLES
 
     Raises:
         ValueError: examples or resamples below 1.
-
     """
     if examples < 1 or resamples < 1:
         raise ValueError(f"examples and resamples must be at least 1, got {examples} and {resamples}")
@@ -56,7 +55,6 @@ def percentile_interval(values: NDArray[np.float64], level: float = 0.95) -> tup
 
     Raises:
         ValueError: level outside 0..1.
-
     """
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
@@ -76,7 +74,6 @@ def paired_difference(
 
     Raises:
         ValueError: the numbers of resamples differ.
-
     """
     if values.shape != reference.shape:
         raise ValueError(f"{len(values)} resamples cannot be paired with {len(reference)}")

@@ -19,7 +19,6 @@ def accuracy(predicted: IntArray, labels: IntArray) -> float:
 
     Raises:
         ValueError: lengths differ or are 0.
-
     """
     check_classes(predicted, labels)
     return float(np.mean(predicted == labels))
@@ -52,7 +51,6 @@ def average_precision(scores: FloatArray, labels: IntArray) -> float:
 
     Raises:
         ValueError: lengths differ or are 0, or no label is 1.
-
     """
     check_binary(scores, labels)
     if not np.any(labels == 1):
@@ -76,7 +74,6 @@ def best_threshold(dev_scores: FloatArray, dev_labels: IntArray, metric: Literal
 
     Raises:
         ValueError: lengths differ or are 0, or a score is not finite.
-
     """
     check_binary(dev_scores, dev_labels)
     order = np.argsort(-dev_scores, kind="stable")
@@ -103,7 +100,6 @@ def check_classes(predicted: IntArray, labels: IntArray) -> None:
 
     Raises:
         ValueError: lengths differ or are 0.
-
     """
     if predicted.shape != labels.shape or predicted.ndim != 1 or not len(labels):
         raise ValueError(f"predicted {predicted.shape} and labels {labels.shape} must both be [n]")
@@ -114,7 +110,6 @@ def check_binary(scores: FloatArray, labels: IntArray) -> None:
 
     Raises:
         ValueError: lengths differ or are 0, a score is not finite, or a label is neither 0 nor 1.
-
     """
     if scores.shape != labels.shape or scores.ndim != 1 or not len(labels):
         raise ValueError(f"scores {scores.shape} and labels {labels.shape} must both be [n]")

@@ -73,7 +73,6 @@ def judge(
 
     Raises:
         ValueError: shapes that do not fit the task, binary without dev scores, or a metric of another task.
-
     """
     main = metric or MAIN_METRICS[task][0]
     if main not in MAIN_METRICS[task]:
@@ -93,7 +92,6 @@ def compare(row: Judged, teacher: Judged | None = None, student: Judged | None =
 
     Raises:
         ValueError: the rows were judged by different metrics, examples or resamples.
-
     """
     for other in (teacher, student):
         if other is not None and (other.metric, other.examples) != (row.metric, row.examples):
@@ -146,7 +144,6 @@ def evaluate(
 
     Raises:
         ValueError: as `judge`, or a named teacher or student has no predictions.
-
     """
     for role, name in (("teacher", teacher), ("student", student)):
         if name is not None and name not in predictions:

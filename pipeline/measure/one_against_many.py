@@ -75,7 +75,6 @@ def one_against_many(
 
     Raises:
         ValueError: no candidate.
-
     """
     if not candidates:
         raise ValueError("one_against_many needs at least one candidate text")

@@ -53,7 +53,6 @@ def worst_regressions(
 
     Raises:
         ValueError: lengths differ.
-
     """
     if not len(pairs) == len(labels) == len(teacher) == len(model):
         raise ValueError(f"lengths differ: {len(pairs)}, {len(labels)}, {len(teacher)}, {len(model)}")

@@ -19,7 +19,6 @@ def spearman(predictions: FloatArray, labels: FloatArray) -> float:
 
     Raises:
         ValueError: lengths differ, fewer than 2 pairs, a value that is not finite, or constant labels.
-
     """
     check_pairs(predictions, labels)
     return 0.0 if is_constant(predictions) else float(spearmanr(predictions, labels).statistic)
@@ -43,7 +42,6 @@ def check_pairs(predictions: FloatArray, labels: FloatArray) -> None:
 
     Raises:
         ValueError: see `spearman`.
-
     """
     if predictions.shape != labels.shape or predictions.ndim != 1:
         raise ValueError(f"predictions {predictions.shape} and labels {labels.shape} must both be [pairs]")

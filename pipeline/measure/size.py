@@ -17,7 +17,6 @@ def size_mib(path: Path) -> float:
 
     Raises:
         FileNotFoundError: nothing there.
-
     """
     if path.is_file():
         return path.stat().st_size / MIB
@@ -63,7 +62,6 @@ def peak_memory_of(code: str, arguments: Sequence[str] = (), timeout_s: float = 
 
     Raises:
         RuntimeError: the code failed; the message ends with the last line it wrote to stderr.
-
     """
     ending = "\nfrom pipeline.measure.size import peak_memory_mib as _peak\nimport sys as _sys\n"
     ending += "_sys.stdout.write(f'\\n{_peak()}')\n"

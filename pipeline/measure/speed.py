@@ -72,7 +72,6 @@ def time_interleaved(
 
     Raises:
         ValueError: rounds below 1 or warmup below 0.
-
     """
     if rounds < 1 or warmup < 0:
         raise ValueError(f"rounds must be at least 1 and warmup at least 0, got {rounds} and {warmup}")
@@ -122,7 +121,6 @@ def measure_speed(
 
     Raises:
         ValueError: a name stands for two models, or there is nothing to encode or score.
-
     """
     twice = sorted(set(encoders) & set(scorers))
     if twice:

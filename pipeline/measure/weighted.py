@@ -21,7 +21,6 @@ def weighted_spearman(predictions: FloatArray, labels: FloatArray) -> Statistic:
     Args:
         predictions: [n].
         labels: [n].
-
     """
     rank_predictions, rank_labels = _ranker(predictions), _ranker(labels)
 

@@ -39,7 +39,6 @@ def accuracy_against_latency(report: Report, theme: Theme = LIGHT) -> Figure | N
 
     Returns:
         The figure, or None where fewer than two rows have both figures.
-
     """
     set_name = references(report).set_name
     rated = [row for row in report.rows if set_name in row.metrics]

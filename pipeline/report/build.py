@@ -22,7 +22,6 @@ def build_report(report: Report, folder: Path, training: Sequence[TrainingRecord
         folder: where to; made if it is not there. A caller that must not leave half a report passes a
             temporary folder and renames it.
         training: what training logged; none: no training plot.
-
     """
     folder.mkdir(parents=True, exist_ok=True)
     accuracy_plot, training_plot = accuracy_against_latency(report), training_curves(training)

@@ -43,7 +43,6 @@ def model_card(report: Report, row_name: str, facts: CardFacts) -> str:
 
     Raises:
         KeyError: no such row.
-
     """
     row = report.row(row_name)
     compared = [other.name for other in report.rows if other.kind != "artifact"] + [row.name]

@@ -50,7 +50,6 @@ def read_environment(threads: int | None = None) -> Environment:
 
     Args:
         threads: what the runtimes are given; None: all cores.
-
     """
     cores = usable_cores()
     name, features = cpu()
@@ -82,7 +81,6 @@ def parse_cpuinfo(text: str, fallback: str) -> tuple[str, tuple[str, ...]]:
     Args:
         text: the file.
         fallback: name where the file has none, as on most ARM machines.
-
     """
     fields: dict[str, str] = {}
     for line in text.splitlines():
@@ -126,7 +124,6 @@ def busy_share(stat: Path = Path("/proc/stat"), seconds: float = 0.3) -> float |
 
     Returns:
         Share of all cores, 0..1, time stolen by other virtual machines included.
-
     """
     if not stat.is_file():
         return None

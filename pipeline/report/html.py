@@ -32,7 +32,6 @@ def html_report(report: Report, training: Sequence[TrainingRecord] = ()) -> str:
 
     Returns:
         HTML, plots embedded, for light and for dark screens.
-
     """
     templates = Templates(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     source = files("pipeline.report").joinpath(TEMPLATE).read_text(encoding="utf-8")

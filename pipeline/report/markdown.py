@@ -21,7 +21,6 @@ def markdown_table(report: Report, only: Sequence[str] | None = None, bold: str 
 
     Returns:
         Lines of a pipe table, without a final newline.
-
     """
     shown = columns(report)
     lines = [
@@ -43,7 +42,6 @@ def markdown_report(report: Report, accuracy_plot: str | None = None, training_p
         report: what to show.
         accuracy_plot: file name of the plot beside it, or None.
         training_plot: likewise.
-
     """
     name = str(report.recipe.get("name", "report"))
     parts = [f"# {escape(name)}", f"**{escape(answer(report))}**", markdown_table(report)]

@@ -54,7 +54,6 @@ def place_labels(
         obstacles: what no label may cover: markers, error bars.
         frame: what every label must lie in.
         distance: from a point to its label's edge, pixels.
-
     """
     placed: dict[int, Placed] = {}
     reach = 20 * distance

@@ -50,7 +50,6 @@ def new_figure(theme: Theme, rows: int = 1, height_px: int = HEIGHT_PX) -> tuple
         theme: colours.
         rows: panels one above the other, sharing x.
         height_px: height as shown; the width is WIDTH_PX.
-
     """
     figure = Figure(figsize=(WIDTH_PX / DPI, height_px / DPI), dpi=2 * DPI, layout="constrained")
     FigureCanvasAgg(figure)

@@ -101,7 +101,6 @@ class Report(BaseModel):
 
         Raises:
             KeyError: no such row.
-
         """
         for row in self.rows:
             if row.name == name:
@@ -119,7 +118,6 @@ def read_report_json(path: Path) -> Report:
 
     Raises:
         InputError: no such file, not JSON, or not this schema; names the file and the first wrong key.
-
     """
     try:
         return Report.model_validate_json(path.read_bytes())

@@ -58,7 +58,6 @@ def report_table(report: Report, width: int, *, plain: bool = False) -> tuple[Ta
 
     Returns:
         The table, and the headers of those columns that did not fit.
-
     """
     rows = sorted_rows(report)
     all_columns = columns(report)

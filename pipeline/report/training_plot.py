@@ -24,7 +24,6 @@ def training_curves(records: Sequence[TrainingRecord], theme: Theme = LIGHT) -> 
 
     Returns:
         The figure, or None where nothing was logged.
-
     """
     losses = [(record.step, record.loss) for record in records if record.loss is not None]
     devs = [(record.step, 100 * record.dev) for record in records if record.dev is not None]

@@ -22,7 +22,6 @@ def dev_metric(kind: TaskKind, labels: Array, metric: MetricName | None = None) 
     Args:
         labels: float32 [dev], 0..1 or class numbers.
         metric: one of the task's; None for its first.
-
     """
     name = metric or MAIN_METRICS[kind][0]
     if kind == "regression":

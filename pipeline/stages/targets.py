@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from export.score_pairs import OnnxCrossEncoder
+from export.to_onnx import export_cross_encoder
 from pipeline.recipe import LoadTeacher, Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.teacher import allowed_outputs
@@ -20,6 +23,7 @@ from teachers.targets import Score, pair_key, teacher_targets
 
 VERSION = 1
 SHARDS = "shards"
+EXPORT_PAIRS = 1000  # below this, exporting takes longer than it saves
 Array = NDArray[np.float32]
 
 
@@ -37,7 +41,7 @@ def targets_stage(recipe: Recipe, texts: Texts, teacher: Stage, run_dir: RunDir,
     def write(folder: Path) -> None:
         shards = folder / SHARDS / finished.name
         _take_over(finished, shards)
-        teacher_targets(pairs, fast_score(model, len(pairs)), shards, model.outputs, watch=watch)
+        teacher_targets(pairs, fast_score(model, len(pairs), folder), shards, model.outputs, watch=watch)
 
     stage = run_dir.make("targets", mark, write)
     return stage, teacher_targets(pairs, _unexpected, finished, model.outputs)
@@ -70,13 +74,19 @@ def student_targets(recipe: Recipe, logits: Array, texts: Texts, teacher: Path) 
     return logits
 
 
-def fast_score(model: CrossEncoder, pairs: int) -> Score:
-    """The teacher's `score` as `teacher_targets` calls it."""
+def fast_score(model: CrossEncoder, pairs: int, folder: Path) -> Score:
+    """The teacher's scores by the fastest way here: onnxruntime for many pairs on a CPU, else torch."""
 
-    def score(part: Sequence[Pair], progress: Callable[[int], None]) -> Array:
+    def by_torch(part: Sequence[Pair], progress: Callable[[int], None]) -> Array:
         return model.score(part, progress=lambda done, note="": progress(done))
 
-    return score
+    if pairs < EXPORT_PAIRS or torch.cuda.is_available():
+        return by_torch
+    graph = folder / "teacher.onnx"
+    export_cross_encoder(model, graph)
+    exported = OnnxCrossEncoder(model, graph)
+    graph.unlink()
+    return lambda part, progress: exported.score(part, progress)
 
 
 def _take_over(finished: Path, shards: Path) -> None:

@@ -86,7 +86,6 @@ def load_texts(settings: TextsSettings, base: Path) -> Texts:
 
     Raises:
         InputError: a source cannot be read, or holds a row that the recipe refuses; all such rows are counted.
-
     """
     labelled = [("train", settings.train), ("test", settings.test)]
     labelled += [("dev", settings.dev)] if settings.dev is not None else []
@@ -145,7 +144,6 @@ def parse_label(value: str | None, task: Task) -> float | ProblemKind:
 
     Args:
         task: with `low` and `high` known for regression.
-
     """
     if value is None or not value.strip():
         return "label"

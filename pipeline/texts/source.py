@@ -54,7 +54,6 @@ def data_folder() -> Path | None:
 
     Raises:
         InputError: DECANT_DATA names no folder.
-
     """
     stated = os.environ.get(DATA_VARIABLE)
     if stated:
@@ -72,7 +71,6 @@ def local_file(source: Source, base: Path) -> Path | None:
 
     Raises:
         InputError: the path is not there, or has an ending that cannot be read.
-
     """
     if source.path is None:
         folder = data_folder()
@@ -107,7 +105,6 @@ def read_rows(source: Source, base: Path, columns: tuple[str, ...]) -> tuple[lis
 
     Raises:
         InputError: unreachable, unreadable, without rows, or without one of the columns.
-
     """
     path = local_file(source, base)
     if path is None:

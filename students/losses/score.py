@@ -27,7 +27,6 @@ def dse(outputs: Tensor, teacher_logits: Tensor, labels: Tensor, kind: TaskKind,
     Args:
         labels: float [batch]; NaN where a pair has none, which leaves it out of L_task.
         alpha: weight of the teacher, 0..1.
-
     """
     to_teacher = (outputs - teacher_logits).square().sum(dim=1).mean()
     labelled = ~torch.isnan(labels)
@@ -85,6 +84,5 @@ def mixed_targets(labels: Tensor, teacher_scores: Tensor, alpha: float) -> Tenso
         labels: float [batch] in 0..1.
         teacher_scores: float [batch], on the labels' scale.
         alpha: weight of the teacher, 0..1.
-
     """
     return torch.where(torch.isnan(labels), teacher_scores, (1 - alpha) * labels.nan_to_num() + alpha * teacher_scores)
