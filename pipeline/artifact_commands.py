@@ -39,7 +39,9 @@ def evaluate_artifact(
     """
     verify_artifact(folder)
     rows, name = read_rows(Source(path=str(file.resolve())), Path(), (first, second, label))
-    pairs = [(row[first] or "", row[second] or "") for row in rows]
+    pairs = [
+        (_text(row[first], name, number), _text(row[second], name, number)) for number, row in enumerate(rows, start=1)
+    ]
     labels = np.array([_number(row[label], name, number) for number, row in enumerate(rows, start=1)])
     if len(set(labels.tolist())) < 2:
         raise InputError(f"{name}: every label is the same, so no correlation can be measured")
@@ -113,6 +115,14 @@ def _scorer(folder: Path, threads: int | None) -> Callable[[list[tuple[str, str]
     if comparator.outputs != 1:
         raise InputError(f"{folder} tells {comparator.outputs} classes apart; `decant eval` measures graded scores")
     return lambda pairs: comparator.logits(*pair_vectors(pairs, encoder.encode))[:, 0]
+
+
+def _text(value: str | None, name: str, row: int) -> str:
+    if value is None or not value.strip():
+        raise InputError(f"{name}, row {row} has an empty text")
+    if "\ufffd" in value:
+        raise InputError(f"{name}, row {row} is not UTF-8")
+    return value.strip()
 
 
 def _number(value: str | None, name: str, row: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -44,10 +45,7 @@ def main() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
-        app(standalone_mode=False)
-        code = DONE
-    except typer.Exit as stop:
-        code = stop.exit_code
+        code = app(standalone_mode=False) or DONE  # what `raise typer.Exit(code)` comes out as
     except Interrupted:
         code = _fail("interrupted; the same command goes on from here", INTERRUPTED)
     except GateError as error:
@@ -266,16 +264,21 @@ def _system_error(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
     return (
         f"{where}{error.strerror or error}; free space or choose another folder with --out"
-        if error.errno == 28
+        if error.errno == errno.ENOSPC
         else f"{where}{error.strerror or error}"
     )
 
 
 def _usage_or_defect(error: Exception) -> int:
-    show: Callable[[], None] | None = getattr(error, "show", None)  # click's usage errors
-    if show is not None:
-        show()
+    usage: Callable[[], str] | None = getattr(error, "format_message", None)  # click's usage errors
+    if usage is not None and not usage():  # no command at all: the help is shown already
         return BAD_INPUT
+    if usage is not None:
+        return _fail(
+            f"{usage().rstrip('.')}; `decant --help` and `decant COMMAND --help` tell what there is", BAD_INPUT
+        )
+    if os.strerror(errno.ENOSPC) in str(error):  # safetensors and torch have errors of their own for a full disk
+        return _fail(_system_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))), BAD_INPUT)
     traceback.print_exc()
     return _fail(f"a defect in Decant: {type(error).__name__}: {error}", DEFECT)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from teachers.errors import InputError
+from teachers.errors import DecantError, InputError
 
 STAGES = ("texts", "teacher", "targets", "student", "graphs", "measure", "artifacts", "report")
 MARK = "stage.json"
@@ -64,11 +64,10 @@ class RunDir:
         mark = self.folder(stage) / MARK
         try:
             stated = json.loads(mark.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            made_from, seconds = stated["fingerprint"], float(stated["seconds"])
+        except (OSError, ValueError, KeyError, TypeError):
             return None
-        if stated.get("fingerprint") != fingerprint:
-            return None
-        return Stage(stage, self.folder(stage), fingerprint, float(stated["seconds"]), True)
+        return Stage(stage, self.folder(stage), fingerprint, seconds, True) if made_from == fingerprint else None
 
     def make(self, stage: str, fingerprint: str, write: Callable[[Path], None]) -> Stage:
         """The stage's finished folder: the one that is there, or a new one by `write(folder)`."""
@@ -80,7 +79,11 @@ class RunDir:
         work.mkdir(parents=True, exist_ok=True)
         self.note(stage=stage, event="begun", fingerprint=fingerprint)
         started = time.monotonic()
-        write(work)
+        try:
+            write(work)
+        except DecantError:  # the same inputs would fail again, so there is nothing to go on with
+            shutil.rmtree(work, ignore_errors=True)
+            raise
         seconds = time.monotonic() - started
         mark = {"stage": stage, "fingerprint": fingerprint, "seconds": round(seconds, 3)}
         (work / MARK).write_text(json.dumps(mark) + "\n", encoding="utf-8")
@@ -95,7 +98,8 @@ class RunDir:
             for work in self.root.glob(f".work/{stage}-*"):
                 shutil.rmtree(work, ignore_errors=True)
         if STAGES.index(first) <= STAGES.index("student"):
-            shutil.rmtree(self.folder("students"), ignore_errors=True)
+            for trainings in (self.folder("students"), *self.root.glob(".work/students-*")):
+                shutil.rmtree(trainings, ignore_errors=True)
 
     def note(self, **facts: object) -> None:
         """Add one line to the log."""

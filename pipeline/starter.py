@@ -36,5 +36,6 @@ export:
 
 def starter_recipe(name: str, train: str, test: str) -> str:
     """A commented recipe that `load_recipe` accepts."""
-    safe = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name).strip("._-") or "recipe"
+    letters = (letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "-" for letter in name)
+    safe = "".join(letters).strip("._-")[:64] or "recipe"
     return STARTER.format(name=safe, train=train, test=test)

@@ -34,13 +34,12 @@ class Student(nn.Module):
     def compare(self, first: Vectors, second: Vectors) -> NDArray[np.float32]:
         """The comparator's logits for vectors [pairs, dim] of the two sides."""
         assert self.comparator is not None
-        parts = [
-            self.comparator(
-                torch.from_numpy(first[i : i + COMPARE_ROWS]), torch.from_numpy(second[i : i + COMPARE_ROWS])
-            )
-            for i in range(0, len(first), COMPARE_ROWS)
-        ]
-        logits = torch.cat(parts).numpy()
+        device = next(self.comparator.parameters()).device
+        logits = np.zeros((len(first), self.comparator.outputs), np.float32)
+        for start in range(0, len(first), COMPARE_ROWS):
+            rows = slice(start, start + COMPARE_ROWS)
+            u, v = (torch.from_numpy(vectors[rows]).to(device) for vectors in (first, second))
+            logits[rows] = self.comparator(u, v).float().cpu().numpy()
         return logits[:, 0] if self.comparator.outputs == 1 else logits
 
     def save(self, folder: Path) -> None:

@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedT
 
 from teachers.errors import InputError
 
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model", "spm.model")
 UNUSED_HEADS = ("pooler.", "cls.", "lm_head.", "classifier.", "discriminator_predictions.", "decoder.", "vocab_")
 
 
@@ -24,6 +25,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     Raises:
         InputError: there is none, or it cannot be read.
     """
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise InputError(f"{folder} holds no tokenizer; one of {', '.join(TOKENIZER_FILES)} is needed")
     try:
         with quiet_transformers():
             tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True)

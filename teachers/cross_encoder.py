@@ -35,7 +35,8 @@ class CrossEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.model, self.tokenizer, self.outputs, self.max_length = model, tokenizer, outputs, max_length
-        self.uses_types = "token_type_ids" in tokenizer.model_input_names
+        types = int(getattr(model.config, "type_vocab_size", 0) or 0)
+        self.uses_types = types > 1 and "token_type_ids" in tokenizer.model_input_names
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
         """Raw logits, float32 [batch, outputs]; the inputs are int64 [batch, length]."""

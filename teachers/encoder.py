@@ -17,7 +17,7 @@ from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerFast
 from teachers.backbone import load_backbone, load_tokenizer, max_tokens, quiet_transformers
 from teachers.batches import padded, sorted_batches
 from teachers.errors import InputError
-from teachers.pooling import PoolingKind, pool, pooled_width, token_states
+from teachers.pooling import TOP_LAYERS, PoolingKind, pool, pooled_width, token_states
 from teachers.reference import resolve_model
 
 Progress = Callable[[int], None]
@@ -47,6 +47,8 @@ class SentenceEncoder(nn.Module):
     ) -> None:
         super().__init__()
         width = pooled_width(backbone.config.hidden_size, pooling)
+        if pooling == "concat_top_mean" and backbone.config.num_hidden_layers < TOP_LAYERS - 1:
+            raise InputError(f"pooling concat_top_mean needs {TOP_LAYERS - 1} layers or more, this encoder has fewer")
         if dim is not None and not 1 <= dim <= width:
             raise InputError(f"dim {dim} is outside 1..{width}, the width of this encoder's vectors")
         self.backbone = backbone

@@ -31,7 +31,7 @@ from teachers.progress import Advance, Watch, unwatched
 
 Batch = dict[str, Tensor]
 DEV_METRIC = "dev"
-CHECKPOINT_SECONDS = 60.0
+CHECKPOINT_SECONDS = 30.0
 NO_DECAY = ("bias", "norm")
 HEADS = ("classifier", "pre_classifier", "pooler", "comparator", "head", "score")
 
@@ -75,9 +75,11 @@ class BatchStream:
         self.epoch, self.skip = epoch, batch
 
     def __iter__(self) -> Iterator[Batch]:
+        # a generator, so that the probing iter() of Lightning, never read from, uses up no epoch and no skip
         rows = self.batches(self.epoch)[self.skip :]
         self.epoch, self.skip = self.epoch + 1, 0
-        return (self.collate(batch) for batch in rows)
+        for batch in rows:
+            yield self.collate(batch)
 
 
 def fit(
@@ -110,6 +112,7 @@ def fit(
     trainer = _trainer(folder, settings, [keeper, _stopper(settings)], len(stream))
     total = settings.epochs * len(stream)
     torch.manual_seed(seed)
+    module.train()  # a model comes from its file in eval mode, and Lightning leaves it there: no dropout
     with watch(label, total) as advance, _quiet_lightning():
         trainer.callbacks.append(_Follow(advance, settings.epochs))  # type: ignore[attr-defined]
         trainer.fit(module, train_dataloaders=stream, ckpt_path=resume, weights_only=resume is not None or None)
@@ -188,13 +191,13 @@ def _resume(folder: Path, stream: BatchStream) -> Path | None:
     loops = torch.load(last, map_location="cpu", weights_only=True)["loops"]["fit_loop"]
     stream.start_at(
         loops["epoch_progress"]["current"]["completed"],
-        loops["epoch_loop.batch_progress"]["current"]["completed"],
+        loops["epoch_loop.batch_progress"]["current"]["processed"],  # "completed" counts on after the checkpoint
     )
     return last
 
 
 class _Keeper(Callback):
-    """Writes the last state (every minute and when interrupted) and the best weights; seeds dropout by step."""
+    """Writes the last state every half minute, and the best weights; seeds dropout by step."""
 
     def __init__(self, folder: Path, dev: Callable[[], float], seed: int) -> None:
         self.last, self.best, self.record = folder / "last.ckpt", folder / "best.safetensors", folder / "best.json"

@@ -58,7 +58,8 @@ def check_model_folder(folder: Path) -> None:
     if not config.is_file():
         raise InputError(f"{folder} holds no model: config.json is missing")
     try:
-        if "model_type" not in json.loads(config.read_text(encoding="utf-8")):
+        stated = json.loads(config.read_text(encoding="utf-8"))
+        if not isinstance(stated, dict) or "model_type" not in stated:
             raise InputError(f"{config}: no model_type in it, so this is not a transformers model")
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{config} is not JSON: {error}") from error

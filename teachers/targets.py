@@ -92,7 +92,8 @@ def _check_finite(logits: NDArray[np.float32], pairs: Sequence[Pair]) -> None:
 
 
 def _write_shard(folder: Path, keys: list[bytes], logits: NDArray[np.float32]) -> None:
-    number = len(list(folder.glob("shard-*.arrow")))
+    taken = [int(path.stem.removeprefix("shard-")) for path in folder.glob("shard-*.arrow")]
+    number = 1 + max(taken, default=-1)
     path = folder / f"shard-{number:06d}.arrow"
     partial = path.with_suffix(".partial")
     table = pa.table(

@@ -34,7 +34,7 @@ WORDS = (
     "a an and at big black boy cat child dog eat girl green grass guitar house in is man market of on park "
     "plane play read red river run sit sleep small stock street the to two walk water white woman young"
 ).split()
-PIECES = ["##ed", "##er", "##ing", "##ly", "##s"]
+PIECES = ["##ed", "##er", "##ing", "##ly"]  # "##s" is among the single characters
 HIDDEN, LAYERS, HEADS, POSITIONS = 32, 4, 4, 130
 
 

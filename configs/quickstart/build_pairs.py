@@ -43,12 +43,13 @@ class Amounts:
     # Phrasings that a near-miss is put beside, by grade.
     beside: dict[int, int]
     zeros: int
-    zeros_of_same_area: int
 
 
-MEASURED = Amounts(paraphrases=9, beside={3: 2, 2: 2, 1: 1}, zeros=12, zeros_of_same_area=2)
+# A word-heavy zero pair is the best of this many random candidates.
+CANDIDATES = 30
+MEASURED = Amounts(paraphrases=9, beside={3: 2, 2: 2, 1: 2}, zeros=9)
 AMOUNTS = {
-    "train": Amounts(paraphrases=21, beside={3: 5, 2: 5, 1: 3}, zeros=36, zeros_of_same_area=6),
+    "train": Amounts(paraphrases=19, beside={3: 3, 2: 3, 1: 3}, zeros=18),
     "dev": MEASURED,
     "test": MEASURED,
 }
@@ -202,7 +203,7 @@ def add_zeros(
     amounts: Amounts,
     rng: random.Random,
 ) -> None:
-    """Grade 0: a few from the same area, the rest from any other, as in a real queue of questions.
+    """Grade 0: half from the same area, half from others with shared words.
 
     Other areas also lend their grade 3 texts, which surely belong there. The
     grade 1 and 2 texts are left out: they may be close to some other question.
@@ -211,12 +212,18 @@ def add_zeros(
     same = [t for q in others if q.area == question.area for t in q.phrasings]
     away = [t for q in others if q.area != question.area for t in q.phrasings]
     away += [n.text for q in others if q.area != question.area for n in q.near if n.grade == 3]
-    rng.shuffle(same)
-    rng.shuffle(away)
     added = 0
-    for text in same[: amounts.zeros_of_same_area] + away:
-        if added < amounts.zeros and pairs.add(rng.choice(question.phrasings), text, 0):
+    # An odd number does not halve: round down or up, by chance.
+    wanted = amounts.zeros // 2 + rng.randrange(2)
+    for text in rng.sample(same, len(same)):
+        if added < wanted and pairs.add(rng.choice(question.phrasings), text, 0):
             added += 1
+    while added < amounts.zeros:
+        candidates = [(rng.choice(question.phrasings), rng.choice(away)) for _ in range(CANDIDATES)]
+        free = [pair for pair in candidates if not pairs.has(*pair)]
+        best = max(free, key=lambda pair: overlap(*pair))
+        pairs.add(*best, 0)
+        added += 1
 
 
 def build_rows(split: Sequence[Question], amounts: Amounts, rng: random.Random) -> list[Row]:

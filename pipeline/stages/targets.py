@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from export.score_pairs import OnnxCrossEncoder
 from export.to_onnx import export_cross_encoder
@@ -102,7 +103,7 @@ def _unexpected(pairs: Sequence[Pair], progress: Callable[[int], None]) -> Array
 
 
 def _logistic(logits: Array) -> Array:
-    return (1 / (1 + np.exp(-logits.astype(np.float64)))).astype(np.float32)
+    return expit(logits.astype(np.float64)).astype(np.float32)
 
 
 def _digest(pairs: Sequence[Pair]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import datasets
+import pyarrow.parquet as pq
 from pydantic import BaseModel, Field, model_validator
 
 from teachers.errors import InputError
@@ -111,6 +112,7 @@ def read_rows(source: Source, base: Path, columns: tuple[str, ...]) -> tuple[lis
         return _hub_rows(source, columns)
     _check_readable(path)
     datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what goes wrong is raised here in one line
     try:
         loaded = _load_file(path, columns)
     except InputError:
@@ -145,15 +147,19 @@ def _load_file(path: Path, columns: tuple[str, ...]) -> datasets.Dataset:
         return datasets.load_from_disk(str(path))
     kind = SUFFIXES[path.suffix]
     if kind == "parquet":
+        if pq.read_metadata(path).num_rows == 0:
+            raise InputError(f"{path} has a header but no rows")
         return datasets.Dataset.from_parquet(str(path), keep_in_memory=True)
     if kind == "json":
         return _load_json(path)
     separator = "\t" if path.suffix == ".tsv" else ","
     quoting: Literal[0, 3] = csv.QUOTE_NONE if path.suffix == ".tsv" else csv.QUOTE_MINIMAL
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
-        header = next(csv.reader(file, delimiter=separator, quoting=quoting))
-    header = [name.removeprefix("\ufeff") for name in header]
-    _check_columns(header, columns, str(path))
+        rows = csv.reader(file, delimiter=separator, quoting=quoting)
+        header = [name.removeprefix("\ufeff") for name in next(rows)]
+        _check_columns(header, columns, str(path))
+        if not any(rows):
+            raise InputError(f"{path} has a header but no rows")
     features = datasets.Features({name: datasets.Value("string") for name in header})
     return datasets.Dataset.from_csv(
         str(path), features=features, keep_in_memory=True, sep=separator, quoting=quoting, names=header, header=0,

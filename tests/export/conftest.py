@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from export.bundle import write_artifact
 from export.quantize import quantize_dynamic
@@ -23,15 +21,6 @@ TEXTS = [
     "a",
     "<script>alert(1)</script> \t\n  x",
 ]
-
-
-@pytest.fixture(scope="package", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Run torch on one thread: on models this small, threads only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

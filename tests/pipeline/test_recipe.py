@@ -1,0 +1,117 @@
+"""All errors of a recipe at once, each with its line."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.recipe import Recipe, RecipeError, check_surroundings, load_recipe, recipe_digest, recipe_yaml
+from pipeline.starter import starter_recipe
+from tests.tiny_runs import Models, tiny_recipe, write_project
+
+GOOD = """\
+name: good
+texts:
+  task: {kind: regression, low: 0, high: 5}
+  train: train.tsv
+  test: {path: test.tsv}
+teacher:
+  kind: fine_tune
+  model: org/teacher
+  learning_rate: 1e-4
+student:
+  model: org/student
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "recipe.yaml").write_text(text, encoding="utf-8")
+    return folder / "recipe.yaml"
+
+
+def errors_of(folder: Path, text: str, *overrides: str) -> list[str]:
+    path = write(folder, text)
+    with pytest.raises(RecipeError) as caught:  # noqa: PT011
+        load_recipe(path, overrides)
+    assert str(caught.value) == "\n".join(caught.value.errors)
+    return [error.removeprefix(str(path)) for error in caught.value.errors]
+
+
+def test_a_good_recipe(tmp_path: Path) -> None:
+    recipe = load_recipe(write(tmp_path, GOOD))
+    assert recipe.teacher.kind == "fine_tune"
+    assert recipe.teacher.learning_rate == 1e-4  # YAML reads 1e-4 as a string
+    assert recipe.texts.train.path == "train.tsv"
+    assert recipe.student.form == "cosine"
+
+
+def test_every_error_has_the_line_of_its_key(tmp_path: Path) -> None:
+    bad = GOOD.replace("high: 5", "high: tall").replace("learning_rate: 1e-4", "epochs: 0.5\n  rate: 3")
+    assert errors_of(tmp_path, bad + "  alpha: 1.5\nmeasure: {resamples: 5}\n") == [
+        ":3: texts.task.high: Input should be a valid number, unable to parse string as a number (given: 'tall')",
+        ":9: teacher.epochs: Input should be a valid integer, got a number with a fractional part (given: 0.5)",
+        ":10: teacher.rate: no such key",
+        ":13: student.alpha: Input should be less than or equal to 1 (given: 1.5)",
+        ":14: measure.resamples: Input should be greater than or equal to 100 (given: 5)",
+    ]
+
+
+def test_a_missing_key_has_the_line_it_belongs_under(tmp_path: Path) -> None:
+    assert errors_of(tmp_path, GOOD.replace("  model: org/student\n", "  epochs: 1\n")) == [
+        ":10: student.model: is missing"
+    ]
+    assert errors_of(tmp_path, "name: x\n") == [
+        f": {key}: is missing" for key in ("texts", "teacher", "student")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["../up", "", ".hidden", "a/b", "x" * 65])
+def test_a_name_stays_inside_runs(name: str, tmp_path: Path) -> None:
+    (error,) = errors_of(tmp_path, GOOD.replace("name: good", f"name: {name!r}"))
+    assert error.startswith(":1: name: ")
+
+
+def test_set_takes_yaml_values(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    recipe = load_recipe(path, ["student.seeds=[0, 1]", "measure.peers=false", "texts.dev=dev.tsv", "name=other"])
+    assert recipe.student.seeds == (0, 1)
+    assert not recipe.measure.peers
+    assert recipe.texts.dev is not None
+    assert recipe.name == "other"
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("student.alpha", "--set student.alpha: write it as key.of.a.setting=value"),
+        ("=1", "--set =1: write it as key.of.a.setting=value"),
+        ("name.deep=1", "--set name.deep=1: name is a single value, so it has no deep"),
+        ("student.alpha=[", "--set student.alpha=[: the value is not YAML"),
+        ("student.alpha=2", ":11: student.alpha: Input should be less than or equal to 1 (given: 2)"),
+    ],
+)
+def test_a_wrong_override(override: str, said: str, tmp_path: Path) -> None:
+    assert [error.replace(":10:", ":11:") for error in errors_of(tmp_path, GOOD, override)] == [said]
+
+
+def test_the_resolved_recipe_is_the_same_recipe(tmp_path: Path) -> None:
+    recipe = load_recipe(write(tmp_path, GOOD))
+    resolved = recipe_yaml(recipe)
+    assert yaml.safe_load(resolved)["student"]["alpha"] == 0.5
+    again = load_recipe(write(tmp_path, resolved))
+    assert again == recipe
+    assert recipe_digest(again) == recipe_digest(recipe)
+    assert recipe_digest(load_recipe(write(tmp_path, GOOD), ["seed=1"])) != recipe_digest(recipe)
+
+
+def test_what_is_not_there_is_told_whole(tmp_path: Path, models: Models) -> None:
+    path = write_project(tmp_path, tiny_recipe(models))
+    assert check_surroundings(load_recipe(path), tmp_path) == []
+    recipe = load_recipe(path, ["texts.train=a.tsv", "texts.test=b.tsv", "teacher.model=./c", "student.model=./d"])
+    errors = check_surroundings(recipe, tmp_path)
+    assert [error.split(":")[0] for error in errors] == ["texts.train", "texts.test", "teacher.model", "student.model"]
+
+
+@pytest.mark.parametrize("name", ["my recipe", "ünï", "...", "a" * 40])
+def test_the_starter_recipe_loads_whatever_its_name(name: str, tmp_path: Path) -> None:
+    assert isinstance(load_recipe(write(tmp_path, starter_recipe(name, "train.tsv", "test.tsv"))), Recipe)

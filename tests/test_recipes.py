@@ -1,0 +1,61 @@
+"""Every shipped recipe loads, and what it names is there where its package is installed."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from pipeline.recipe import Recipe, check_surroundings, load_recipe, recipe_yaml
+from pipeline.texts.source import local_file
+from teachers.errors import InputError
+from teachers.reference import HUB_ID, resolve_model
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+RECIPES = sorted(CONFIGS.rglob("*.yaml"))
+
+
+def recipe_id(path: Path) -> str:
+    return path.relative_to(CONFIGS).as_posix()
+
+
+def test_there_are_recipes() -> None:
+    assert CONFIGS / "quickstart.yaml" in RECIPES
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=recipe_id)
+def test_recipe_loads_and_its_resolved_form_too(path: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(path)
+    (tmp_path / "again.yaml").write_text(recipe_yaml(recipe), encoding="utf-8")
+    assert load_recipe(tmp_path / "again.yaml") == recipe
+
+
+def test_names_differ() -> None:
+    names = [load_recipe(path).name for path in RECIPES]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=recipe_id)
+def test_models_resolve(path: Path) -> None:
+    recipe = load_recipe(path)
+    for reference in {recipe.teacher.model, recipe.student.model}:
+        if reference.startswith("package:"):
+            package = reference.removeprefix("package:").split("/")[0]
+            if importlib.util.find_spec(package) is None:
+                with pytest.raises(InputError, match=f"no Python package '{package}' is installed"):
+                    resolve_model(reference, path.parent)
+            else:
+                assert (resolve_model(reference, path.parent) / "config.json").is_file()
+        elif not (path.parent / reference).exists():
+            assert HUB_ID.fullmatch(reference)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=recipe_id)
+def test_files_are_there_and_hub_sets_have_a_way_without_the_hub(path: Path) -> None:
+    recipe: Recipe = load_recipe(path)
+    texts = recipe.texts
+    for source in [texts.train, texts.test, *([texts.dev] if texts.dev else []), *texts.unlabelled]:
+        if source.hub is None:
+            assert local_file(source, path.parent) is not None
+        else:
+            assert source.data is not None
+    assert not [error for error in check_surroundings(recipe, path.parent) if "no Python package" not in error]

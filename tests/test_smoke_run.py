@@ -1,0 +1,222 @@
+"""The whole road on tiny random models, through the command line."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from export.bundle import verify_artifact
+from export.session import OnnxEncoder
+from pipeline.report.rows import read_report_json
+from pipeline.run_dir import STAGES
+from tests.tiny_runs import (
+    Models,
+    SmokeRun,
+    Task,
+    decant,
+    make_smoke_run,
+    pairs,
+    read_log,
+    tiny_recipe,
+    write_project,
+    write_tsv,
+)  # fmt: skip
+
+pytestmark = pytest.mark.smoke
+VERBS = ["init", "validate", "plan", "run", "report", "eval", "encode", "verify", "doctor"]
+
+
+@pytest.fixture
+def copied(smoke_run: SmokeRun, tmp_path: Path) -> SmokeRun:
+    """The finished run, to be changed."""
+    shutil.copytree(smoke_run.recipe.parent, tmp_path / "copy")
+    return SmokeRun(tmp_path / "copy" / "recipe.yaml", tmp_path / "copy" / "run", smoke_run.said)
+
+
+def events(run: Path, event: str, after: int = 0) -> list[str]:
+    return [line["stage"] for line in read_log(run)[after:] if line["event"] == event]
+
+
+def test_a_run_leaves_every_artifact_and_its_report(smoke_run: SmokeRun) -> None:
+    assert smoke_run.said.code == 0, smoke_run.said.err
+    run = smoke_run.folder
+    assert {path.name for path in run.iterdir()} - {".lock"} == {*STAGES, "students", "recipe.yaml", "log.jsonl"}
+    report = read_report_json(run / "report" / "report.json")
+    names = {path.name for path in (run / "artifacts").iterdir() if path.is_dir()}
+    assert names == {"L3xD32-fp32", "L3xD32-int8-dynamic"}
+    assert [row.kind for row in report.rows] == [
+        "teacher", "baseline", "baseline", "student", "artifact", "artifact",
+    ]  # fmt: skip
+    for row in report.rows:
+        assert row.metrics["tiny-regression/test"].metric == "spearman"
+        assert row.path is None or (run / row.path).is_dir()
+    for name in names:
+        manifest = verify_artifact(run / "artifacts" / name)
+        row = report.row(name)
+        assert manifest.metrics["tiny-regression/test"] == row.metrics["tiny-regression/test"].model_dump(mode="json")
+        assert row.latency_ms["1"].p50 > 0
+    assert "Report:" in smoke_run.said.text
+    assert (run / "report" / "report.html").stat().st_size > 10_000
+
+
+def test_artifact_gives_the_students_metric(smoke_run: SmokeRun) -> None:
+    report = read_report_json(smoke_run.folder / "report" / "report.json")
+    student, artifact = (report.row(name).metrics["tiny-regression/test"] for name in ("student", "L3xD32-fp32"))
+    assert artifact.spearman == pytest.approx(student.spearman, abs=1e-3)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_comparators(task: Task, models: Models, tmp_path: Path) -> None:
+    done = make_smoke_run(tmp_path, models, task, load=task == "multiclass")
+    assert done.said.code == 0, done.said.err
+    report = read_report_json(done.folder / "report" / "report.json")
+    rows = {row.name: row for row in report.rows}
+    assert {row.kind for row in report.rows} >= {"teacher", "student", "artifact"}
+    assert rows["student"].form == "comparator"
+    assert ("student by cosine" in rows) == (task == "binary")
+    assert (done.artifact / "onnx" / "comparator.onnx").is_file()
+    assert (done.artifact / "modules.json").is_file() == (task == "multiclass")  # concat_top_mean has none
+    assert rows["student"].metrics[f"tiny-{task}/test"].metric == {"binary": "f1", "multiclass": "accuracy"}[task]
+    assert decant("verify", done.artifact).code == 0
+    graded = write_tsv(tmp_path / "graded.tsv", pairs("regression", 12, 5))
+    again = decant("eval", done.artifact, "--pairs", graded)
+    assert again.code == (0 if task == "binary" else 2), again.err
+    assert task == "binary" or "tells 3 classes apart" in again.err
+
+
+def test_a_second_run_makes_nothing_again(copied: SmokeRun) -> None:
+    before = len(copied.log())
+    again = decant("run", copied.recipe, "--out", copied.folder)
+    assert again.code == 0, again.err
+    assert events(copied.folder, "begun", before) == []
+    assert set(events(copied.folder, "reused", before)) >= set(STAGES)
+    assert again.text.splitlines()[:5] == copied.said.text.splitlines()[:5]
+
+
+def test_from_makes_this_stage_and_the_later_ones_again(copied: SmokeRun) -> None:
+    before = len(copied.log())
+    assert decant("run", copied.recipe, "--out", copied.folder, "--from", "measure").code == 0
+    assert events(copied.folder, "begun", before) == ["measure", "artifacts", "report"]
+
+
+def test_set_overrides_the_recipe_and_makes_again_what_depends_on_it(copied: SmokeRun) -> None:
+    before = len(copied.log())
+    changed = decant("run", copied.recipe, "--out", copied.folder, "--set", "student.alpha=0.25", "--json", "-q")
+    assert changed.code == 0, changed.err
+    assert changed.err == ""
+    assert changed.json()["recipe"]["student"]["alpha"] == 0.25
+    assert yaml.safe_load((copied.folder / "recipe.yaml").read_text())["student"]["alpha"] == 0.25
+    assert events(copied.folder, "begun", before) == [
+        "students/alpha0.25-seed0", "student", "graphs", "measure", "artifacts", "report",
+    ]  # fmt: skip
+
+
+def test_changed_texts_are_seen(copied: SmokeRun) -> None:
+    train = copied.recipe.parent / "train.tsv"
+    train.write_text(train.read_text() + "a new sentence\tof the market\t3\n", encoding="utf-8")
+    before = len(copied.log())
+    assert decant("run", copied.recipe, "--out", copied.folder).code == 0
+    assert events(copied.folder, "begun", before)[:3] == ["texts", "teacher", "targets"]
+
+
+def test_seeds_and_other_alphas(models: Models, tmp_path: Path) -> None:
+    recipe = tiny_recipe(models)
+    recipe["student"] |= {"seeds": [0, 1], "compare_alphas": [0.0]}
+    recipe["export"]["precisions"] = ["fp32"]
+    path = write_project(tmp_path, recipe)
+    said = decant("run", path, "--out", tmp_path / "run", "--json")
+    assert said.code == 0, said.err
+    rows = {row["name"]: row for row in said.json()["rows"]}
+    assert rows["student"]["seeds"]["count"] == 2
+    assert rows["student, alpha 0"]["seeds"]["count"] == 2
+    assert len(list((tmp_path / "run" / "students").iterdir())) == 4
+
+
+def test_verify(smoke_run: SmokeRun) -> None:
+    said = decant("verify", smoke_run.artifact, "--json")
+    assert said.code == 0, said.err
+    assert said.json()["min_cosine"] > 0.99999
+    assert "files as exported" in decant("verify", smoke_run.artifact).text
+
+
+def test_eval_gives_the_reports_figure(smoke_run: SmokeRun) -> None:
+    said = decant("eval", smoke_run.artifact, "--pairs", smoke_run.recipe.parent / "test.tsv", "--json")
+    assert said.code == 0, said.err
+    report = read_report_json(smoke_run.folder / "report" / "report.json")
+    expected = report.row(smoke_run.artifact.name).metrics["tiny-regression/test"]
+    assert said.json()["spearman"] == pytest.approx(expected.spearman, abs=1e-9)
+    assert said.json()["pairs"] == 24
+    told = decant("eval", smoke_run.artifact, "--pairs", smoke_run.recipe.parent / "test.tsv").text
+    assert re.match(r"24 pairs: Spearman -?\d+\.\d\d \(95 % interval", told)
+
+
+def test_encode_writes_one_vector_a_line(smoke_run: SmokeRun) -> None:
+    texts = ["a man is playing", "", "naïve café ☕", "two dogs"]
+    stdin = "\r\n".join(texts).encode()
+    matrix = np.load(io.BytesIO(decant("encode", smoke_run.artifact, stdin=stdin).out), allow_pickle=False)
+    assert matrix.dtype == np.float32
+    np.testing.assert_allclose(matrix, OnnxEncoder(smoke_run.artifact).encode(texts), atol=1e-6)
+    rows = decant("encode", smoke_run.artifact, "--format", "jsonl", "--batch-size", 1, stdin=stdin).out.splitlines()
+    np.testing.assert_allclose([json.loads(row) for row in rows], matrix, atol=1e-6)
+    nothing = np.load(io.BytesIO(decant("encode", smoke_run.artifact).out), allow_pickle=False)
+    assert nothing.shape == (0, 32)
+
+
+def test_report_shows_the_result_again(smoke_run: SmokeRun) -> None:
+    assert decant("report", smoke_run.folder).text.splitlines()[0] == smoke_run.said.text.splitlines()[0]
+    said = decant("report", smoke_run.folder, "--json").json()
+    assert said == json.loads((smoke_run.folder / "report" / "report.json").read_text(encoding="utf-8"))
+
+
+def test_plan_before_and_after(smoke_run: SmokeRun, tmp_path: Path) -> None:
+    before = decant("plan", smoke_run.recipe, "--out", tmp_path / "new", "--json").json()
+    assert [stage["stage"] for stage in before] == list(STAGES)
+    assert {stage["state"] for stage in before} == {"to do"}
+    assert all(stage["seconds"] > 0 for stage in before)
+    assert not (tmp_path / "new").exists()
+    after = decant("plan", smoke_run.recipe, "--out", smoke_run.folder, "--json").json()
+    assert {stage["state"] for stage in after} == {"done"}
+    assert "in all" in decant("plan", smoke_run.recipe, "--out", smoke_run.folder).text
+
+
+def test_doctor_and_validate(smoke_run: SmokeRun) -> None:
+    found = decant("doctor", "--json").json()
+    assert found["cores"] >= 1
+    assert "CPUExecutionProvider" in found["onnxruntime"]
+    assert "onnxruntime" in decant("doctor").text
+    assert decant("validate", smoke_run.recipe, "--json").json() == {"recipe": str(smoke_run.recipe), "errors": []}
+    assert decant("validate", smoke_run.recipe).text == f"{smoke_run.recipe} is valid\n"
+
+
+def test_what_init_writes_is_valid(models: Models, tmp_path: Path) -> None:
+    recipe = tmp_path / "deep" / "my first.yaml"
+    assert decant("init", recipe, "--train", "pairs.tsv", "--test", "held.tsv").code == 0
+    for name in ("pairs.tsv", "held.tsv"):
+        recipe.with_name(name).write_text(
+            "sentence1\tsentence2\tlabel\n" + "".join("\t".join(row) + "\n" for row in pairs("regression", 30, 1))
+        )
+    here = ["--set", f"teacher.model={models.encoder}", "--set", f"student.model={models.encoder}"]
+    assert decant("validate", recipe, *here).code == 0
+    said = decant("init", recipe)
+    assert said.code == 2
+    assert "is there already" in said.err
+    assert decant("init", recipe, "--force").code == 0
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_has_an_example(verb: str) -> None:
+    said = decant(verb, "--help")
+    assert said.code == 0
+    assert re.search(rf"Examples?:\s+decant {verb}\b", said.text)
+
+
+def test_help_names_every_verb() -> None:
+    said = decant("--help")
+    assert all(re.search(rf"\b{verb}\b", said.text) for verb in VERBS)
