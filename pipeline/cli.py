@@ -237,7 +237,7 @@ def doctor(as_json: AsJson = False) -> None:
         _print_json(found)
         return
     for name, value in found.items():
-        typer.echo(f"{name:<16} {value}")
+        typer.echo(f"{name:<22} {value}")
 
 
 def _run_dir(name: str, out: Path | None) -> Any:
