@@ -1,6 +1,6 @@
 """The table of the GLUE recipes: each task's teacher and student, and the mean relative drop.
 
-    python benchmarks/glue_table.py runs/glue-stsb runs/glue-mrpc ...
+Use: python benchmarks/glue_table.py runs/glue-stsb runs/glue-mrpc ...
 """
 
 from __future__ import annotations
