@@ -223,7 +223,7 @@ MODELS: list[Any] = [
     (truncated_weights, ["is cut short", "copy it again"]),
     (zeros_for_weights, ["is not a safetensors file"]),
     (config_not_json, ["config.json is not JSON"]),
-    (config_is_a_list, ["cannot be loaded"]),
+    (config_is_a_list, ["no model_type"]),
     (config_of_no_known_type, ["the model cannot be loaded", "nonsuch"]),
     (no_tokenizer, ["holds no tokenizer"]),
     (garbage_tokenizer, ["its tokenizer cannot be loaded"]),

@@ -256,7 +256,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     splits = split_questions(load_questions(HERE / "questions.jsonl"), rng)
     stale: list[str] = []
     for name, split in splits.items():
-        rows = build_rows(split, AMOUNTS[name], rng)
+        rows = build_rows(split, AMOUNTS[name], random.Random(f"{SEED} {name}"))
         path = HERE / f"{name}.tsv"
         data = to_tsv(rows)
         print(f"{path.name}: {len(rows)} pairs from {len(split)} questions")

@@ -69,7 +69,7 @@ def test_int8_is_measured_and_not_gated_on_invariance(
     parity = check_parity(served, texts, encoder.encode(texts), "int8-dynamic")
     assert 0.95 <= parity.min_cosine < 1
     assert parity.batch_invariance < 0.99999
-    with pytest.raises(GateError, match=r"int8 graph: batch_invariance 0\.\d+ is below 0\.99999"):
+    with pytest.raises(GateError, match=r"int8-dynamic graph: batch_invariance 0\.\d+ is below 0\.99999"):
         check(
             served,
             texts,
