@@ -48,7 +48,7 @@ def load_backbone(
         folder: checked by `teachers.reference.check_model_folder`.
         auto_class: AutoModel or AutoModelForSequenceClassification.
         dropout: every dropout of the model, 0..1; default: as its config says.
-        for_training: take the attention that trains fastest: eager on a CPU (1.25 times sdpa in bfloat16).
+        for_training: take the attention that trains fastest: eager on a CPU, sdpa elsewhere.
         options: passed on to its config, such as `num_labels`.
 
     Raises:

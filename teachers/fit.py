@@ -45,7 +45,7 @@ class FitSettings(BaseModel, frozen=True, extra="forbid"):
     accumulate: int = Field(1, ge=1, le=1024, description="batches an optimiser step")
     warmup_share: float = Field(0.1, ge=0, le=1, description="share of the steps in which the rate rises from 0")
     head_rate: float = Field(1.0, gt=0, le=1000, description="learning rate of a new head, times the body's")
-    dropout: float = Field(0.0, ge=0, lt=1, description="every dropout while training; 0 is a quarter faster on a CPU")
+    dropout: float = Field(0.0, ge=0, lt=1, description="every dropout while training; 0 is faster on a CPU")
     weight_decay: float = Field(0.01, ge=0, le=1, description="AdamW's decay; none on biases and norms")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     patience: int = Field(2, ge=1, description="epochs without a better dev metric before training stops")
