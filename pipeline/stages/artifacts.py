@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from export.bundle import write_artifact
+from export.bundle import COMPARATOR, GRAPH, write_artifact
 from pipeline.recipe import Recipe, recipe_digest
-from pipeline.report.card import CardFacts, model_card
+from pipeline.report.card import INVARIANT, CardFacts, model_card
 from pipeline.report.rows import Report, Row
 from pipeline.run_dir import RunDir, Stage, fingerprint
-from pipeline.stages.graphs import COMPARATOR, ENCODER, Graph
+from pipeline.stages.graphs import Graph
 from pipeline.stages.measure import Measured
 from pipeline.texts.load import Texts
 from students.student import Student
@@ -18,7 +18,6 @@ from teachers.encoder import SentenceEncoder
 from teachers.reference import HUB_ID
 
 VERSION = 1
-INVARIANT = 0.9999
 
 
 def artifacts_stage(
@@ -39,7 +38,7 @@ def artifacts_stage(
             row = report.row(graph.name)
             comparator = graph.folder / COMPARATOR
             write_artifact(
-                folder / graph.name, encoder, graph.folder / ENCODER, name=f"{recipe.name}-{graph.name}",
+                folder / graph.name, encoder, graph.folder / GRAPH, name=f"{recipe.name}-{graph.name}",
                 precision=graph.precision, card=model_card(report, graph.name, _facts(recipe, base, encoder)),
                 recipe_sha256=recipe_digest(recipe), parity=graph.parity,
                 metrics={name: metrics.model_dump(mode="json") for name, metrics in row.metrics.items()},

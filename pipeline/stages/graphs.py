@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from export.bundle import COMPARATOR, GRAPH
 from export.parity import Parity, Precision, check_comparator_parity, check_parity
 from export.probe_texts import texts_of_every_length
 from export.quantize import quantize_dynamic
@@ -24,8 +25,6 @@ from students.student import Student
 from teachers.progress import Watch
 
 VERSION = 1
-COMPARATOR = "onnx/comparator.onnx"
-ENCODER = "onnx/model.onnx"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json")
 
 
@@ -85,10 +84,10 @@ def _one(
     if not whole.is_file():
         export_encoder(encoder, whole)
     if precision == "fp32":
-        (target / ENCODER).unlink(missing_ok=True)
-        (target / ENCODER).hardlink_to(whole)
+        (target / GRAPH).unlink(missing_ok=True)
+        (target / GRAPH).hardlink_to(whole)
     else:
-        quantize_dynamic(whole, target / ENCODER)
+        quantize_dynamic(whole, target / GRAPH)
     parity = check_parity(OnnxEncoder(target), probes, reference, precision, recipe.export.parity, advance)
     if model.comparator is not None:
         _comparator(model, model.comparator, target, reference, recipe)

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from export.bundle import COMPARATOR
 from export.session import OnnxComparator, OnnxEncoder
 from pipeline.measure.baselines import SentenceTransformerBaseline, bag_of_words
 from pipeline.measure.evaluate import evaluate
@@ -25,7 +26,7 @@ from pipeline.recipe import Recipe
 from pipeline.report.environment import Environment, read_environment, usable_cores
 from pipeline.report.rows import Kind, Parity, Row, Seeds
 from pipeline.run_dir import RunDir, Stage, fingerprint
-from pipeline.stages.graphs import COMPARATOR, Graph
+from pipeline.stages.graphs import Graph
 from pipeline.stages.student import Trained
 from pipeline.stages.teacher import allowed_outputs
 from pipeline.texts.load import Split, Texts
@@ -41,6 +42,7 @@ PEERS_START = "start model in sentence-transformers"
 ENCODE_ONCE = """
 import sys
 from pathlib import Path
+from export.bundle import COMPARATOR
 from export.session import OnnxEncoder
 OnnxEncoder(Path(sys.argv[1]), int(sys.argv[2])).encode([sys.argv[3]] * 32)
 """

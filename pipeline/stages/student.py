@@ -16,7 +16,6 @@ from pipeline.stages.metric import dev_metric
 from pipeline.stages.targets import student_targets, training_pairs
 from pipeline.texts.load import Texts
 from students.distill import distill, new_student
-from students.student import Student
 from teachers.fit import DEV_METRIC, training_precision
 from teachers.progress import Watch
 from teachers.reference import model_digest, resolve_model
@@ -76,8 +75,3 @@ def students_stage(
         shutil.copytree(best.stage.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MARK))
 
     return run_dir.make("student", fingerprint("student", VERSION, {"best": best.stage.fingerprint}), choose), trained
-
-
-def load_student(stage: Stage) -> Student:
-    """The student of a finished stage."""
-    return Student.load(stage.folder)
