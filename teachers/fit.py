@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from teachers.batches import bucketed_batches
 from teachers.errors import InputError
@@ -105,7 +106,7 @@ def fit(
     if len(stream.lengths) < 2:
         raise InputError(f"{label}: {len(stream.lengths)} training pairs are too few; at least 2 are needed")
     folder.mkdir(parents=True, exist_ok=True)
-    keeper = _Keeper(folder, dev, seed)
+    keeper = _Keeper(folder, dev, seed, settings.clip)
     if settings.epochs == 0:
         return
     resume = _resume(folder, stream)
@@ -136,7 +137,8 @@ def adamw(module: nn.Module, settings: FitSettings, batches: int) -> dict[str, A
         [
             {"params": weights, "lr": rate_of[head], "weight_decay": 0.0 if plain else settings.weight_decay}
             for (plain, head), weights in groups.items()
-        ]
+        ],
+        fused=True,  # one pass over weights, gradients and moments: at batch 32 the loop took 46 % of a CPU step
     )
     steps = max(1, settings.epochs * -(-batches // settings.accumulate))
     warmup = settings.warmup_share * steps
@@ -166,7 +168,6 @@ def _trainer(folder: Path, settings: FitSettings, callbacks: list[Callback], bat
             devices=1,
             precision=training_precision(settings),
             accumulate_grad_batches=settings.accumulate,
-            gradient_clip_val=settings.clip,
             logger=[
                 CSVLogger(folder, name="", version="csv"),
                 TensorBoardLogger(folder, name="", version="tensorboard"),
@@ -197,11 +198,12 @@ def _resume(folder: Path, stream: BatchStream) -> Path | None:
 
 
 class _Keeper(Callback):
-    """Writes the last state every half minute, and the best weights; seeds dropout by step."""
+    """Writes the last state every half minute, and the best weights; seeds dropout by step; clips the gradient."""
 
-    def __init__(self, folder: Path, dev: Callable[[], float], seed: int) -> None:
+    def __init__(self, folder: Path, dev: Callable[[], float], seed: int, clip: float) -> None:
         self.last, self.best, self.record = folder / "last.ckpt", folder / "best.safetensors", folder / "best.json"
         self.dev, self.seed, self.saved_at, self.high = dev, seed, time.monotonic(), float("-inf")
+        self.clip = clip
 
     def state_dict(self) -> dict[str, Any]:
         return {"high": self.high}
@@ -211,6 +213,10 @@ class _Keeper(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Batch, batch_idx: int) -> None:
         torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch * trainer.num_training_batches + batch_idx)
+
+    def on_before_optimizer_step(self, trainer: Trainer, module: LightningModule, optimizer: Optimizer) -> None:
+        # here, because Lightning clips no gradients of a fused optimizer, for fear of a loss scale; there is none
+        nn.utils.clip_grad_norm_(module.parameters(), self.clip)
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
