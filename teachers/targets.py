@@ -21,16 +21,23 @@ from teachers.errors import InputError
 from teachers.progress import Watch, unwatched
 
 SHARD_PAIRS = 2048
+SHARD_FILES = "shard-*.arrow"
+KEY_BYTES = 16
 Score = Callable[[Sequence[Pair], Callable[[int], None]], NDArray[np.float32]]
+
+
+def content_key(*texts: str) -> bytes:
+    """16 bytes that name some texts, in order, by their content."""
+    digest = hashlib.blake2b(digest_size=KEY_BYTES)
+    for text in texts:
+        content = text.encode("utf-8", "surrogatepass")
+        digest.update(len(content).to_bytes(8, "little") + content)
+    return digest.digest()
 
 
 def pair_key(pair: Pair) -> bytes:
     """16 bytes that name a pair by its two texts, in order."""
-    digest = hashlib.blake2b(digest_size=16)
-    for text in pair:
-        content = text.encode("utf-8", "surrogatepass")
-        digest.update(len(content).to_bytes(8, "little") + content)
-    return digest.digest()
+    return content_key(*pair)
 
 
 def teacher_targets(
@@ -56,7 +63,7 @@ def teacher_targets(
             part = todo[start : start + SHARD_PAIRS]
             logits = np.asarray(score([pair for _, pair in part], advance), np.float32).reshape(len(part), outputs)
             _check_finite(logits, [pair for _, pair in part])
-            _write_shard(folder, [key for key, _ in part], logits)
+            add_shard(folder, _table([key for key, _ in part], logits))
             known.update(zip((key for key, _ in part), logits, strict=True))
     return np.stack([known[key] for key in keys]) if keys else np.zeros((0, outputs), np.float32)
 
@@ -68,7 +75,7 @@ def read_shards(folder: Path, outputs: int) -> dict[bytes, NDArray[np.float32]]:
         InputError: a shard cannot be read, or was written for another number of outputs.
     """
     known: dict[bytes, NDArray[np.float32]] = {}
-    for path in sorted(folder.glob("shard-*.arrow")):
+    for path in sorted(folder.glob(SHARD_FILES)):
         try:
             with pa.OSFile(str(path)) as source:
                 table = pa.ipc.open_file(source).read_all()
@@ -82,6 +89,14 @@ def read_shards(folder: Path, outputs: int) -> dict[bytes, NDArray[np.float32]]:
     return known
 
 
+def link_shards(finished: Path, folder: Path) -> None:
+    """Take over the shards that an earlier run made with the same teacher."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(finished.glob(SHARD_FILES)):
+        if not (folder / path.name).exists():
+            (folder / path.name).hardlink_to(path)
+
+
 def _check_finite(logits: NDArray[np.float32], pairs: Sequence[Pair]) -> None:
     bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))
     if len(bad):
@@ -91,14 +106,18 @@ def _check_finite(logits: NDArray[np.float32], pairs: Sequence[Pair]) -> None:
         )
 
 
-def _write_shard(folder: Path, keys: list[bytes], logits: NDArray[np.float32]) -> None:
-    taken = [int(path.stem.removeprefix("shard-")) for path in folder.glob("shard-*.arrow")]
-    number = 1 + max(taken, default=-1)
-    path = folder / f"shard-{number:06d}.arrow"
+def add_shard(folder: Path, table: pa.Table) -> Path:
+    """Write a table as the folder's next shard, an Arrow file that is there whole or not at all."""
+    taken = [int(path.stem.removeprefix("shard-")) for path in folder.glob(SHARD_FILES)]
+    path = folder / f"shard-{1 + max(taken, default=-1):06d}.arrow"
     partial = path.with_suffix(".partial")
-    table = pa.table(
-        {"key": pa.array(keys, pa.binary(16)), "logits": pa.array(logits.tolist(), pa.list_(pa.float32()))}
-    )
     with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
     os.replace(partial, path)
+    return path
+
+
+def _table(keys: list[bytes], logits: NDArray[np.float32]) -> pa.Table:
+    return pa.table(
+        {"key": pa.array(keys, pa.binary(KEY_BYTES)), "logits": pa.array(logits.tolist(), pa.list_(pa.float32()))}
+    )
