@@ -35,14 +35,22 @@ def dse(outputs: Tensor, teacher_logits: Tensor, labels: Tensor, kind: TaskKind,
     return (1 - alpha) * task_loss(outputs[labelled], labels[labelled], kind) + alpha * to_teacher
 
 
-def cosent(cosines: Tensor, targets: Tensor, scale: float = COSENT_SCALE) -> Tensor:
-    """log(1 + Σ exp(scale·(cos_j − cos_i))) over all i, j of the batch whose target_i is above target_j.
+def pairwise_ranking(scores: Tensor, targets: Tensor, scale: float) -> Tensor:
+    """log(1 + Σ exp(scale·(score_j − score_i))) over all i, j of the batch whose target_i is above target_j.
 
-    Su Jianlin 2022, "CoSENT"; scale 20 as in AnglE (Li & Li 2023).
+    Su Jianlin 2022, "CoSENT"; `cosent` ranks cosines by it, `students.losses.ranking.angle` angles.
+
+    Args:
+        scores: float [batch].
     """
     above = targets[:, None] > targets[None, :]
-    differences = scale * (cosines[None, :] - cosines[:, None])[above]
+    differences = scale * (scores[None, :] - scores[:, None])[above]
     return torch.logsumexp(torch.cat([differences, differences.new_zeros(1)]), dim=0)
+
+
+def cosent(cosines: Tensor, targets: Tensor, scale: float = COSENT_SCALE) -> Tensor:
+    """`pairwise_ranking` of the cosines; scale 20 as in AnglE (Li & Li 2023)."""
+    return pairwise_ranking(cosines, targets, scale)
 
 
 def score_mse(cosines: Tensor, targets: Tensor) -> Tensor:

@@ -1,0 +1,67 @@
+"""Losses to a teacher's sentence vectors.
+
+Shapes: `student` is float [batch, dim] and `teacher` float [batch, teacher_dim]. The losses on similarity matrices
+take unit vectors and any two widths; those on the vectors themselves need dim = teacher_dim.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+SIMILARITY_TEMPERATURE = 0.05
+
+
+def cosine_distance(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean over the batch of 1 − cosine; lengths do not count.
+
+    Raises:
+        ValueError: the widths differ.
+    """
+    _check_widths(student, teacher)
+    return (1 - functional.cosine_similarity(student, teacher, dim=1)).mean()
+
+
+def vector_mse(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean over batch and dimensions of (student − teacher)².
+
+    Raises:
+        ValueError: the widths differ.
+    """
+    _check_widths(student, teacher)
+    return functional.mse_loss(student, teacher)
+
+
+def similarity_kl(student: Tensor, teacher: Tensor, temperature: float = SIMILARITY_TEMPERATURE) -> Tensor:
+    """Mean over the texts of KL(softmax(teacher's cosines/T) ‖ softmax(student's)), over the other texts of the batch.
+
+    A text's cosine to itself is left out: at T = 0.05 it would take nearly the whole softmax. A batch of one gives 0.
+    """
+    return functional.kl_div(
+        torch.log_softmax(_cosines_to_others(student) / temperature, dim=1),
+        torch.log_softmax(_cosines_to_others(teacher) / temperature, dim=1),
+        log_target=True,
+        reduction="batchmean",
+    )
+
+
+def similarity_mse(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean of (student's cosine − teacher's)² over all ordered pairs of different texts; a batch of one gives 0."""
+    differences = _cosines_to_others(student) - _cosines_to_others(teacher)
+    return differences.square().sum() / max(1, differences.numel())
+
+
+def _cosines_to_others(vectors: Tensor) -> Tensor:
+    """Similarity matrix of unit vectors [batch, dim] without its diagonal, [batch, batch − 1]."""
+    batch = len(vectors)
+    others = ~torch.eye(batch, dtype=torch.bool, device=vectors.device)
+    return (vectors @ vectors.T)[others].view(batch, batch - 1)
+
+
+def _check_widths(student: Tensor, teacher: Tensor) -> None:
+    if student.shape[1] != teacher.shape[1]:
+        raise ValueError(
+            f"the student's vectors have {student.shape[1]} dimensions and the teacher's {teacher.shape[1]}; project "
+            "one to the other, or take a loss on similarity matrices"
+        )
