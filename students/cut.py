@@ -1,0 +1,105 @@
+"""Cuts of an encoder: fewer layers and shorter vectors, with no weight left that the answer does not need."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, cast
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from teachers.encoder import SentenceEncoder
+from teachers.errors import InputError
+from teachers.pooling import TOP_LAYERS
+
+
+def cut(encoder: SentenceEncoder, layers: int | Sequence[int], dim: int | None = None) -> SentenceEncoder:
+    """A smaller encoder of its own: its checkpoint and graph hold what is kept and nothing else.
+
+    Token states are cut to `dim` before pooling (mean pooling commutes with the cut), so that a runtime that pools
+    by itself gets the cut vectors too.
+
+    Args:
+        encoder: not changed.
+        layers: how many layers are kept from the first one on, or the numbers of those to keep, 0-based, rising.
+        dim: how many of the first dimensions are kept; default: all that the encoder gives.
+
+    Raises:
+        InputError: a layer or dim that the encoder does not have, or a choice that its family cannot store.
+    """
+    _check_dim(encoder, dim)
+    shared = with_layers(encoder, _chosen(encoder, layers))
+    if dim is not None:
+        shared.dim = dim
+    return copy.deepcopy(shared)
+
+
+def with_layers(encoder: SentenceEncoder, chosen: Sequence[int]) -> SentenceEncoder:
+    """The same encoder through the chosen layers only, sharing its weights: what trains one trains the other."""
+    backbone = encoder.backbone
+    path, every = layer_list(backbone)
+    config = copy.deepcopy(backbone.config)
+    config.num_hidden_layers = len(chosen)
+    if getattr(config, "layer_types", None):
+        config.layer_types = [config.layer_types[number] for number in chosen]
+    kept = _along(backbone, path, nn.ModuleList(every[number] for number in chosen), backbone.config, config)
+    shared = _shallow(encoder)
+    shared.backbone = kept
+    return cast(SentenceEncoder, shared)
+
+
+def layer_list(backbone: PreTrainedModel) -> tuple[list[str], nn.ModuleList]:
+    """Where the transformer layers stand in a backbone, as names from its root, and the layers.
+
+    Raises:
+        InputError: there is no one list of them.
+    """
+    wanted = int(backbone.config.num_hidden_layers)
+    found = [
+        (name.split("."), module)
+        for name, module in backbone.named_modules()
+        if isinstance(module, nn.ModuleList) and len(module) == wanted
+    ]
+    if not found:
+        raise InputError(f"a {backbone.config.model_type!r} backbone keeps no list of its {wanted} layers to cut from")
+    return min(found, key=lambda one: len(one[0]))
+
+
+def _chosen(encoder: SentenceEncoder, layers: int | Sequence[int]) -> list[int]:
+    have = encoder.layers
+    if isinstance(layers, int):
+        if not 1 <= layers <= have:
+            raise InputError(f"cut to {layers} layers: the encoder has {have}, so 1..{have} can be kept")
+        chosen = list(range(layers))
+    else:
+        chosen = list(layers)
+        if not chosen or any(not 0 <= number < have for number in chosen) or chosen != sorted(set(chosen)):
+            raise InputError(f"keep layers {chosen}: give rising numbers of 0..{have - 1}, at least one")
+    if encoder.pooling == "concat_top_mean" and len(chosen) < TOP_LAYERS - 1:
+        raise InputError(f"cut to {len(chosen)} layers: concat_top_mean pooling needs {TOP_LAYERS - 1} or more")
+    if encoder.backbone.config.model_type == "modernbert" and chosen[0] != 0:
+        raise InputError("keep layers without 0: ModernBERT's first layer has no norm of its own, so it must stay")
+    return chosen
+
+
+def _check_dim(encoder: SentenceEncoder, dim: int | None) -> None:
+    if dim is not None and not 1 <= dim <= encoder.dim:
+        raise InputError(f"cut to {dim} dimensions: the encoder's vectors have {encoder.dim}, so 1..{encoder.dim}")
+
+
+def _along(module: Any, path: Sequence[str], layers: nn.ModuleList, old: Any, config: Any) -> Any:
+    """Shallow copies of the modules along a path, with other layers at its end and the new config."""
+    if not path:
+        return layers
+    copied = _shallow(module)
+    if getattr(module, "config", None) is old:
+        copied.config = config
+    copied._modules[path[0]] = _along(module._modules[path[0]], path[1:], layers, old, config)
+    return copied
+
+
+def _shallow(module: nn.Module) -> Any:
+    copied = copy.copy(module)
+    copied._modules = dict(module._modules)
+    return copied

@@ -1,0 +1,74 @@
+"""Every depth of an encoder from one forward: an exit is what the encoder cut after that layer would give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from teachers.batches import padded, sorted_batches
+from teachers.encoder import SentenceEncoder
+from teachers.errors import InputError
+from teachers.pooling import pool
+
+Vectors = NDArray[np.float32]
+
+
+def exit_vectors(encoder: SentenceEncoder, input_ids: Tensor, attention_mask: Tensor) -> list[Tensor]:
+    """Pooled vectors after layer 1, 2, …, each float32 [batch, hidden], not normalised.
+
+    Args:
+        encoder: with mean or cls pooling.
+        input_ids: int64 [batch, length].
+        attention_mask: int64 [batch, length], 1 for a token.
+    """
+    backbone = encoder.backbone
+    states = backbone(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True).hidden_states[1:]
+    norm = getattr(backbone, "final_norm", None)  # ModernBERT norms what leaves its last layer, and only that
+    if norm is not None:
+        states = (*map(norm, states[:-1]), states[-1])
+    return [pool(state, attention_mask, encoder.pooling).float() for state in states]
+
+
+@torch.inference_mode()
+def encode_exits(
+    encoder: SentenceEncoder, texts: Sequence[str], batch_size: int = 32, progress: Callable[[int], None] | None = None
+) -> Vectors:
+    """Pooled vectors of every depth in one pass, float32 [layers, texts, hidden], not normalised.
+
+    Raises:
+        InputError: the encoder's pooling reads several layers, so that its exits would not be its cuts.
+    """
+    check_pooling(encoder)
+    vectors = np.zeros((encoder.layers, len(texts), encoder.hidden_size), np.float32)
+    ids = encoder.tokenize(texts)
+    was_training = encoder.training
+    encoder.eval()
+    device = next(encoder.parameters()).device
+    for rows in sorted_batches([len(row) for row in ids], batch_size):
+        input_ids, mask = padded([ids[row] for row in rows], int(encoder.tokenizer.pad_token_id))
+        exits = exit_vectors(encoder, input_ids.to(device), mask.to(device))
+        vectors[:, rows] = torch.stack(exits).cpu().numpy()
+        if progress is not None:
+            progress(len(rows))
+    encoder.train(was_training)
+    return vectors
+
+
+def unit_slice(vectors: Vectors, dim: int) -> Vectors:
+    """The first `dim` dimensions at unit length, float32 [texts, dim]."""
+    sliced = vectors[:, :dim]
+    return (sliced / np.maximum(np.linalg.norm(sliced, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+
+
+def check_pooling(encoder: SentenceEncoder) -> None:
+    """Refuse pooling that reads several layers.
+
+    Raises:
+        InputError: concat_top_mean pooling.
+    """
+    if encoder.pooling == "concat_top_mean":
+        raise InputError("pooling concat_top_mean reads several layers; a nested student needs mean or cls")
