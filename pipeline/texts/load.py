@@ -78,6 +78,9 @@ class _Read:
     problems: list[Problem]
 
 
+_NOTHING = _Read(Split([], np.zeros(0, np.float32)), [], "", [])
+
+
 def load_texts(settings: TextsSettings, base: Path) -> Texts:
     """Read, check and split the pairs of a recipe.
 
@@ -87,10 +90,12 @@ def load_texts(settings: TextsSettings, base: Path) -> Texts:
     Raises:
         InputError: a source cannot be read, or holds a row that the recipe refuses; all such rows are counted.
     """
-    labelled = [("train", settings.train), ("test", settings.test)]
-    labelled += [("dev", settings.dev)] if settings.dev is not None else []
+    labelled = {"train": settings.train, "test": settings.test, "dev": settings.dev}
     task = _with_range(settings, base)
-    reads = {name: _read(source, settings, task, base, strict=name == "train") for name, source in labelled}
+    reads = {
+        name: _NOTHING if source is None else _read(source, settings, task, base, strict=name == "train")
+        for name, source in labelled.items()
+    }
     extra = [_read(source, settings, None, base, strict=True) for source in settings.unlabelled]
     if settings.dev is None:
         reads["train"], reads["dev"] = _hold_back(reads["train"], settings.dev_share)
@@ -105,7 +110,7 @@ def load_texts(settings: TextsSettings, base: Path) -> Texts:
         (task.low or 0.0, task.high or 0.0) if task.kind == "regression" else None,
         problems,
     )  # fmt: skip
-    _check_enough(texts, task)
+    _check_enough(texts, task, [name for name in labelled if settings.train is not None or labelled[name] is not None])
     return texts
 
 
@@ -175,7 +180,7 @@ def _with_range(settings: TextsSettings, base: Path) -> Task:
     task = settings.task
     if task.kind != "regression" or (task.low is not None and task.high is not None):
         return task
-    rows, name = read_rows(settings.train, base, (settings.columns.label,))
+    rows, name = read_rows(settings.train or settings.test, base, (settings.columns.label,))
     numbers = [number for row in rows if (number := _number(row[settings.columns.label])) is not None]
     if not numbers or min(numbers) == max(numbers):
         raise InputError(
@@ -271,8 +276,8 @@ def _refuse(problems: list[Problem], settings: TextsSettings) -> None:
         raise InputError(f"{shown}{more}. Mend the file, or set texts.problems to {{{kinds}}}")
 
 
-def _check_enough(texts: Texts, task: Task) -> None:
-    for name in ("train", "dev", "test"):
+def _check_enough(texts: Texts, task: Task, splits: list[str]) -> None:
+    for name in splits:
         split: Split = getattr(texts, name)
         if len(split) < 2:
             raise InputError(f"{name} has {len(split)} usable pairs; at least 2 are needed")

@@ -71,7 +71,9 @@ class TextsSettings(BaseModel, frozen=True, extra="forbid"):
 
     task: Task
     columns: Columns = Columns()
-    train: Source
+    train: Source | None = Field(
+        None, description="labelled pairs; default: none, for a student of an embedding teacher"
+    )
     dev: Source | None = Field(None, description="default: dev_share of train, drawn by content")
     test: Source
     dev_share: float = Field(0.1, gt=0, lt=0.5, description="share of train held back for dev where dev is not given")

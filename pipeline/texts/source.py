@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import datasets
 import pyarrow.parquet as pq
@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from teachers.errors import InputError
 
+LINES = ".txt"  # a text a line, without a header: one column named text
 SUFFIXES = {".tsv": "csv", ".csv": "csv", ".jsonl": "json", ".parquet": "parquet"}
 DATA_VARIABLE = "DECANT_DATA"
 DEFAULT_DATA = Path("../shared/data")
@@ -27,13 +28,17 @@ Row = dict[str, str | None]
 class Source(BaseModel, frozen=True, extra="forbid"):
     """Where one split's rows are. A plain string in a recipe is short for `{path: ...}`."""
 
+    endings: ClassVar[tuple[str, ...]] = tuple(SUFFIXES)
+
     path: str | None = Field(
         None, description="file (.tsv .csv .jsonl .parquet) or folder, beside the recipe or absolute"
     )
     hub: str | None = Field(None, description="hub dataset id, such as nyu-mll/glue")
     config: str | None = Field(None, description="the hub dataset's configuration, such as mrpc")
     split: str = Field("train", description="the hub dataset's or folder's split")
-    data: str | None = Field(None, description="file under the folder in DECANT_DATA, taken instead of the hub dataset")
+    data: str | None = Field(
+        None, description="file under the folder in DECANT_DATA, alone or taken instead of the hub dataset"
+    )
     rename: dict[str, str] = Field(
         default_factory=dict, description="the hub dataset's column: the recipe's name for it"
     )
@@ -45,8 +50,9 @@ class Source(BaseModel, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def _one_place(self) -> Source:
-        if (self.path is None) == (self.hub is None):
-            raise ValueError("give either path (a file or folder) or hub (a dataset id), not both")
+        nowhere = self.path is None and self.hub is None and self.data is None
+        if nowhere or (self.path is not None and self.hub is not None):
+            raise ValueError("give either path (a file or folder) or hub (a dataset id), not both; or data alone")
         return self
 
 
@@ -73,19 +79,16 @@ def local_file(source: Source, base: Path) -> Path | None:
     Raises:
         InputError: the path is not there, or has an ending that cannot be read.
     """
-    if source.path is None:
-        folder = data_folder()
-        found = folder / source.data if folder is not None and source.data is not None else None
-        return found if found is not None and found.exists() else None
-    path = base / Path(source.path).expanduser()
+    path = _data_file(source) if source.path is None else base / Path(source.path).expanduser()
+    if path is None:
+        return None
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
     if path.is_dir():
-        return _split_file(path, source.split)
-    if path.suffix not in SUFFIXES:
-        raise InputError(
-            f"{path}: cannot read {path.suffix or 'a file without an ending'!r}; give one of {', '.join(SUFFIXES)}"
-        )
+        return _split_file(path, source)
+    if path.suffix not in source.endings:
+        ending = path.suffix or "a file without an ending"
+        raise InputError(f"{path}: cannot read {ending!r}; give one of {', '.join(source.endings)}")
     return path
 
 
@@ -122,13 +125,25 @@ def read_rows(source: Source, base: Path, columns: tuple[str, ...]) -> tuple[lis
     return _wanted(loaded, columns, str(path), {}), str(path)
 
 
-def _split_file(folder: Path, split: str) -> Path:
+def _data_file(source: Source) -> Path | None:
+    folder = data_folder()
+    found = folder / source.data if folder is not None and source.data is not None else None
+    if found is not None and found.exists():
+        return found
+    if source.hub is None:
+        where = f"set {DATA_VARIABLE} to the folder that holds it" if folder is None else f"{folder} has no such file"
+        raise InputError(f"data: {source.data} is not there; {where}")
+    return None
+
+
+def _split_file(folder: Path, source: Source) -> Path:
     if (folder / "dataset_info.json").is_file() or (folder / "dataset_dict.json").is_file():
-        return folder if (folder / "dataset_info.json").is_file() else folder / split
-    for suffix in SUFFIXES:
-        if (folder / f"{split}{suffix}").is_file():
-            return folder / f"{split}{suffix}"
-    raise InputError(f"{folder}: no {split} in it; expected {split} with one of the endings {', '.join(SUFFIXES)}")
+        return folder if (folder / "dataset_info.json").is_file() else folder / source.split
+    for ending in source.endings:
+        if (folder / f"{source.split}{ending}").is_file():
+            return folder / f"{source.split}{ending}"
+    endings = ", ".join(source.endings)
+    raise InputError(f"{folder}: no {source.split} in it; expected {source.split} with one of the endings {endings}")
 
 
 def _check_readable(path: Path) -> None:
@@ -137,7 +152,8 @@ def _check_readable(path: Path) -> None:
     with path.open("rb") as file:
         start = file.read(SNIFFED_BYTES)
     if not start.strip():
-        raise InputError(f"{path} is empty; a header line and rows are needed")
+        needed = "a text a line is" if path.suffix == LINES else "a header line and rows are"
+        raise InputError(f"{path} is empty; {needed} needed")
     if b"\0" in start:
         raise InputError(f"{path} is a binary file, not text")
 
@@ -145,6 +161,9 @@ def _check_readable(path: Path) -> None:
 def _load_file(path: Path, columns: tuple[str, ...]) -> datasets.Dataset:
     if path.is_dir():
         return datasets.load_from_disk(str(path))
+    if path.suffix == LINES:
+        with path.open(encoding="utf-8-sig", errors="replace") as lines:
+            return datasets.Dataset.from_dict({"text": [line.rstrip("\n") for line in lines]})
     kind = SUFFIXES[path.suffix]
     if kind == "parquet":
         if pq.read_metadata(path).num_rows == 0:

@@ -1,0 +1,118 @@
+"""Single texts without labels, for a teacher that embeds: sources → distinct sentences, every text left out counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from pipeline.texts.load import SHOWN_PROBLEMS, Problem
+from pipeline.texts.settings import DEFAULT_ACTIONS, Action, ProblemKind
+from pipeline.texts.source import LINES, SUFFIXES, Source, read_rows
+from teachers.errors import InputError
+
+WORDS: dict[ProblemKind, str] = {
+    "encoding": "is not UTF-8",
+    "empty": "has an empty text",
+    "duplicate": "repeats an earlier text",
+    "leak": "stands in a held-out set too",
+}
+
+
+class SentenceSource(Source, frozen=True, extra="forbid"):
+    """Where unlabelled texts are: as for pairs, or a .txt file of one text a line, whose column is called text."""
+
+    endings: ClassVar[tuple[str, ...]] = (*SUFFIXES, LINES)
+
+    columns: tuple[str, ...] = Field(("text",), min_length=1, description="columns whose texts are all taken")
+    limit: int | None = Field(None, ge=1, description="take only the first rows; default: all")
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Distinct texts in the order of the files, white space folded, and what was left out on the way."""
+
+    texts: list[str]
+    dropped: list[Problem] = field(default_factory=list)
+
+    def dropped_counts(self) -> dict[str, int]:
+        """How many texts were left out, by kind of problem."""
+        return dict(Counter(problem.kind for problem in self.dropped))
+
+
+def fold(text: str) -> str:
+    """White space of any kind and length becomes one space; none is left at the ends."""
+    return " ".join(text.split())
+
+
+def leak_key(text: str) -> str:
+    """What two texts share that differ in case and white space only."""
+    return fold(text).casefold()
+
+
+def load_sentences(
+    sources: Sequence[SentenceSource],
+    base: Path,
+    problems: Mapping[ProblemKind, Action],
+    exclude: Collection[str] = (),
+) -> Sentences:
+    """Read every source's texts, row by row and column by column.
+
+    Args:
+        base: the recipe's folder, which relative paths start from.
+        problems: refuse or drop, as in `TextsSettings.problems`; what is not named goes by `DEFAULT_ACTIONS`.
+        exclude: texts of held-out sets; the same text in other case or white space counts as a leak.
+
+    Raises:
+        InputError: a source cannot be read, holds a text that is refused, or nothing is left; all such texts are
+            counted.
+    """
+    held_out = {leak_key(text) for text in exclude}
+    texts: dict[str, None] = {}  # an ordered set
+    found: list[Problem] = []
+    files = []
+    for source in sources:
+        rows, file = read_rows(source, base, source.columns)
+        files.append(file)
+        for number, row in enumerate(rows[: source.limit], start=1):
+            for column in source.columns:
+                text = fold(row[column] or "")
+                kind = _problem(text, texts, held_out)
+                if kind is None:
+                    texts[text] = None
+                else:
+                    found.append(Problem(kind, file, number, column if len(source.columns) > 1 else ""))
+    _refuse(found, problems)
+    sentences = Sentences(list(texts), found)
+    if sources and not texts:
+        counts = ", ".join(f"{kind} {count}" for kind, count in sentences.dropped_counts().items())
+        raise InputError(f"{', '.join(files)}: no text is left (left out: {counts}); give more texts")
+    return sentences
+
+
+def _problem(text: str, seen: Collection[str], held_out: Collection[str]) -> ProblemKind | None:
+    if "\ufffd" in text:  # what an undecodable byte is read as
+        return "encoding"
+    if not text:
+        return "empty"
+    if text.casefold() in held_out:
+        return "leak"
+    return "duplicate" if text in seen else None
+
+
+def _refuse(found: Sequence[Problem], problems: Mapping[ProblemKind, Action]) -> None:
+    refused = [one for one in found if problems.get(one.kind, DEFAULT_ACTIONS[one.kind]) == "refuse"]
+    if refused:
+        shown = "; ".join(_said(problem) for problem in refused[:SHOWN_PROBLEMS])
+        more = f"; and {len(refused) - SHOWN_PROBLEMS} texts more" if len(refused) > SHOWN_PROBLEMS else ""
+        kinds = ", ".join(f"{kind}: drop" for kind in dict.fromkeys(problem.kind for problem in refused))
+        raise InputError(f"{shown}{more}. Mend the file, or set texts.problems to {{{kinds}}}")
+
+
+def _said(problem: Problem) -> str:
+    column = f", column {problem.detail}" if problem.detail else ""
+    return f"{problem.file}, row {problem.row}{column} {WORDS[problem.kind]}"
