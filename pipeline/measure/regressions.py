@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
-from scipy.stats import rankdata
 
-from pipeline.measure.similarity import FloatArray
-
-if TYPE_CHECKING:  # at run time it would pull in all of training
+if TYPE_CHECKING:  # at run time they would pull in all of training and of scipy
+    from pipeline.measure.similarity import FloatArray
     from teachers.fine_tune import TaskKind
 
 
@@ -79,6 +77,8 @@ def worst_regressions(
 
 def _places(values: NDArray[np.floating] | NDArray[np.integer]) -> NDArray[np.float64]:
     """Mean rank of each value, scaled to 0..1; ties share."""
+    from scipy.stats import rankdata  # half a second, which commands that only read a report need not wait
+
     return np.asarray((rankdata(values) - 1) / max(1, len(values) - 1), dtype=np.float64)
 
 

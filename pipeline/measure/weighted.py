@@ -4,12 +4,16 @@ Each function takes the data once and returns a `Statistic`: weights float64 [re
 to n, to values float64 [resamples]. It equals the plain metric of the resample written out, ties included.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.measure.classification import FloatArray, IntArray
+if TYPE_CHECKING:  # at run time it would pull in scikit-learn
+    from pipeline.measure.classification import FloatArray, IntArray
 
 Weights = NDArray[np.float64]
 Statistic = Callable[[Weights], NDArray[np.float64]]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.report.accuracy_plot import accuracy_against_latency
+from pipeline.report.grid_plot import accuracy_grid
 from pipeline.report.html import html_report
 from pipeline.report.markdown import markdown_report
 from pipeline.report.plot_theme import png
@@ -12,6 +13,7 @@ from pipeline.report.training_plot import TrainingRecord, training_curves
 
 ACCURACY_PLOT = "accuracy_latency.png"
 TRAINING_PLOT = "training.png"
+GRID_PLOT = "grid.png"
 
 
 def build_report(report: Report, folder: Path, training: Sequence[TrainingRecord] = ()) -> None:
@@ -24,12 +26,15 @@ def build_report(report: Report, folder: Path, training: Sequence[TrainingRecord
         training: what training logged; none: no training plot.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    accuracy_plot, training_plot = accuracy_against_latency(report), training_curves(training)
-    if accuracy_plot is not None:
-        (folder / ACCURACY_PLOT).write_bytes(png(accuracy_plot))
-    if training_plot is not None:
-        (folder / TRAINING_PLOT).write_bytes(png(training_plot))
-    plots = ACCURACY_PLOT if accuracy_plot else None, TRAINING_PLOT if training_plot else None
+    drawn = {
+        ACCURACY_PLOT: accuracy_against_latency(report),
+        TRAINING_PLOT: training_curves(training),
+        GRID_PLOT: accuracy_grid(report),
+    }
+    for name, plot in drawn.items():
+        if plot is not None:
+            (folder / name).write_bytes(png(plot))
+    plots = [name if plot is not None else None for name, plot in drawn.items()]
     (folder / "report.md").write_text(markdown_report(report, *plots), encoding="utf-8")
     (folder / "report.html").write_text(html_report(report, training), encoding="utf-8")
     write_report_json(report, folder / "report.json")

@@ -27,6 +27,11 @@ def rough_points(fraction: float) -> str:
     return f"{100 * fraction:+.1f}"
 
 
+def share(fraction: float) -> str:
+    """Write what a part keeps of a whole, as percent with one decimal: 0.9917 -> 99.2 %."""
+    return f"{100 * fraction:.1f} %"
+
+
 def significant(value: float) -> str:
     """Write three significant digits, at most two decimals: 2.7 -> 2.70, 33123 -> 33,123."""
     size = abs(value)

@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 
 from pipeline.report.accuracy_plot import accuracy_against_latency
 from pipeline.report.answer import answer, headlines
-from pipeline.report.figures import METRIC_NAMES, MISSING, duration, parameters, points, significant
+from pipeline.report.figures import METRIC_NAMES, MISSING, duration, parameters, points, share, significant
+from pipeline.report.grid_plot import accuracy_grid
+from pipeline.report.grid_table import cut_with_interval, grid_header, grid_legend, grid_rows
 from pipeline.report.markdown import parity_cells
 from pipeline.report.plot_theme import DARK, LIGHT, png
 from pipeline.report.rows import Report, Row
@@ -49,11 +51,17 @@ def html_report(report: Report, training: Sequence[TrainingRecord] = ()) -> str:
         costs=[(row, row.one_against_many) for row in rows if row.one_against_many is not None],
         parities=[(row, parity_cells(row)) for row in rows if row.parity is not None],
         accuracy_plot=_pictures(*[accuracy_against_latency(report, theme) for theme in (LIGHT, DARK)]),
+        grid_plot=_pictures(*[accuracy_grid(report, theme) for theme in (LIGHT, DARK)]),
+        grid_header=grid_header,
+        grid_rows=grid_rows,
+        grid_legend=grid_legend,
+        cut_with_interval=cut_with_interval,
         training_plot=_pictures(*[training_curves(training, theme) for theme in (LIGHT, DARK)]),
         recipe=yaml.safe_dump(report.recipe, sort_keys=False, allow_unicode=True),
         label=label,
         duration=duration,
         points=points,
+        share=share,
     )
 
 
@@ -77,9 +85,9 @@ def _figures(row: Row) -> list[tuple[str, str]]:
         others = [(metric, value) for metric, value in measured.values.items() if metric != measured.metric]
         figures += [(f"{METRIC_NAMES[metric]}, {name}", points(value)) for metric, value in others]
         if measured.of_teacher is not None:
-            figures.append((f"of the teacher, {name}", f"{100 * measured.of_teacher:.1f} %"))
+            figures.append((f"of the teacher, {name}", share(measured.of_teacher)))
         if measured.of_student is not None:
-            figures.append((f"of the student, {name}", f"{100 * measured.of_student:.1f} %"))
+            figures.append((f"of the student, {name}", share(measured.of_student)))
         if measured.difference_to_teacher is not None:
             p = measured.difference_to_teacher.p
             figures.append((f"resamples not above the teacher, {name}", f"{100 * p:.1f} %"))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pipeline.report.answer import answer
 from pipeline.report.environment import Environment
 from pipeline.report.figures import duration
+from pipeline.report.grid_table import grid_cell, grid_header, grid_legend, grid_rows
 from pipeline.report.rows import Report, Row
 from pipeline.report.table import columns, label, legend, sorted_rows
 
@@ -35,19 +36,23 @@ def markdown_table(report: Report, only: Sequence[str] | None = None, bold: str 
     return "\n".join(lines)
 
 
-def markdown_report(report: Report, accuracy_plot: str | None = None, training_plot: str | None = None) -> str:
+def markdown_report(
+    report: Report, accuracy_plot: str | None = None, training_plot: str | None = None, grid_plot: str | None = None
+) -> str:
     """Write report.md.
 
     Args:
         report: what to show.
         accuracy_plot: file name of the plot beside it, or None.
         training_plot: likewise.
+        grid_plot: likewise.
     """
     name = str(report.recipe.get("name", "report"))
     parts = [f"# {escape(name)}", f"**{escape(answer(report))}**", markdown_table(report)]
     parts.append("\n".join(f"- {sentence}" for sentence in map(escape, legend(report))))
     if accuracy_plot:
         parts.append(f"![Accuracy against latency]({accuracy_plot})")
+    parts += _grid(report, grid_plot)
     parts += _one_against_many(report)
     parts += parity_lines(report)
     if training_plot:
@@ -95,6 +100,20 @@ def machine(environment: Environment) -> str:
 def escape(text: str) -> str:
     """Keep Markdown and HTML characters of a text from being read as markup."""
     return text.translate(SPECIAL)
+
+
+def _grid(report: Report, plot: str | None) -> list[str]:
+    """Heading, picture, table and legend of the cuts; nothing where none were measured."""
+    grid = report.grid
+    if grid is None:
+        return []
+    header = grid_header(grid)
+    lines = [f"| {' | '.join(header)} |", f"| :--- |{' ---: |' * (len(header) - 1)}"]
+    for row in grid_rows(grid):
+        lines.append(f"| {row.name} | {' | '.join(grid_cell(row, cell) for cell in row.cells)} |")
+    picture = [f"![Accuracy by layers and dimensions]({plot})"] if plot else []
+    legend_lines = "\n".join(f"- {escape(sentence)}" for sentence in grid_legend(grid))
+    return ["## Every cut", *picture, "\n".join(lines), legend_lines]
 
 
 def _one_against_many(report: Report) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
+from pipeline.measure.grid import Grid
 from pipeline.measure.if_measured import IfMeasured
 from pipeline.measure.one_against_many import OneAgainstMany
 from pipeline.measure.regressions import Regression
@@ -82,6 +83,7 @@ class Report(BaseModel):
     rows: tuple[Row, ...]
     selected: str | None = Field(default=None, description="name of the row to ship; null: none fits the budget")
     selected_because: IfMeasured[str] = Field(default=None, description="the rule that chose it, one clause")
+    grid: IfMeasured[Grid] = Field(default=None, description="accuracy of every cut of a nested student")
     notes: tuple[str, ...] = Field(default=(), exclude_if=lambda notes: not notes)
     training_curves: IfMeasured[str] = Field(default=None, description="the training log, relative to the report")
     regressions: tuple[Regression, ...] = Field(default=(), exclude_if=lambda rows: not rows)

@@ -1,4 +1,4 @@
-"""The main table on a terminal."""
+"""The main table, and that of the cuts, on a terminal."""
 
 import io
 from typing import Literal
@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.measure.grid import Grid
 from pipeline.report.answer import answer
+from pipeline.report.grid_table import grid_cell, grid_header, grid_legend, grid_rows
 from pipeline.report.rows import Report
 from pipeline.report.table import Column, columns, legend, sorted_rows
 
@@ -35,6 +37,15 @@ def show_report(report: Report, console: Console) -> None:
         console.print(Text(sentence, style="dim"), width=width)
     if dropped:
         console.print(Text(f"Not shown for want of width: {', '.join(dropped)}.", style="dim"), width=width)
+    if report.grid is not None:
+        cuts, shares = grid_table(report.grid, console.width)
+        console.print()
+        console.print(cuts)
+        console.print()
+        for sentence in grid_legend(report.grid, in_brackets=shares):
+            console.print(Text(sentence, style="dim"), width=width)
+        if not shares:
+            console.print(Text("Not shown for want of width: shares of the full cut.", style="dim"), width=width)
     console.print()
     console.print(Text(answer(report), style="bold"), width=width)
 
@@ -42,10 +53,11 @@ def show_report(report: Report, console: Console) -> None:
 def plain_report(report: Report) -> str:
     """Lay out the same without colour and lines, one line a row, whatever the width."""
     table, _ = report_table(report, FILE_WIDTH, plain=True)
-    paper = io.StringIO()
-    Console(file=paper, width=FILE_WIDTH, color_system=None).print(table)
-    lines = [line.rstrip() for line in paper.getvalue().splitlines()]
-    return "\n".join([*lines, "", *legend(report), "", answer(report)])
+    parts = [*_plain_lines(table), "", *legend(report), ""]
+    if report.grid is not None:
+        cuts, _ = grid_table(report.grid, FILE_WIDTH, plain=True)
+        parts += [*_plain_lines(cuts), "", *grid_legend(report.grid), ""]
+    return "\n".join([*parts, answer(report)])
 
 
 def report_table(report: Report, width: int, *, plain: bool = False) -> tuple[Table, list[str]]:
@@ -62,13 +74,7 @@ def report_table(report: Report, width: int, *, plain: bool = False) -> tuple[Ta
     rows = sorted_rows(report)
     all_columns = columns(report)
     shown, dropped = _fit({c: [c.cell(row) for row in rows] for c in all_columns}, width)
-    table = Table(
-        box=None if plain else box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, GAP if plain else GAP - 1, 0, 0),
-        header_style="" if plain else "bold",
-    )
+    table = _empty_table(plain)
     for column in shown:
         justify: Literal["left", "right"] = "right" if column.numeric else "left"
         table.add_column(_header(column), justify=justify, no_wrap=column.numeric, overflow="fold")
@@ -79,6 +85,52 @@ def report_table(report: Report, width: int, *, plain: bool = False) -> tuple[Ta
         style = "" if plain else "bold green" if picked else KIND_STYLES[row.kind]
         table.add_row(*cells, style=style)
     return table, dropped
+
+
+def grid_table(grid: Grid, width: int, *, plain: bool = False) -> tuple[Table, bool]:
+    """Lay the cuts out for a width: a line a depth, a column a vector length.
+
+    Args:
+        grid: what to show.
+        width: columns available; where the shares of the full cut do not fit they are left out.
+        plain: without colour and lines.
+
+    Returns:
+        The table, and whether it holds the shares.
+    """
+    first, *dims = grid_header(grid)
+    rows, header = grid_rows(grid), [f"  {first}", *dims]
+
+    def lines(shares: bool) -> list[list[str]]:
+        return [[f"  {row.name}", *[grid_cell(row, cell, shares=shares) for cell in row.cells]] for row in rows]
+
+    def needed(texts: list[list[str]]) -> int:
+        widest = [max(map(cell_len, column)) for column in zip(header, *texts, strict=True)]
+        return sum(widest) + GAP * len(widest)
+
+    shares = needed(lines(shares=True)) <= width
+    table = _empty_table(plain)
+    for index, name in enumerate(header):
+        table.add_column(name, justify="right" if index else "left", no_wrap=True)
+    for row, cells in zip(rows, lines(shares), strict=True):
+        table.add_row(*map(Text, cells), style="dim" if row.start and not plain else "")
+    return table, shares
+
+
+def _empty_table(plain: bool) -> Table:
+    return Table(
+        box=None if plain else box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, GAP if plain else GAP - 1, 0, 0),
+        header_style="" if plain else "bold",
+    )
+
+
+def _plain_lines(table: Table) -> list[str]:
+    paper = io.StringIO()
+    Console(file=paper, width=FILE_WIDTH, color_system=None).print(table)
+    return [line.rstrip() for line in paper.getvalue().splitlines()]
 
 
 def _header(column: Column) -> str:

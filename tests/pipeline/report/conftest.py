@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline.measure.grid import Cell, Grid
 from pipeline.measure.one_against_many import OneAgainstMany
 from pipeline.measure.regressions import Regression
 from pipeline.measure.set_metrics import Difference, SetMetrics
@@ -45,6 +46,20 @@ def environment() -> Environment:
     return Environment(
         cpu="Some CPU", cpu_features=("avx2",), cores=2, threads=2, memory_gib=16, os="Linux", python="3.11",
         libraries={"torch": "2.13.0"},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def grid() -> Grid:
+    """Two depths and two lengths, of which the shallow short cut was not measured."""
+    cells = [(6, 384, 0.88, 0.82), (6, 64, 0.86, None), (3, 384, 0.87, 0.45)]
+    return Grid(
+        set="stsb/test", metric="spearman", examples=1379, trained_on_labels=True,
+        cells=tuple(
+            Cell(layers=layers, dim=dim, value=value, ci95=(value - 0.02, value + 0.01), of_full=value / 0.88,
+                 start_value=start)
+            for layers, dim, value, start in cells
+        ),
     )  # fmt: skip
 
 

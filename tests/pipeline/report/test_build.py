@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+from pipeline.measure.grid import Grid
 from pipeline.report.build import build_report
 from pipeline.report.rows import Report, read_report_json
 from pipeline.report.training_plot import TrainingRecord
@@ -31,3 +32,11 @@ def test_the_same_report_makes_the_same_files(tmp_path: Path, report: Report) ->
     for path in (tmp_path / "first").iterdir():
         assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes(), path.name
     assert json.loads((tmp_path / "first" / "report.json").read_text(encoding="utf-8"))["selected"]
+
+
+def test_a_grid_is_drawn_linked_and_read_back(tmp_path: Path, report: Report, grid: Grid) -> None:
+    nested = report.model_copy(update={"grid": grid})
+    build_report(nested, tmp_path)
+    assert (tmp_path / "grid.png").read_bytes().startswith(b"\x89PNG")
+    assert "(grid.png)" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert read_report_json(tmp_path / "report.json") == nested

@@ -6,6 +6,7 @@ from pipeline.report.figures import (
     points,
     ratio,
     rough_points,
+    share,
     signed_points,
     significant,
 )
@@ -16,6 +17,7 @@ def test_fractions_are_shown_times_hundred() -> None:
     assert signed_points(0.0119) == "+1.19"
     assert signed_points(-0.1978) == "-19.78"
     assert rough_points(-0.0213) == "-2.1"
+    assert share(0.99166) == "99.2 %"
 
 
 @pytest.mark.parametrize(

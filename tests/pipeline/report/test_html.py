@@ -3,6 +3,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from pipeline.measure.grid import Grid
 from pipeline.measure.regressions import Regression
 from pipeline.report.html import all_figures, html_report
 from pipeline.report.rows import Report
@@ -116,3 +117,18 @@ def test_details_hold_what_the_table_has_no_room_for(report: Report) -> None:
     assert told["of the teacher, stsb/test"] == "100.6 %"
     assert told["batch of 1"] == "1.30 ms median, 2.60 ms for 95 of 100"
     assert told["trained on this task's labels"] == "yes"
+
+
+def test_every_cut_has_its_cell_and_the_heat_map_is_embedded(report: Report, grid: Grid) -> None:
+    odd = grid.model_copy(update={"set": ATTACK})
+    page = html_report(report.model_copy(update={"grid": odd}))
+    tags = parsed(page)
+    section = page[page.index("<h2>Every cut</h2>") : page.index("<h2>One query")]
+    assert section.count("data:image/png;base64,") == 2
+    assert re.findall(r"<th scope=\"row\">(\d)</th>", section) == ["6", "3"]
+    figures = ["88.00 ±1.5", "86.00 ±1.5", "87.00 ±1.5", "–"]
+    assert re.findall(r"<td class=\"number\">([^<]+)", section) == figures
+    assert "98.9 % of the full cut" in section
+    assert section.count("start model 45.00") == 1
+    assert "<script" not in page
+    assert ATTACK in "".join(tags.words)

@@ -3,6 +3,7 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
+from pipeline.measure.grid import Grid
 from pipeline.report.markdown import escape, markdown_report, markdown_table, parity_cells
 from pipeline.report.rows import Report
 
@@ -45,3 +46,17 @@ def test_sections_without_figures_are_left_out(report: Report) -> None:
 def test_parity_of_a_row_without_it_is_refused(report: Report) -> None:
     with pytest.raises(ValueError, match="row 'big' has no parity figures"):
         parity_cells(report.row("big"))
+
+
+def test_cuts_are_a_table_below_the_plot(report: Report, grid: Grid) -> None:
+    text = markdown_report(report.model_copy(update={"grid": grid}), grid_plot="grid.png")
+    section = text[text.index("## Every cut") : text.index("## One query")]
+    assert "![Accuracy by layers and dimensions](grid.png)" in section
+    assert [line for line in section.splitlines() if line.startswith("|")] == [
+        "| layers | 384 d | 64 d |",
+        "| :--- | ---: | ---: |",
+        "| 6 | 88.00 ±1.5 (100.0 %) | 86.00 ±1.5 (97.7 %) |",
+        "| 3 | 87.00 ±1.5 (98.9 %) | – |",
+        "| 6, start model | 82.00 | – |",
+        "| 3, start model | 45.00 | – |",
+    ]

@@ -3,6 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
+from pipeline.measure.grid import Cell, Grid
 from pipeline.report.rows import Report
 from pipeline.report.terminal import plain_report, show_report
 
@@ -46,3 +47,34 @@ def test_brackets_in_names_are_not_markup(report: Report) -> None:
     odd = report.row("student").model_copy(update={"name": "[red]x[/red]"})
     text = shown(report.model_copy(update={"rows": (*report.rows, odd)}), 120, terminal=True)
     assert "[red]x[/red]" in text
+
+
+def test_cuts_follow_the_main_table_in_every_width(report: Report, grid: Grid) -> None:
+    nested = report.model_copy(update={"grid": grid})
+    table, legend, cuts, cuts_legend, answer = plain_report(nested).split("\n\n")
+    assert [table, legend, answer] == plain_report(report).split("\n\n")
+    assert [line.split("  ")[1] for line in cuts.splitlines()] == [
+        "layers",
+        "6",
+        "3",
+        "6, start model",
+        "3, start model",
+    ]
+    assert cuts.splitlines()[2].endswith("  87.00 ±1.5 (98.9 %)                    –")
+    assert "The student's training saw" in cuts_legend
+    wide = shown(nested, 80, terminal=True)
+    assert "87.00 ±1.5 (98.9 %)" in wide
+    assert "Not shown for want of width: shares" not in wide
+    narrow = shown(nested, 50, terminal=True)
+    assert "(98.9 %)" not in narrow
+    assert "Not shown for want of width: shares of the full" in narrow
+
+
+def test_a_wide_grid_fits_eighty_columns(report: Report, grid: Grid) -> None:
+    dims = (384, 256, 128, 64, 32)
+    cells = tuple(Cell(layers=6, dim=dim, value=0.8, ci95=(0.79, 0.81), of_full=1) for dim in dims)
+    nested = report.model_copy(update={"grid": grid.model_copy(update={"cells": cells})})
+    lines = shown(nested, 80, terminal=True).splitlines()
+    assert max(map(len, lines)) <= 80
+    (line,) = [text for text in lines if text.startswith("  6 ")]
+    assert line.count("80.00 ±1.0") == 5

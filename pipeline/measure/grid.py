@@ -1,0 +1,152 @@
+"""Accuracy of every cut of a nested student: layers × dimensions, all on the same test examples and resamples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field, model_validator
+
+from pipeline.measure.bootstrap import RESAMPLES, percentile_interval
+from pipeline.measure.if_measured import IfMeasured
+from pipeline.measure.set_metrics import MetricName
+
+if TYPE_CHECKING:  # at run time they would pull in all of training and of scipy
+    from pipeline.measure.similarity import FloatArray
+    from teachers.fine_tune import TaskKind
+
+Cut = tuple[int, int]
+"""Layers kept from the input, and dimensions kept of the vector."""
+
+
+class Cell(BaseModel, frozen=True, extra="forbid"):
+    """One cut's main metric, as fractions."""
+
+    layers: int = Field(ge=1)
+    dim: int = Field(ge=1)
+    value: float
+    ci95: tuple[float, float]
+    of_full: float | None = Field(default=None, description="value divided by the full cut's; null: that is not > 0")
+    start_value: IfMeasured[float] = Field(default=None, description="the start model's, cut the same, not trained")
+
+
+class Grid(BaseModel, frozen=True, extra="forbid"):
+    """Every measured cut of one student on one test set, the deepest and widest first."""
+
+    set: str = Field(min_length=1, description="test set, such as stsb/test")
+    metric: MetricName = Field(description="what the values are")
+    examples: int = Field(ge=1, description="size of the test set")
+    trained_on_labels: IfMeasured[bool] = Field(default=None, description="training saw this task's own labels")
+    cells: tuple[Cell, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check_cells(self) -> Grid:
+        cuts = [(cell.layers, cell.dim) for cell in self.cells]
+        twice = sorted({cut for cut in cuts if cuts.count(cut) > 1})
+        if twice:
+            raise ValueError(f"two cells are of {twice[0][0]} layers and {twice[0][1]} dimensions")
+        return self
+
+    @property
+    def layers(self) -> list[int]:
+        """Numbers of layers, most first."""
+        return sorted({cell.layers for cell in self.cells}, reverse=True)
+
+    @property
+    def dims(self) -> list[int]:
+        """Numbers of dimensions, most first."""
+        return sorted({cell.dim for cell in self.cells}, reverse=True)
+
+    @property
+    def has_start(self) -> bool:
+        """Whether the start model was measured on any of the cuts."""
+        return any(cell.start_value is not None for cell in self.cells)
+
+    def cell(self, layers: int, dim: int) -> Cell | None:
+        """Find a cut's cell; None where that cut was not measured."""
+        return next((cell for cell in self.cells if (cell.layers, cell.dim) == (layers, dim)), None)
+
+
+def measure_grid(
+    predictions: Mapping[Cut, FloatArray],
+    labels: NDArray[np.floating] | NDArray[np.integer],
+    task: TaskKind,
+    *,
+    set_name: str,
+    start_predictions: Mapping[Cut, FloatArray] | None = None,
+    dev_labels: NDArray[np.integer] | None = None,
+    dev_predictions: Mapping[Cut, FloatArray] | None = None,
+    start_dev_predictions: Mapping[Cut, FloatArray] | None = None,
+    trained_on_labels: bool | None = None,
+    metric: MetricName | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Grid:
+    """Measure every cut on one test set.
+
+    Each cut is judged on the resamples that `evaluate` draws from the same examples, number and seed, so a cell's
+    interval equals that of a report row with the same predictions.
+
+    Args:
+        predictions: by (layers, dim): [pairs] scores, or logits [pairs, classes], as `judge` takes them. The cut of
+            the most layers and the most dimensions must be among them; others may be missing.
+        labels: [pairs].
+        task: what the labels mean.
+        set_name: test set's name in the report.
+        start_predictions: the start model's at some of the same cuts.
+        dev_labels: binary only: [dev].
+        dev_predictions: binary only: [dev] scores at every cut, from which its threshold is chosen.
+        start_dev_predictions: binary only: likewise for `start_predictions`.
+        trained_on_labels: whether the student's training saw this task's labels; None: not known.
+        metric: main metric; None for the task's first.
+        resamples: number of bootstrap resamples.
+        seed: of the resamples.
+
+    Raises:
+        ValueError: no predictions, none of the full cut, the start model's at a cut that the student lacks, or as
+            `judge`.
+    """
+    from pipeline.measure.evaluate import DevScores, judge
+
+    start = start_predictions or {}
+    full = _full_cut(predictions, start)
+
+    def dev(scores: Mapping[Cut, FloatArray] | None, cut: Cut) -> DevScores | None:
+        return DevScores(scores[cut], dev_labels) if scores and cut in scores and dev_labels is not None else None
+
+    judged = {
+        cut: judge(task, labels, scores, dev(dev_predictions, cut), metric=metric, resamples=resamples, seed=seed)
+        for cut, scores in sorted(predictions.items(), reverse=True)
+    }
+    start_values = {  # of these no interval is shown, so one resample will do
+        cut: judge(task, labels, scores, dev(start_dev_predictions, cut), metric=metric, resamples=1).value
+        for cut, scores in start.items()
+    }
+    whole = judged[full]
+    cells = [
+        Cell(
+            layers=cut[0], dim=cut[1], value=one.value, ci95=percentile_interval(one.samples),
+            of_full=one.value / whole.value if whole.value > 0 else None, start_value=start_values.get(cut),
+        )
+        for cut, one in judged.items()
+    ]  # fmt: skip
+    return Grid(
+        set=set_name, metric=whole.metric, examples=whole.examples, trained_on_labels=trained_on_labels,
+        cells=tuple(cells),
+    )  # fmt: skip
+
+
+def _full_cut(predictions: Mapping[Cut, FloatArray], start: Mapping[Cut, FloatArray]) -> Cut:
+    """The cut that cuts nothing away."""
+    if not predictions:
+        raise ValueError("a grid needs the predictions of at least one cut")
+    full = max(layers for layers, _ in predictions), max(dim for _, dim in predictions)
+    if full not in predictions:
+        raise ValueError(f"no predictions of the full cut, {full[0]} layers and {full[1]} dimensions")
+    beyond = sorted(set(start) - set(predictions))
+    if beyond:
+        layers, dim = beyond[0]
+        raise ValueError(f"the start model has predictions at {layers} layers and {dim} dimensions, the student none")
+    return full
