@@ -1,4 +1,7 @@
-"""The `decant` command: one function a verb. Exit codes: 0 done, 2 bad input, 3 a gate failed, 1 a defect."""
+"""The `decant` command: one function a verb.
+
+Exit codes: 0 done, 2 bad input, 3 a gate failed or no artifact fits the budget, 1 a defect, 130 interrupted.
+"""
 
 from __future__ import annotations
 
@@ -141,11 +144,13 @@ def run(
     report = run_recipe(loaded, recipe.parent, run_dir, Screen(quiet=quiet), from_)
     if as_json:
         typer.echo(report.model_dump_json(indent=2))
-        return
-    show_report(report, Console())
-    typer.echo(f"\nReport: {run_dir.folder('report') / 'report.html'}")
-    if report.selected:
-        typer.echo(f"To ship: {run_dir.folder('artifacts') / report.selected}")
+    else:
+        show_report(report, Console())
+        typer.echo(f"\nReport: {run_dir.folder('report') / 'report.html'}")
+        if report.selected:
+            typer.echo(f"To ship: {run_dir.folder('artifacts') / report.selected}")
+    if loaded.budget is not None and report.selected is None:
+        raise GateError(f"budget {report.selected_because}")
 
 
 @app.command(epilog="Example:\n\n    decant report runs/stsb")
@@ -162,6 +167,43 @@ def report(
         return
     show_report(found, Console())
     typer.echo(f"\nReport: {run_folder / 'report' / 'report.html'}")
+
+
+@app.command(
+    epilog="Examples:\n\n    decant pick runs/stsb --min-accuracy 84 --max-size-mib 60\n\n"
+    "    decant pick runs/stsb --max-loss 1.5\n\n    decant pick runs/stsb --max-latency-ms 2 --json"
+)
+def pick(
+    run_folder: Annotated[Path, typer.Argument(help="A finished run's folder.", metavar="RUN")],
+    min_accuracy: Annotated[float | None, typer.Option(help="Least accuracy ×100, as reports print it: 84.")] = None,
+    min_of_teacher: Annotated[float | None, typer.Option(help="Least share of the teacher's accuracy: 0.98.")] = None,
+    max_loss: Annotated[float | None, typer.Option(help="Most points below the teacher: 1.5.")] = None,
+    max_latency_ms: Annotated[float | None, typer.Option(help="Most milliseconds for one text, median.")] = None,
+    min_texts_per_second: Annotated[float | None, typer.Option(help="Least throughput.")] = None,
+    max_size_mib: Annotated[float | None, typer.Option(help="Most MiB on disk.")] = None,
+    max_dim: Annotated[int | None, typer.Option(help="Most dimensions of a vector.")] = None,
+    metric: Annotated[str | None, typer.Option(help="What accuracy is, where test sets differ: spearman.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Choose the artifact of a finished run to ship under a budget; exit code 3 where none fits.
+
+    With an accuracy asked for: the fastest for one text whose 95 % interval stays above it. Without: the most accurate.
+    """
+    from pipeline.pick import budget_of, choice_json, choice_text, pick_artifact
+
+    budget = budget_of(
+        min=min_accuracy, min_of_teacher=min_of_teacher, max_loss=max_loss, latency_ms=max_latency_ms,
+        texts_per_second=min_texts_per_second, size_mib=max_size_mib, dim=max_dim, metric=metric,
+    )  # fmt: skip
+    choice = pick_artifact(run_folder, budget)
+    code = DONE if choice.selected is not None else GATE_FAILED
+    if as_json:
+        _print_json(choice_json(choice, run_folder, budget))
+    elif choice.selected is not None:
+        typer.echo(choice_text(choice, run_folder))
+    else:
+        _fail("\n".join(filter(None, (choice.because, choice.note))), code)
+    raise typer.Exit(code)
 
 
 @app.command(

@@ -10,17 +10,18 @@ import torch
 from rich.table import Table
 
 from pipeline.console import duration
-from pipeline.recipe import FineTuneTeacher, Recipe, RecipeError, check_surroundings
+from pipeline.recipe import EmbeddingSettings, FineTuneTeacher, Recipe, RecipeError, check_surroundings
 from pipeline.run_dir import STAGES, RunDir
 from pipeline.stages.texts import texts_fingerprint
-from pipeline.texts.load import Split, Texts, load_texts, read_texts
-from teachers.cross_encoder import Pair
+from pipeline.stages.vectors import pair_texts
+from pipeline.texts.load import Texts, load_texts, read_texts
+from pipeline.texts.sentences import load_sentences
 from teachers.encoder import SentenceEncoder
 from teachers.fit import FitSettings, training_precision
 from teachers.reference import resolve_model
 
 SHARE_OF_PEAK = 0.5  # what training reaches of a plain matrix product's speed, measured with MiniLM
-SAMPLED_PAIRS = 200
+SAMPLED_TEXTS = 400
 OTHER_SECONDS = {"texts": 3.0, "graphs": 45.0, "measure": 60.0, "artifacts": 5.0, "report": 5.0}
 
 
@@ -53,16 +54,29 @@ def planned_stages(recipe: Recipe, base: Path, run_dir: RunDir) -> list[Planned]
     texts_done = run_dir.finished("texts", texts_fingerprint(recipe, base)) is not None
     texts = read_texts(run_dir.folder("texts")) if texts_done else load_texts(recipe.texts, base)
     seconds = OTHER_SECONDS | _training_seconds(recipe, base, texts)
+    if recipe.embedding is not None:
+        seconds |= _embedding_seconds(recipe, recipe.embedding, base, texts)
     said = {"texts": f"{len(texts.train):,} train, {len(texts.dev):,} dev, {len(texts.test):,} test pairs"}
-    said |= {"teacher": recipe.teacher.model, "targets": f"{len(texts.train) + len(texts.unlabelled):,} pairs"}
+    if recipe.teacher is not None:
+        said |= {"teacher": recipe.teacher.model, "targets": f"{len(texts.train) + len(texts.unlabelled):,} pairs"}
+    if recipe.embedding is not None:
+        said |= {"vectors": ", ".join(teacher.model for teacher in recipe.embedding.teachers)}
+        said |= {"embed": f"{recipe.student.model}, {recipe.embedding.epochs} epochs"}
     said |= {"student": f"{_students(recipe)} of {recipe.student.model}", "graphs": ", ".join(recipe.export.precisions)}
     planned, fresh = [], texts_done
-    for stage in STAGES:
+    for stage in stages_of(recipe):
         fresh = fresh and (run_dir.folder(stage) / "stage.json").is_file()
         planned.append(
             Planned(stage, "done" if fresh else "to do", 0.0 if fresh else seconds[stage], said.get(stage, ""))
         )
     return planned
+
+
+def stages_of(recipe: Recipe) -> list[str]:
+    """The stages that this recipe has, in order."""
+    absent = {"teacher", "targets"} if recipe.teacher is None else set()
+    absent |= {"vectors", "embed"} if recipe.embedding is None else set()
+    return [stage for stage in STAGES if stage not in absent]
 
 
 def plan_table(stages: list[Planned]) -> Table:
@@ -74,11 +88,33 @@ def plan_table(stages: list[Planned]) -> Table:
     return table
 
 
+def _embedding_seconds(recipe: Recipe, settings: EmbeddingSettings, base: Path, texts: Texts) -> dict[str, float]:
+    """Labelling by each teacher, its fine-tuning, and the passes over the texts, augmented ones included."""
+    given = load_sentences(settings.sentences, base, recipe.texts.problems).texts if settings.sentences else []
+    every = [*given, *pair_texts(texts)]
+    more = settings.augment
+    grown = len(every) * (1 + (more.spans + more.dropped + more.joins if more is not None else 0))
+    label, tuning = 0.0, 0.0
+    for teacher in settings.teachers:
+        encoder = SentenceEncoder.load(resolve_model(teacher.model, base))
+        step = 6 * _weights(encoder) / _speed(settings)
+        tokens = _mean_tokens(every, encoder)
+        label += step / 3 * tokens * grown
+        tuning += step * tokens * 2 * len(texts.train) * teacher.tune.epochs if teacher.tune is not None else 0
+    student = SentenceEncoder.load(resolve_model(recipe.student.model, base))
+    passes = 6 * _weights(student) / _speed(settings) * _mean_tokens(every, student) * grown * settings.epochs
+    return {"vectors": label + tuning + 10, "embed": passes + 10}
+
+
+def _weights(encoder: SentenceEncoder) -> int:
+    """Weights that a token is multiplied with: all but the tables."""
+    return sum(weight.numel() for name, weight in encoder.named_parameters() if "embeddings" not in name)
+
+
 def _training_seconds(recipe: Recipe, base: Path, texts: Texts) -> dict[str, float]:
     encoder = SentenceEncoder.load(resolve_model(recipe.student.model, base))
-    tables = sum(weight.numel() for name, weight in encoder.named_parameters() if "embeddings" in name)
-    weights = sum(weight.numel() for weight in encoder.parameters()) - tables
-    tokens = _mean_tokens(texts.train, encoder)
+    weights = _weights(encoder)
+    tokens = 2 * _mean_tokens(pair_texts(texts), encoder)
     train, extra = tokens * len(texts.train), tokens * len(texts.unlabelled)
     teacher = recipe.teacher
     epochs = teacher.epochs if isinstance(teacher, FineTuneTeacher) else 0
@@ -94,9 +130,9 @@ def _students(recipe: Recipe) -> int:
     return len(recipe.student.seeds) * (1 + len(recipe.student.compare_alphas))
 
 
-def _mean_tokens(split: Split, encoder: SentenceEncoder) -> float:
-    sample: list[Pair] = split.pairs[:: max(1, len(split) // SAMPLED_PAIRS)]
-    return sum(len(ids) for ids in encoder.tokenize([text for pair in sample for text in pair])) / max(1, len(sample))
+def _mean_tokens(texts: list[str], encoder: SentenceEncoder) -> float:
+    sample = texts[:: max(1, len(texts) // SAMPLED_TEXTS)]
+    return sum(len(ids) for ids in encoder.tokenize(sample)) / max(1, len(sample))
 
 
 def _speed(settings: FitSettings) -> float:

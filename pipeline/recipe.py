@@ -11,13 +11,22 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from pipeline.budget import Budget
+from pipeline.measure.evaluate import MAIN_METRICS
 from pipeline.settings import ExportSettings, MeasureSettings
+from pipeline.texts.augment import AugmentSettings
+from pipeline.texts.sentences import SentenceSource
 from pipeline.texts.settings import TextsSettings
 from pipeline.texts.source import local_file
 from students.distill import DistillSettings
+from students.embed import EmbedSettings
+from students.losses.nested import LastNesting, Nesting
+from students.tune import TuneSettings
 from teachers.errors import DecantError, InputError
 from teachers.fine_tune import FineTuneSettings
 from teachers.reference import HUB_ID, resolve_model
+
+KINDS = {"load", "fine_tune", "last", "matryoshka", "two_d", "ese", "starbucks", "grid"}  # of sections with a `kind`
 
 
 class LoadTeacher(BaseModel, frozen=True, extra="forbid"):
@@ -40,6 +49,28 @@ class StudentSettings(DistillSettings, frozen=True, extra="forbid"):
 
     model: str = Field(description="model reference of the encoder to start from")
 
+    @property
+    def the_nesting(self) -> Nesting:
+        """How its exits are trained: only the whole where the recipe says nothing."""
+        return self.nesting or LastNesting()
+
+
+class EmbeddingTeacher(BaseModel, frozen=True, extra="forbid"):
+    """A bi-encoder whose vectors the student learns."""
+
+    model: str = Field(description="model reference")
+    weight: float = Field(1.0, gt=0, le=1000, description="of its cosines against those of the other teachers")
+    tune: TuneSettings | None = Field(None, description="fine-tune it on the labelled pairs first; default: as it is")
+
+
+class EmbeddingSettings(EmbedSettings, frozen=True, extra="forbid"):
+    """Embedding teachers, the texts that they explain, and how the student learns their vectors."""
+
+    teachers: tuple[EmbeddingTeacher, ...] = Field(min_length=1, description="one or several, mixed by weight")
+    sentences: tuple[SentenceSource, ...] = Field((), description="texts without labels, beside those of the pairs")
+    augment: AugmentSettings | None = Field(None, description="more texts, made of the given ones; default: none")
+    held_back: int = Field(500, ge=10, le=5000, description="texts to judge an epoch by; a tenth of them all at most")
+
 
 class Recipe(BaseModel, frozen=True, extra="forbid"):
     """Everything about a run."""
@@ -48,10 +79,16 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     description: str = Field("", description="one line for the report")
     seed: int = Field(0, ge=0, lt=2**31, description="of the teacher and of every sampling; students have their own")
     texts: TextsSettings
-    teacher: Annotated[LoadTeacher | FineTuneTeacher, Field(discriminator="kind")]
+    teacher: Annotated[LoadTeacher | FineTuneTeacher, Field(discriminator="kind")] | None = Field(
+        None, description="a cross-encoder; default: none, where embedding names a teacher"
+    )
+    embedding: EmbeddingSettings | None = Field(None, description="embedding teachers; default: none")
     student: StudentSettings
     export: ExportSettings = ExportSettings()
     measure: MeasureSettings = MeasureSettings()
+    budget: Budget | None = Field(
+        None, description="what the artifact to ship must keep; a run that finds none exits 3"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
@@ -59,7 +96,35 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
             raise ValueError("student.form: cosine gives one score a pair, but texts.task has classes; use comparator")
         if self.student.form == "cosine" and self.student.pooling == "concat_top_mean":
             raise ValueError("student.pooling: concat_top_mean goes with form: comparator; runtimes cannot pool it")
+        if self.student.nesting is not None and self.student.form == "comparator":
+            raise ValueError("student.nesting: a comparator reads whole vectors only; use form: cosine")
+        self._check_teachers()
+        main = self.measure.metric or MAIN_METRICS[self.texts.task.kind][0]
+        if self.budget is not None and self.budget.metric not in (None, main):
+            raise ValueError(f"budget.metric: {self.budget.metric} is not what this run is judged by, which is {main}")
         return self
+
+    @property
+    def saw_labels(self) -> bool:
+        """Whether the student's training uses this task's own labels, by itself or by way of a teacher."""
+        tuned = self.embedding is not None and any(teacher.tune for teacher in self.embedding.teachers)
+        return self.texts.train is not None and (self.student.alpha < 1 or self.teacher is not None or tuned)
+
+    def _check_teachers(self) -> None:
+        if self.teacher is None and self.embedding is None:
+            raise ValueError("no teacher: give teacher (a cross-encoder), embedding.teachers, or both")
+        if self.embedding is None and self.student.keep:
+            raise ValueError("student.keep: there are no embedding.teachers whose vectors could be kept")
+        if self.embedding is not None and self.student.form == "comparator":
+            raise ValueError("embedding: its vectors are learned for serving by cosine; use student.form: cosine")
+        if self.texts.train is not None:
+            return
+        if self.teacher is not None:
+            raise ValueError("texts.train is missing: a cross-encoder scores pairs; without any, use embedding alone")
+        if self.embedding is not None and any(teacher.tune for teacher in self.embedding.teachers):
+            raise ValueError("texts.train is missing: embedding.teachers.tune needs labelled pairs")
+        if self.embedding is not None and not self.embedding.sentences:
+            raise ValueError("texts.train is missing, and embedding.sentences are too: there is no text to learn from")
 
 
 class RecipeError(InputError):
@@ -95,16 +160,19 @@ def check_surroundings(recipe: Recipe, base: Path) -> list[str]:
     texts = recipe.texts
     sources = {"texts.train": texts.train, "texts.dev": texts.dev, "texts.test": texts.test}
     sources |= {f"texts.unlabelled.{i}": source for i, source in enumerate(texts.unlabelled)}
+    if recipe.embedding is not None:
+        sources |= {f"embedding.sentences.{i}": source for i, source in enumerate(recipe.embedding.sentences)}
     for key, source in sources.items():
         try:
             if source is not None:
                 local_file(source, base)
         except DecantError as error:
             errors.append(f"{key}: {error}")
-    for key, reference in {
-        "teacher.model": recipe.teacher.model,
-        "student.model": recipe.student.model,
-    }.items():
+    models = {"teacher.model": recipe.teacher.model} if recipe.teacher is not None else {}
+    models["student.model"] = recipe.student.model
+    for i, teacher in enumerate(recipe.embedding.teachers if recipe.embedding is not None else ()):
+        models[f"embedding.teachers.{i}.model"] = teacher.model
+    for key, reference in models.items():
         try:
             if not _is_hub_id(reference, base):
                 resolve_model(reference, base)
@@ -182,7 +250,7 @@ def _set(content: dict[str, Any], override: str) -> None:
 
 
 def _line(path: Path, lines: dict[tuple[str, ...], int], location: tuple[Any, ...], message: str, given: Any) -> str:
-    keys = tuple(str(part) for part in location if part not in ("load", "fine_tune"))
+    keys = tuple(str(part) for part in location if part not in KINDS)
     known = next((lines[keys[:end]] for end in range(len(keys), 0, -1) if keys[:end] in lines), None)
     where = f"{path}:{known}" if known else str(path)
     message = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "no such key")

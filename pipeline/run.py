@@ -9,6 +9,7 @@ from pipeline.recipe import Recipe, RecipeError, check_surroundings, recipe_yaml
 from pipeline.report.rows import Report
 from pipeline.run_dir import RunDir, Stage
 from pipeline.stages.artifacts import artifacts_stage
+from pipeline.stages.embed import embed_stage
 from pipeline.stages.graphs import graphs_stage
 from pipeline.stages.measure import measure_stage
 from pipeline.stages.report import report_stage
@@ -16,6 +17,7 @@ from pipeline.stages.student import students_stage
 from pipeline.stages.targets import targets_stage
 from pipeline.stages.teacher import teacher_stage
 from pipeline.stages.texts import texts_stage
+from pipeline.stages.vectors import vectors_stage
 from pipeline.texts.load import Texts
 
 
@@ -39,20 +41,29 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
         run_dir.recipe.write_text(recipe_yaml(recipe), encoding="utf-8")
         texts_done, texts = texts_stage(recipe, base, run_dir)
         _tell(screen, texts_done, describe_texts(texts))
-        teacher = teacher_stage(recipe, base, texts, texts_done, run_dir, screen.watch)
-        _tell(screen, teacher, recipe.teacher.model)
-        targets, logits = targets_stage(recipe, texts, teacher, run_dir, screen.watch)
-        _tell(screen, targets, f"{len(logits):,} pairs scored")
-        student, trained = students_stage(recipe, base, texts, targets, logits, teacher, run_dir, screen.watch)
-        _tell(screen, student, f"{len(trained)} trained, {recipe.student.form}", [one.stage for one in trained])
+        scored = None
+        if recipe.teacher is not None:
+            teacher = teacher_stage(recipe, recipe.teacher, base, texts, texts_done, run_dir, screen.watch)
+            _tell(screen, teacher, recipe.teacher.model)
+            scored = targets_stage(recipe, texts, teacher, run_dir, screen.watch)
+            _tell(screen, scored.stage, f"{len(scored.logits):,} pairs scored")
+        lesson, embedded = None, None
+        if recipe.embedding is not None:
+            lesson = vectors_stage(recipe, recipe.embedding, base, texts, texts_done, run_dir, screen.watch)
+            _tell(screen, lesson.stage, f"{len(lesson.texts):,} texts, {len(lesson.teachers)} embedding teachers")
+            embedded = embed_stage(recipe, recipe.embedding, base, lesson, run_dir, screen.watch)
+            _tell(screen, embedded, f"{recipe.student.model}, {recipe.embedding.epochs} epochs")
+        student, trained = students_stage(recipe, base, texts, scored, lesson, embedded, run_dir, screen.watch)
+        said = f"{len(trained)} trained, {recipe.student.form}" if trained else "as embedded: no labelled pairs"
+        _tell(screen, student, said, [one.stage for one in trained])
         graphs_done, graphs = graphs_stage(recipe, texts, student, run_dir, screen.watch)
-        _tell(screen, graphs_done, ", ".join(graph.precision for graph in graphs))
+        _tell(screen, graphs_done, ", ".join(graph.name for graph in graphs))
         measured_done, measured = measure_stage(
-            recipe, base, texts, teacher, student, trained, graphs, run_dir, screen.watch
+            recipe, base, texts, scored, lesson, student, trained, graphs, run_dir, screen.watch
         )
         _tell(screen, measured_done, f"{len(measured.rows)} rows")
         artifacts, report = artifacts_stage(recipe, base, texts, student, graphs, measured_done, measured, run_dir)
-        _tell(screen, artifacts, ", ".join(graph.name for graph in graphs))
+        _tell(screen, artifacts, f"{len(graphs)} folders")
         done = report_stage(report, student, artifacts, run_dir)
         _tell(screen, done, "report.html, report.md, report.json")
         run_dir.clear_work()

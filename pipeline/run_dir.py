@@ -20,7 +20,10 @@ from filelock import FileLock, Timeout
 
 from teachers.errors import DecantError, InputError
 
-STAGES = ("texts", "teacher", "targets", "student", "graphs", "measure", "artifacts", "report")
+STAGES = (
+    "texts", "teacher", "targets", "vectors", "embed", "student", "graphs", "measure", "artifacts", "report",
+)  # fmt: skip
+PARTS = {"vectors": "embedding", "student": "students"}  # a stage → the folder of what it is chosen or made from
 MARK = "stage.json"
 
 
@@ -94,12 +97,9 @@ class RunDir:
     def forget(self, first: str) -> None:
         """Drop this stage and all after it, so that they are made again."""
         for stage in STAGES[STAGES.index(first) :]:
-            shutil.rmtree(self.folder(stage), ignore_errors=True)
-            for work in self.root.glob(f".work/{stage}-*"):
-                shutil.rmtree(work, ignore_errors=True)
-        if STAGES.index(first) <= STAGES.index("student"):
-            for trainings in (self.folder("students"), *self.root.glob(".work/students-*")):
-                shutil.rmtree(trainings, ignore_errors=True)
+            for name in (stage, PARTS.get(stage, stage)):
+                for folder in (self.folder(name), *self.root.glob(f".work/{name}-*")):
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def note(self, **facts: object) -> None:
         """Add one line to the log."""

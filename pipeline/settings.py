@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import BaseModel, Field
 
 from export.parity import ParitySettings, Precision
@@ -14,6 +16,9 @@ class ExportSettings(BaseModel, frozen=True, extra="forbid"):
 
     precisions: tuple[Precision, ...] = Field(
         ("fp32", "int8-dynamic"), min_length=1, description="one artifact a precision"
+    )
+    cuts: tuple[tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]], ...] = Field(
+        (), description="[layers, dim] to export; default: the whole student, and each depth of a nested one"
     )
     parity: ParitySettings = ParitySettings()
 

@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from students.comparator import Comparator
+from students.exits import check_pooling
+from students.losses.nested import Nesting
 from students.losses.score import ScoreLoss
 from students.module import Distillation
+from students.nested import StepExits
 from students.student import Student
 from teachers.batches import padded
 from teachers.cross_encoder import Pair
@@ -23,6 +26,7 @@ from teachers.fine_tune import TaskKind
 from teachers.fit import Batch, BatchStream, FitSettings, fit
 from teachers.pooling import PoolingKind
 from teachers.progress import Watch, unwatched
+from teachers.vectors import Vectors
 
 Array = NDArray[np.float32]
 Metric = Callable[[Array], float]
@@ -41,6 +45,15 @@ class DistillSettings(FitSettings, frozen=True, extra="forbid"):
     max_length: int = Field(128, ge=4, le=8192, description="tokens a text, specials included")
     seeds: tuple[int, ...] = Field((0,), min_length=1, description="one student a seed; the best on dev is shipped")
     compare_alphas: tuple[float, ...] = Field((), description="other alphas to train beside, for the report")
+    nesting: Nesting | None = Field(
+        None, discriminator="kind", description="train every depth and vector length, and how; default: only the whole"
+    )
+    dims: tuple[int, ...] = Field((), description="nested: vector lengths that are trained beside the full one")
+    keep: float = Field(
+        0.0,
+        ge=0,
+        description="nested: weight of 1 - cosine to the embedding teacher's vector, which holds what it knew",
+    )
 
 
 def new_student(reference: str | Path, outputs: int, settings: DistillSettings, seed: int) -> Student:
@@ -48,6 +61,8 @@ def new_student(reference: str | Path, outputs: int, settings: DistillSettings, 
     encoder = SentenceEncoder.load(
         reference, settings.max_length, settings.pooling, dropout=settings.dropout, for_training=True
     )
+    if settings.nesting is not None:
+        check_pooling(encoder)
     if settings.form == "cosine":
         if outputs != 1:
             raise InputError("form: cosine gives one score a pair, but the task has classes; use form: comparator")
@@ -69,6 +84,9 @@ def distill(
     *,
     alpha: float,
     seed: int,
+    dev: Callable[[], float] | None = None,
+    vectors: Vectors | None = None,
+    label: str = "student",
     watch: Watch = unwatched,
 ) -> Student:
     """Train `student` in place and return it with the weights that were best on dev.
@@ -79,16 +97,22 @@ def distill(
         labels: float32 [pairs]: 0..1, or class numbers; NaN where a pair has none.
         dev_metric: the student's predictions on the dev pairs → the task's metric, higher is better.
         folder: checkpoints and logs; a folder left by a killed run is continued.
+        dev: what decides which epoch is best, where it is not the whole student's metric.
+        vectors: the embedding teacher's, of the distinct texts of the pairs in the order of their first standing.
+        label: what the progress bar calls the training.
     """
     texts = list(dict.fromkeys(text for pair in pairs for text in pair))
     tokens = dict(zip(texts, student.encoder.tokenize(texts), strict=True))
+    number = {text: index for index, text in enumerate(texts)}
+    sides = np.array([[number[a], number[b]] for a, b in pairs], np.int64).reshape(len(pairs), 2)
+    kept = vectors if settings.keep and settings.nesting is not None else None
     first, second = [tokens[a] for a, _ in pairs], [tokens[b] for _, b in pairs]
     pad_id = int(student.encoder.tokenizer.pad_token_id)
 
     def collate(rows: NDArray[np.int64]) -> Batch:
         first_ids, first_mask = padded([first[row] for row in rows], pad_id)
         second_ids, second_mask = padded([second[row] for row in rows], pad_id)
-        return {
+        batch = {
             "first_ids": first_ids,
             "first_mask": first_mask,
             "second_ids": second_ids,
@@ -96,12 +120,15 @@ def distill(
             "targets": torch.from_numpy(targets[rows]),
             "labels": torch.from_numpy(labels[rows]),
         }
+        return batch if kept is None else batch | {"vectors": torch.from_numpy(kept.take(sides[rows].T.ravel()))}
 
-    def dev() -> float:
+    def whole() -> float:
         return dev_metric(student.predict(dev_pairs))
 
     lengths = [len(a) + len(b) for a, b in zip(first, second, strict=True)]
     stream = BatchStream(lengths, collate, settings.batch_size, seed)
-    module = Distillation(student, kind, settings.loss, alpha, settings, len(stream))
-    fit(module, stream, dev, folder, settings, seed=seed, label=f"student (seed {seed}, alpha {alpha:g})", watch=watch)
+    exits = None if settings.nesting is None else StepExits(student.encoder, settings.nesting, settings.dims, seed)
+    module = Distillation(student, kind, settings.loss, alpha, settings, len(stream), exits, settings.keep)
+    said = f"{label} (seed {seed}, alpha {alpha:g})"
+    fit(module, stream, dev or whole, folder, settings, seed=seed, label=said, watch=watch)
     return student.eval()

@@ -9,16 +9,21 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from students.losses.score import SCORE_LOSSES, ScoreLoss, dse, mixed_targets
+from students.losses.vectors import cosine_distance
+from students.nested import StepExits
 from students.student import Student
 from teachers.fine_tune import TaskKind
 from teachers.fit import Batch, FitSettings, adamw
 
 
 class Distillation(LightningModule):
-    """One forward a side, then the loss of the student's form.
+    """One forward a side, then the loss of the student's form, at every exit of the step where it is nested.
 
     Args:
         batches: batches an epoch.
+        exits: of a nested student.
+        keep: weight of 1 − cosine to the embedding teacher's vectors, which the batch then holds as `vectors`,
+            first sides before second ones.
     """
 
     def __init__(
@@ -29,18 +34,38 @@ class Distillation(LightningModule):
         alpha: float,
         settings: FitSettings,
         batches: int,
+        exits: StepExits | None = None,
+        keep: float = 0.0,
     ) -> None:
         super().__init__()
         self.student, self.kind, self.score_loss, self.alpha = student, kind, SCORE_LOSSES[loss], alpha
-        self.settings, self.batches = settings, batches
+        self.settings, self.batches, self.exits, self.keep = settings, batches, exits, keep
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
+        loss = self._plain(batch) if self.exits is None else self._nested(self.exits, batch, index)
+        self.log("loss", loss)
+        return loss
+
+    def _plain(self, batch: Batch) -> Tensor:
         u = self.student.encoder(batch["first_ids"], batch["first_mask"])[1]
         v = self.student.encoder(batch["second_ids"], batch["second_mask"])[1]
         with torch.autocast(u.device.type, enabled=False):
-            loss = self._loss(u.float(), v.float(), batch["targets"], batch["labels"])
-        self.log("loss", loss)
-        return loss
+            return self._loss(u.float(), v.float(), batch["targets"], batch["labels"])
+
+    def _nested(self, exits: StepExits, batch: Batch, index: int) -> Tensor:
+        step = exits.plan(self.trainer.current_epoch * self.batches + index)
+        sides = [exits.forward(step, batch[f"{side}_ids"], batch[f"{side}_mask"]) for side in ("first", "second")]
+        teacher = batch.get("vectors")
+
+        def base(vectors: Tensor, layer: int, dim: int) -> Tensor:
+            u, v = vectors.chunk(2)
+            loss = self._loss(u, v, batch["targets"], batch["labels"])
+            if teacher is not None and dim == teacher.shape[1]:
+                loss = loss + self.keep * cosine_distance(vectors, teacher)
+            return loss
+
+        with torch.autocast(batch["targets"].device.type, enabled=False):
+            return exits.loss([torch.cat(pair) for pair in zip(*sides, strict=True)], step, base)
 
     def _loss(self, u: Tensor, v: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
         if self.student.comparator is not None:

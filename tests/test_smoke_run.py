@@ -22,6 +22,7 @@ from tests.tiny_runs import (
     Task,
     decant,
     make_smoke_run,
+    nested_recipe,
     pairs,
     read_log,
     tiny_recipe,
@@ -30,7 +31,7 @@ from tests.tiny_runs import (
 )  # fmt: skip
 
 pytestmark = pytest.mark.smoke
-VERBS = ["init", "validate", "plan", "run", "report", "eval", "encode", "verify", "doctor"]
+VERBS = ["init", "validate", "plan", "run", "report", "pick", "eval", "encode", "verify", "doctor"]
 
 
 @pytest.fixture
@@ -47,7 +48,8 @@ def events(run: Path, event: str, after: int = 0) -> list[str]:
 def test_a_run_leaves_every_artifact_and_its_report(smoke_run: SmokeRun) -> None:
     assert smoke_run.said.code == 0, smoke_run.said.err
     run = smoke_run.folder
-    assert {path.name for path in run.iterdir()} - {".lock"} == {*STAGES, "students", "recipe.yaml", "log.jsonl"}
+    stages = {*STAGES} - {"vectors", "embed"}  # of embedding teachers, which this recipe has none of
+    assert {path.name for path in run.iterdir()} - {".lock"} == {*stages, "students", "recipe.yaml", "log.jsonl"}
     report = read_report_json(run / "report" / "report.json")
     names = {path.name for path in (run / "artifacts").iterdir() if path.is_dir()}
     assert names == {"L3xD32-fp32", "L3xD32-int8-dynamic"}
@@ -96,7 +98,7 @@ def test_a_second_run_makes_nothing_again(copied: SmokeRun) -> None:
     again = decant("run", copied.recipe, "--out", copied.folder)
     assert again.code == 0, again.err
     assert events(copied.folder, "begun", before) == []
-    assert set(events(copied.folder, "reused", before)) >= set(STAGES)
+    assert set(events(copied.folder, "reused", before)) >= {*STAGES} - {"vectors", "embed"}
     assert again.text.splitlines()[:5] == copied.said.text.splitlines()[:5]
 
 
@@ -139,6 +141,41 @@ def test_seeds_and_other_alphas(models: Models, tmp_path: Path) -> None:
     assert len(list((tmp_path / "run" / "students").iterdir())) == 4
 
 
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_nested_student_has_every_cut_as_an_artifact(labelled: bool, models: Models, tmp_path: Path) -> None:
+    path = write_project(tmp_path, nested_recipe(models, labelled=labelled))
+    assert decant("plan", path, "--out", tmp_path / "run").code == 0
+    said = decant("run", path, "--out", tmp_path / "run", "--json")
+    assert said.code == 0, said.err
+    report = said.json()
+    rows = {row["name"]: row for row in report["rows"]}
+    assert {name for name, row in rows.items() if row["kind"] == "artifact"} == {
+        "L3xD32-fp32", "L1xD32-fp32", "L1xD8-fp32",
+    }  # fmt: skip
+    set_name = f"{'nested' if labelled else 'general'}/test"
+    cells = {(cell["layers"], cell["dim"]): cell for cell in report["grid"]["cells"]}
+    assert set(cells) == {(layers, dim) for layers in (1, 2, 3) for dim in (32, 8)}
+    assert report["grid"]["trained_on_labels"] == labelled
+    for layers, dim in ((3, 32), (1, 32), (1, 8)):
+        row = rows[f"L{layers}xD{dim}-fp32"]
+        assert row["metrics"][set_name]["spearman"] == pytest.approx(cells[layers, dim]["value"], abs=2e-3)
+        folder = tmp_path / "run" / row["path"]
+        assert verify_artifact(folder).dim == dim
+        assert OnnxEncoder(folder).encode(["a big dog"]).shape == (1, dim)
+        assert row["trained_on_labels"] == labelled
+    assert report["selected"] == "L3xD32-fp32"
+    assert rows["L1xD8-fp32"]["parameters"] < rows["L3xD32-fp32"]["parameters"]
+    before = len(read_log(tmp_path / "run"))
+    fits = decant("run", path, "--out", tmp_path / "run", "--set", "budget.dim=8", "--json")
+    assert fits.json()["selected"] == "L1xD8-fp32"
+    assert events(tmp_path / "run", "begun", before) == ["artifacts", "report"]
+    misses = decant("run", path, "--out", tmp_path / "run", "--set", "budget.size_mib=0.0001")
+    assert misses.code == 3
+    said_last = "decant: gate failed: budget infeasible: nearest is L1xD8-fp32, which misses size by "
+    assert misses.lines[-1].startswith(said_last)
+    assert decant("pick", tmp_path / "run", "--max-dim", 8, "--json").json()["selected"] == "L1xD8-fp32"
+
+
 def test_verify(smoke_run: SmokeRun) -> None:
     said = decant("verify", smoke_run.artifact, "--json")
     assert said.code == 0, said.err
@@ -177,7 +214,7 @@ def test_report_shows_the_result_again(smoke_run: SmokeRun) -> None:
 
 def test_plan_before_and_after(smoke_run: SmokeRun, tmp_path: Path) -> None:
     before = decant("plan", smoke_run.recipe, "--out", tmp_path / "new", "--json").json()
-    assert [stage["stage"] for stage in before] == list(STAGES)
+    assert [stage["stage"] for stage in before] == [one for one in STAGES if one not in ("vectors", "embed")]
     assert {stage["state"] for stage in before} == {"to do"}
     assert all(stage["seconds"] > 0 for stage in before)
     assert not (tmp_path / "new").exists()

@@ -143,11 +143,31 @@ def tiny_recipe(models: Models, task: Task = "regression", *, load: bool = True)
     }
 
 
+def nested_recipe(models: Models, *, labelled: bool) -> dict[str, Any]:
+    """A recipe of a nested student: embedding teachers, with labelled pairs after them or without."""
+    recipe = tiny_recipe(models)
+    teachers: list[dict[str, Any]] = [{"model": str(models.encoder)}]
+    recipe |= {"name": "nested" if labelled else "general"}
+    recipe["student"] |= {"nesting": {"kind": "grid"}, "dims": [8]}
+    recipe["export"] |= {"precisions": ["fp32"], "cuts": [[3, 32], [1, 32], [1, 8]]}
+    del recipe["teacher"]
+    if labelled:
+        teachers.append({"model": str(models.encoder), "weight": 0.5, "tune": FAST})
+        recipe["student"] |= {"keep": 1.0}
+    else:
+        del recipe["texts"]["train"], recipe["texts"]["dev"]
+    schedule = {"epochs": 1, "batch_size": 16, "precision": "32-true"}
+    recipe["embedding"] = {"teachers": teachers, "sentences": ["sentences.txt"], "augment": {}, **schedule}
+    return recipe
+
+
 def write_project(folder: Path, recipe: dict[str, Any], train: int = 60) -> Path:
     """The recipe's file, with pairs of its task beside it."""
     task = recipe["texts"]["task"]["kind"]
     for seed, (name, count) in enumerate({"train": train, "dev": 24, "test": 24}.items()):
         write_tsv(folder / f"{name}.tsv", pairs(task, count, seed))
+    sentences = [text for row in pairs("regression", 60, 7) for text in row[:2]]
+    (folder / "sentences.txt").write_text("\n".join(sentences) + "\n", encoding="utf-8")
     path = folder / "recipe.yaml"
     path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
     return path

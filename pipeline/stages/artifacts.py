@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from export.bundle import COMPARATOR, GRAPH, write_artifact
+from pipeline.budget import choose, steady_artifacts
 from pipeline.recipe import Recipe, recipe_digest
-from pipeline.report.card import INVARIANT, CardFacts, model_card
+from pipeline.report.card import CardFacts, model_card
 from pipeline.report.rows import Report, Row
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.graphs import Graph
 from pipeline.stages.measure import Measured
 from pipeline.texts.load import Texts
+from students.cut import cut
 from students.student import Student
 from teachers.encoder import SentenceEncoder
 from teachers.reference import HUB_ID
 
-VERSION = 1
+VERSION = 2
 
 
 def artifacts_stage(
@@ -37,9 +40,11 @@ def artifacts_stage(
         for graph in graphs:
             row = report.row(graph.name)
             comparator = graph.folder / COMPARATOR
+            whole = (graph.layers, graph.dim) == (encoder.layers, encoder.dim)
+            smaller = encoder if whole else cut(encoder, graph.layers, graph.dim)
             write_artifact(
-                folder / graph.name, encoder, graph.folder / GRAPH, name=f"{recipe.name}-{graph.name}",
-                precision=graph.precision, card=model_card(report, graph.name, _facts(recipe, base, encoder)),
+                folder / graph.name, smaller, graph.folder / GRAPH, name=f"{recipe.name}-{graph.name}",
+                precision=graph.precision, card=model_card(report, graph.name, _facts(recipe, base, smaller)),
                 recipe_sha256=recipe_digest(recipe), parity=graph.parity,
                 metrics={name: metrics.model_dump(mode="json") for name, metrics in row.metrics.items()},
                 comparator_graph=comparator if comparator.is_file() else None,
@@ -57,8 +62,12 @@ def decant_version() -> str:
 
 
 def _report(recipe: Recipe, texts: Texts, measured: Measured) -> Report:
-    chosen = _fastest_steady([row for row in measured.rows if row.kind == "artifact"])
     notes = list(measured.notes)
+    chosen, because = _fastest_steady(measured.rows)
+    if recipe.budget is not None:
+        choice = choose(measured.rows, recipe.budget)
+        chosen, because = choice.selected, choice.because
+        notes += [choice.note] if choice.note else []
     dropped = texts.dropped_counts()
     if dropped:
         said = ", ".join(f"{count} {kind}" for kind, count in dropped.items())
@@ -68,16 +77,28 @@ def _report(recipe: Recipe, texts: Texts, measured: Measured) -> Report:
         environment=measured.environment,
         rows=measured.rows,
         selected=chosen.name if chosen else None,
-        selected_because="the fastest artifact whose vectors do not depend on the batch" if chosen else None,
+        selected_because=because,
         notes=tuple(notes),
         training_curves="../student/training/csv/metrics.csv",
         regressions=measured.regressions,
+        grid=measured.grid,
     )
 
 
-def _fastest_steady(rows: list[Row]) -> Row | None:
-    steady = [row for row in rows if row.parity is not None and row.parity.batch_invariance >= INVARIANT]
-    return max(steady, key=lambda row: row.texts_per_second or 0.0, default=None)
+def _teacher_model(recipe: Recipe) -> str:
+    if recipe.teacher is not None:
+        return recipe.teacher.model
+    return recipe.embedding.teachers[0].model if recipe.embedding is not None else ""
+
+
+def _fastest_steady(rows: Sequence[Row]) -> tuple[Row | None, str | None]:
+    """Of the deepest artifacts, since a cut costs accuracy that only a budget can weigh."""
+    steady = steady_artifacts(rows)
+    whole = [row for row in steady if row.layers == max(one.layers or 0 for one in steady)]
+    chosen = max(whole, key=lambda row: row.texts_per_second or 0.0, default=None)
+    said = "the fastest artifact whose vectors do not depend on the batch"
+    nested = len({row.layers for row in steady}) > 1
+    return chosen, (f"{said}, of the whole depth; a budget can pick a cut" if nested else said) if chosen else None
 
 
 def _facts(recipe: Recipe, base: Path, encoder: SentenceEncoder) -> CardFacts:
@@ -90,7 +111,7 @@ def _facts(recipe: Recipe, base: Path, encoder: SentenceEncoder) -> CardFacts:
         pad_token=str(encoder.tokenizer.pad_token),
         pad_id=int(encoder.tokenizer.pad_token_id),
         base_model=named(recipe.student.model),
-        teacher=named(recipe.teacher.model),
+        teacher=named(_teacher_model(recipe)),
         decant_version=decant_version(),
         sentence_transformers=encoder.pooling != "concat_top_mean",
         comparator=recipe.student.form == "comparator",

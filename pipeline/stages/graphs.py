@@ -21,10 +21,12 @@ from pipeline.recipe import Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.texts.load import Texts
 from students.comparator import Comparator
+from students.cut import cut
 from students.student import Student
+from teachers.errors import InputError
 from teachers.progress import Watch
 
-VERSION = 1
+VERSION = 2
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json")
 
 
@@ -57,17 +59,37 @@ def graphs_stage(
             [text for pair in texts.test.pairs for text in pair],
             model.encoder.tokenize, model.encoder.max_length, settings.parity.texts,
         )  # fmt: skip
-        with watch("export and parity", len(probes) * (1 + len(settings.precisions))) as advance:
-            reference = model.encoder.encode(probes, progress=advance)
-            facts = [
-                _one(recipe, model, student.folder, folder, precision, probes, reference, advance)
-                for precision in settings.precisions
-            ]
+        cuts = chosen_cuts(recipe, model)
+        facts = []
+        with watch("export and parity", len(cuts) * len(probes) * (1 + len(settings.precisions))) as advance:
+            for layers, dim in cuts:
+                whole = (layers, dim) == (model.encoder.layers, model.encoder.dim)
+                smaller = model if whole else Student(cut(model.encoder, layers, dim))
+                reference = smaller.encoder.encode(probes, progress=advance)
+                facts += [
+                    _one(recipe, smaller, student.folder, folder, precision, probes, reference, advance)
+                    for precision in settings.precisions
+                ]
         (folder / "graphs.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
     stage = run_dir.make("graphs", mark, write)
     facts = json.loads((stage.folder / "graphs.json").read_text(encoding="utf-8"))
     return stage, [Graph(folder=stage.folder / one["name"], fingerprint=mark, **one) for one in facts]
+
+
+def chosen_cuts(recipe: Recipe, student: Student) -> list[tuple[int, int]]:
+    """The (layers, dim) that are exported, deepest first: as the recipe says, or each depth of a nested student.
+
+    Raises:
+        InputError: the recipe asks for a cut that the student does not have.
+    """
+    layers, dim = student.encoder.layers, student.encoder.dim
+    wrong = [one for one in recipe.export.cuts if one[0] > layers or one[1] > dim]
+    if wrong:
+        raise InputError(f"export.cuts: {list(wrong[0])} is beyond the student's {layers} layers and {dim} dimensions")
+    if recipe.export.cuts:
+        return sorted(set(recipe.export.cuts), reverse=True)
+    return [(depth, dim) for depth in range(layers, 0, -1)] if recipe.student.nesting is not None else [(layers, dim)]
 
 
 def _one(
@@ -80,7 +102,7 @@ def _one(
     (target / "onnx").mkdir(parents=True, exist_ok=True)
     for file in TOKENIZER_FILES:
         (target / file).write_bytes((source / file).read_bytes())
-    whole = folder / "fp32.onnx"
+    whole = folder / f"L{encoder.layers}xD{encoder.dim}.onnx"
     if not whole.is_file():
         export_encoder(encoder, whole)
     if precision == "fp32":

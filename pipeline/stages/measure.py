@@ -17,6 +17,7 @@ from export.bundle import COMPARATOR
 from export.session import OnnxComparator, OnnxEncoder
 from pipeline.measure.baselines import SentenceTransformerBaseline, bag_of_words
 from pipeline.measure.evaluate import evaluate
+from pipeline.measure.grid import Grid, measure_grid
 from pipeline.measure.one_against_many import BiEncoder, dot_product, one_against_many
 from pipeline.measure.regressions import Regression, worst_regressions
 from pipeline.measure.set_metrics import SetMetrics
@@ -28,16 +29,20 @@ from pipeline.report.rows import Kind, Parity, Row, Seeds
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.graphs import Graph
 from pipeline.stages.student import Trained
+from pipeline.stages.targets import Scored
 from pipeline.stages.teacher import allowed_outputs
+from pipeline.stages.vectors import Lesson
 from pipeline.texts.load import Split, Texts
+from students.nested import all_dims, grid_predictions
 from students.student import Student, cosines, pair_vectors
 from teachers.cross_encoder import CrossEncoder, Pair
 from teachers.encoder import SentenceEncoder
 from teachers.progress import Watch
 from teachers.reference import resolve_model
 
-VERSION = 1
+VERSION = 2
 TEACHER, STUDENT, START, WORDS = "teacher", "student", "start model", "bag of words"
+TEACHER_OF_VECTORS = "embedding teacher"
 PEERS_START = "start model in sentence-transformers"
 ENCODE_ONCE = """
 import sys
@@ -72,26 +77,34 @@ class Measured:
     environment: Environment
     regressions: tuple[Regression, ...]
     notes: tuple[str, ...]
+    grid: Grid | None
 
 
 def measure_stage(
-    recipe: Recipe, base: Path, texts: Texts, teacher: Stage, student: Stage, trained: list[Trained],
-    graphs: list[Graph], run_dir: RunDir, watch: Watch,
+    recipe: Recipe, base: Path, texts: Texts, scored: Scored | None, lesson: Lesson | None, student: Stage,
+    trained: list[Trained], graphs: list[Graph], run_dir: RunDir, watch: Watch,
 ) -> tuple[Stage, Measured]:  # fmt: skip
     """Every row's metrics with intervals, speed, size and memory; timings are interleaved."""
     inputs = {
         "settings": recipe.measure.model_dump(mode="json"),
         "test": [texts.test.pairs, texts.test.labels.tolist()],
-        "models": [teacher.fingerprint, *[one.stage.fingerprint for one in trained], *[g.fingerprint for g in graphs]],
-    }
+        "models": [
+            *[one.fingerprint for one in (scored.teacher if scored else None, lesson.stage if lesson else None) if one],
+            student.fingerprint, *[one.stage.fingerprint for one in trained], *[g.fingerprint for g in graphs],
+        ],
+    }  # fmt: skip
 
     def write(folder: Path) -> None:
         threads = recipe.measure.speed.threads or usable_cores()
         torch.set_num_threads(threads)
         environment = read_environment(threads)
-        candidates, notes = _candidates(recipe, base, texts, teacher, student, graphs, threads)
-        rows, regressions = _measure(recipe, texts, candidates, trained, watch)
+        found = [_teacher(recipe, scored.teacher)] if scored else []
+        found += [_embedding_teacher(recipe, lesson, TEACHER_OF_VECTORS if scored else TEACHER)] if lesson else []
+        candidates, notes = _candidates(recipe, base, texts, student, graphs, threads)
+        rows, regressions = _measure(recipe, texts, found + candidates, trained, watch)
+        grid = _grid(recipe, base, texts, student, watch) if recipe.student.nesting is not None else None
         content = {
+            "grid": grid and grid.model_dump(mode="json"),
             "rows": [row.model_dump(mode="json", by_alias=True) for row in rows],
             "environment": environment.model_dump(mode="json"),
             "regressions": [one.model_dump(mode="json") for one in regressions],
@@ -108,6 +121,7 @@ def measure_stage(
         Environment.model_validate(stated["environment"]),
         tuple(TypeAdapter(list[Regression]).validate_python(stated["regressions"])),
         tuple(stated["notes"]),
+        Grid.model_validate(stated["grid"]) if stated["grid"] else None,
     )
 
 
@@ -131,7 +145,7 @@ def _measure(
     )  # fmt: skip
     seeds = _seeds(recipe, {_run_name(one): metrics[_run_name(one)].value for one in runs}, runs)
     speed = _speed(recipe, texts, candidates, watch)
-    set_name = f"{recipe.name}/{recipe.measure.name}"
+    set_name = _set_name(recipe)
     rows = [
         Row.model_validate(
             {"name": one.name, "kind": one.kind, **one.facts, **speed.get(one.name, {})}
@@ -147,19 +161,55 @@ def _measure(
     return rows, worst
 
 
-def _candidates(
-    recipe: Recipe, base: Path, texts: Texts, teacher: Stage, student: Stage, graphs: list[Graph], threads: int
-) -> tuple[list[Candidate], list[str]]:
+def _grid(recipe: Recipe, base: Path, texts: Texts, student: Stage, watch: Watch) -> Grid:
+    """Every (layers, dim) of the student, and of the model that it started from, each from one pass over the test."""
+    model = Student.load(student.folder).encoder
+    start = SentenceEncoder.load(resolve_model(recipe.student.model, base), recipe.student.max_length)
+    dims = all_dims(model, recipe.student.dims)
+    binary = recipe.texts.task.kind == "binary"
+    with watch("grid", (1 + binary) * 2) as advance:
+
+        def every(encoder: SentenceEncoder, split: Split) -> dict[tuple[int, int], NDArray[np.float32]]:
+            found = grid_predictions(encoder, split.pairs, dims)
+            advance(1)
+            return found
+
+        return measure_grid(
+            every(model, texts.test), _labels(recipe, texts.test), recipe.texts.task.kind,
+            set_name=_set_name(recipe), start_predictions=every(start, texts.test),
+            dev_labels=texts.dev.labels.astype(np.int64) if binary else None,
+            dev_predictions=every(model, texts.dev) if binary else None,
+            start_dev_predictions=every(start, texts.dev) if binary else None,
+            trained_on_labels=recipe.saw_labels, metric=recipe.measure.metric,
+            resamples=recipe.measure.resamples, seed=recipe.seed,
+        )  # fmt: skip
+
+
+def _teacher(recipe: Recipe, teacher: Stage) -> Candidate:
     cross = CrossEncoder.load(teacher.folder, allowed_outputs(recipe))
     weights = size_mib(teacher.folder / "model.safetensors")
-    found = [
-        Candidate(
-            TEACHER, "teacher", predict=_scores(cross), score=_scores(cross),
-            facts={"layers": int(cross.model.config.num_hidden_layers), "precision": "fp32", "runtime": "torch",
-                   "path": "teacher", "parameters": parameter_count(cross), "size_mib": weights,
-                   "trained_on_labels": True},
-        )
-    ]  # fmt: skip
+    return Candidate(
+        TEACHER, "teacher", predict=_scores(cross), score=_scores(cross),
+        facts={"layers": int(cross.model.config.num_hidden_layers), "precision": "fp32", "runtime": "torch",
+               "path": "teacher", "parameters": parameter_count(cross), "size_mib": weights,
+               "trained_on_labels": True},
+    )  # fmt: skip
+
+
+def _embedding_teacher(recipe: Recipe, lesson: Lesson, name: str) -> Candidate:
+    settings = recipe.embedding
+    tuned = settings is not None and any(teacher.tune for teacher in settings.teachers)
+    facts: dict[str, object] = {"precision": "fp32", "runtime": "torch", "trained_on_labels": tuned}
+    if len(lesson.teachers) == 1:
+        facts |= _encoder_facts(SentenceEncoder.load(lesson.teachers[0][0]))
+    encode = lesson.encode
+    return Candidate(name, "teacher", predict=_by_cosine(encode), encode=encode, facts=facts)
+
+
+def _candidates(
+    recipe: Recipe, base: Path, texts: Texts, student: Stage, graphs: list[Graph], threads: int
+) -> tuple[list[Candidate], list[str]]:
+    found: list[Candidate] = []
     has_cosine = recipe.texts.task.kind != "multiclass"
     source = resolve_model(recipe.student.model, base)
     found += _start_models(recipe, source, texts, has_cosine)
@@ -191,7 +241,7 @@ def _students(recipe: Recipe, stage: Stage) -> list[Candidate]:
     student = Student.load(stage.folder)
     facts = _encoder_facts(student.encoder) | {
         "runtime": "torch", "path": "student", "form": recipe.student.form, "parameters": parameter_count(student),
-        "size_mib": size_mib(stage.folder / "model.safetensors"), "trained_on_labels": recipe.student.alpha < 1,
+        "size_mib": size_mib(stage.folder / "model.safetensors"), "trained_on_labels": recipe.saw_labels,
     }  # fmt: skip
     match: Match = dot_product
     if student.comparator is not None:
@@ -221,7 +271,7 @@ def _exported(recipe: Recipe, graphs: list[Graph], threads: int) -> list[Candida
             "path": f"artifacts/{graph.name}", "parameters": graph.parameters,
             "size_mib": size_mib(graph.folder / "onnx"),
             "parity": Parity(**graph.parity), "form": recipe.student.form, "peak_memory_mib": peak,
-            "trained_on_labels": recipe.student.alpha < 1,
+            "trained_on_labels": recipe.saw_labels,
         }  # fmt: skip
         found.append(
             Candidate(graph.name, "artifact", predict=predict, encode=encoder.encode, match=match, facts=facts)
@@ -287,6 +337,10 @@ def _speed(recipe: Recipe, texts: Texts, candidates: list[Candidate], watch: Wat
     return {
         name: speed.model_dump(exclude_none=True) | {"one_against_many": costs[name]} for name, speed in speeds.items()
     }
+
+
+def _set_name(recipe: Recipe) -> str:
+    return f"{recipe.name}/{recipe.measure.name}"
 
 
 def _run_name(one: Trained) -> str:

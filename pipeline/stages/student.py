@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +14,20 @@ from numpy.typing import NDArray
 from pipeline.recipe import Recipe
 from pipeline.run_dir import MARK, RunDir, Stage, fingerprint
 from pipeline.stages.metric import dev_metric
-from pipeline.stages.targets import student_targets, training_pairs
+from pipeline.stages.targets import Scored, student_targets, training_pairs
+from pipeline.stages.vectors import Lesson, pair_texts
 from pipeline.texts.load import Texts
-from students.distill import distill, new_student
+from students.distill import Metric, distill, new_student
+from students.nested import all_dims, grid_predictions
+from students.student import Student, cosines
 from teachers.fit import DEV_METRIC, training_precision
 from teachers.progress import Watch
 from teachers.reference import model_digest, resolve_model
+from teachers.vectors import Vectors
 
-VERSION = 1
+VERSION = 2
 TRAINING = "training"
+Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -35,19 +41,30 @@ class Trained:
 
 
 def students_stage(
-    recipe: Recipe, base: Path, texts: Texts, targets: Stage, logits: NDArray[np.float32], teacher: Stage,
+    recipe: Recipe, base: Path, texts: Texts, scored: Scored | None, lesson: Lesson | None, embedded: Stage | None,
     run_dir: RunDir, watch: Watch,
 ) -> tuple[Stage, list[Trained]]:  # fmt: skip
-    """The chosen student's folder, and all that were trained (the recipe's alpha first, then those to compare)."""
+    """The chosen student's folder, and all that were trained (the recipe's alpha first, then those to compare).
+
+    Without training pairs the student is the embedded one.
+
+    Args:
+        scored: a cross-encoder's logits; without, the embedding teachers' cosines stand in their place.
+        embedded: the student that training starts from, where vectors were learned first.
+    """
     settings = recipe.student
-    source = resolve_model(settings.model, base)
+    if embedded is not None and not len(texts.train):
+        return _copy("student", embedded, run_dir), []
+    source = embedded.folder if embedded is not None else resolve_model(settings.model, base)
+    vectors = lesson.vectors(pair_texts(texts)) if lesson is not None else None
+    from_teachers = [one.stage.fingerprint for one in (scored, lesson) if one is not None]
     common: dict[str, object] = {
         "settings": settings.model_dump(mode="json", exclude={"seeds", "compare_alphas", "alpha"}),
-        "model": model_digest(source), "targets": targets.fingerprint, "metric": recipe.measure.metric,
+        "model": model_digest(source), "targets": from_teachers, "metric": recipe.measure.metric,
         "labels": texts.train.labels.tolist(), "dev": [texts.dev.pairs, texts.dev.labels.tolist()],
         "precision": training_precision(settings),
     }  # fmt: skip
-    wanted = student_targets(recipe, logits, texts, teacher.folder)
+    wanted = _wanted(recipe, texts, scored, vectors)
     labels = np.concatenate([texts.train.labels, texts.unlabelled.labels])
     pairs = training_pairs(texts)
     metric = dev_metric(recipe.texts.task.kind, texts.dev.labels, recipe.measure.metric)
@@ -57,12 +74,13 @@ def students_stage(
 
             def write(folder: Path, alpha: float = alpha, seed: int = seed) -> None:
                 student = new_student(source, recipe.texts.task.outputs, settings, seed)
+                judge = _judge(recipe, texts, student, metric)
                 distill(
                     student, pairs, wanted, labels, recipe.texts.task.kind, texts.dev.pairs, metric,
-                    folder / TRAINING, settings, alpha=alpha, seed=seed, watch=watch,
+                    folder / TRAINING, settings, alpha=alpha, seed=seed, dev=judge, vectors=vectors, watch=watch,
                 ).save(folder)  # fmt: skip
                 (folder / TRAINING / "best.safetensors").unlink(missing_ok=True)
-                facts = {"alpha": alpha, "seed": seed, DEV_METRIC: metric(student.predict(texts.dev.pairs))}
+                facts = {"alpha": alpha, "seed": seed, DEV_METRIC: judge()}
                 (folder / "trained.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
 
             mark = fingerprint("student", VERSION, common | {"alpha": alpha, "seed": seed})
@@ -71,7 +89,31 @@ def students_stage(
             trained.append(Trained(alpha, seed, stage, facts[DEV_METRIC]))
     best = max((one for one in trained if one.alpha == settings.alpha), key=lambda one: one.dev)
 
-    def choose(folder: Path) -> None:
-        shutil.copytree(best.stage.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MARK))
+    return _copy("student", best.stage, run_dir), trained
 
-    return run_dir.make("student", fingerprint("student", VERSION, {"best": best.stage.fingerprint}), choose), trained
+
+def _wanted(recipe: Recipe, texts: Texts, scored: Scored | None, vectors: Vectors | None) -> Array:
+    """What the student regresses, float32 [pairs, outputs]."""
+    if scored is not None:
+        return student_targets(recipe, scored.logits, texts, scored.teacher.folder)
+    assert vectors is not None
+    row = {text: index for index, text in enumerate(pair_texts(texts))}
+    sides = np.array([[row[first], row[second]] for first, second in training_pairs(texts)], np.int64)
+    return cosines(vectors.take(sides[:, 0]), vectors.take(sides[:, 1]))[:, None]
+
+
+def _judge(recipe: Recipe, texts: Texts, student: Student, metric: Metric) -> Callable[[], float]:
+    """The metric on dev; of a nested student, its mean over every depth and vector length."""
+    if recipe.student.nesting is None:
+        return lambda: metric(student.predict(texts.dev.pairs))
+    dims = all_dims(student.encoder, recipe.student.dims)
+    return lambda: float(
+        np.mean([metric(scores) for scores in grid_predictions(student.encoder, texts.dev.pairs, dims).values()])
+    )
+
+
+def _copy(name: str, source: Stage, run_dir: RunDir) -> Stage:
+    def choose(folder: Path) -> None:
+        shutil.copytree(source.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MARK))
+
+    return run_dir.make(name, fingerprint(name, VERSION, {"best": source.fingerprint}), choose)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from pipeline.texts.load import Texts
 from teachers.cross_encoder import CrossEncoder, Pair, stated_activation
 from teachers.progress import Watch
 from teachers.reference import model_digest
-from teachers.targets import Score, pair_key, teacher_targets
+from teachers.targets import Score, link_shards, pair_key, teacher_targets
 
 VERSION = 1
 SHARDS = "shards"
@@ -28,8 +29,17 @@ EXPORT_PAIRS = 1000  # below this, exporting takes longer than it saves
 Array = NDArray[np.float32]
 
 
-def targets_stage(recipe: Recipe, texts: Texts, teacher: Stage, run_dir: RunDir, watch: Watch) -> tuple[Stage, Array]:
-    """The targets' folder and the teacher's raw logits, float32 [train + unlabelled pairs, outputs].
+@dataclass(frozen=True)
+class Scored:
+    """A cross-encoder, and its raw logits, float32 [train + unlabelled pairs, outputs]."""
+
+    teacher: Stage
+    stage: Stage
+    logits: Array
+
+
+def targets_stage(recipe: Recipe, texts: Texts, teacher: Stage, run_dir: RunDir, watch: Watch) -> Scored:
+    """The teacher's raw logits for every training pair.
 
     Scores are found by content, so a longer training set costs only its new pairs.
     """
@@ -41,11 +51,11 @@ def targets_stage(recipe: Recipe, texts: Texts, teacher: Stage, run_dir: RunDir,
 
     def write(folder: Path) -> None:
         shards = folder / SHARDS / finished.name
-        _take_over(finished, shards)
+        link_shards(finished, shards)
         teacher_targets(pairs, fast_score(model, len(pairs), folder), shards, model.outputs, watch=watch)
 
     stage = run_dir.make("targets", mark, write)
-    return stage, teacher_targets(pairs, _unexpected, finished, model.outputs)
+    return Scored(teacher, stage, teacher_targets(pairs, _unexpected, finished, model.outputs))
 
 
 def training_pairs(texts: Texts) -> list[Pair]:
@@ -88,14 +98,6 @@ def fast_score(model: CrossEncoder, pairs: int, folder: Path) -> Score:
     exported = OnnxCrossEncoder(model, graph)
     graph.unlink()
     return lambda part, progress: exported.score(part, progress)
-
-
-def _take_over(finished: Path, shards: Path) -> None:
-    """Link shards that an earlier run made with the same teacher."""
-    shards.mkdir(parents=True, exist_ok=True)
-    for path in sorted(finished.glob("shard-*.arrow")):
-        if not (shards / path.name).exists():
-            (shards / path.name).hardlink_to(path)
 
 
 def _unexpected(pairs: Sequence[Pair], progress: Callable[[int], None]) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.recipe import FineTuneTeacher, Recipe
+from pipeline.recipe import FineTuneTeacher, LoadTeacher, Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.metric import dev_metric
 from pipeline.texts.load import Texts
@@ -14,15 +14,17 @@ from teachers.fit import training_precision
 from teachers.progress import Watch
 from teachers.reference import model_digest, resolve_model
 
-VERSION = 1
+VERSION = 2
 
 
-def teacher_stage(recipe: Recipe, base: Path, texts: Texts, texts_stage: Stage, run_dir: RunDir, watch: Watch) -> Stage:
+def teacher_stage(
+    recipe: Recipe, settings: LoadTeacher | FineTuneTeacher, base: Path, texts: Texts, texts_stage: Stage,
+    run_dir: RunDir, watch: Watch,
+) -> Stage:  # fmt: skip
     """The teacher's folder: a cross-encoder that `CrossEncoder.load` reads.
 
     A loaded teacher does not depend on the texts; a fine-tuned one is made anew when they change.
     """
-    settings = recipe.teacher
     source = resolve_model(settings.model, base)
     inputs: dict[str, object] = {"settings": settings.model_dump(mode="json"), "model": model_digest(source)}
     task = recipe.texts.task

@@ -15,10 +15,11 @@ VERSION = 1
 def texts_fingerprint(recipe: Recipe, base: Path) -> str:
     """What the splits are made from: the settings and the content of every source."""
     texts = recipe.texts
-    sources = [texts.train, texts.test, *([texts.dev] if texts.dev else []), *texts.unlabelled]
+    sources = {"train": texts.train, "test": texts.test, "dev": texts.dev}
+    digests = {name: source_digest(source, base) for name, source in sources.items() if source is not None}
+    inputs = {"sources": digests, "unlabelled": [source_digest(source, base) for source in texts.unlabelled]}
     settings = texts.model_dump(mode="json", exclude={"train", "dev", "test", "unlabelled"})
-    digests = [source_digest(source, base) for source in sources]
-    return fingerprint("texts", VERSION, {"settings": settings, "sources": digests, "dev": texts.dev is not None})
+    return fingerprint("texts", VERSION, {"settings": settings, **inputs})
 
 
 def texts_stage(recipe: Recipe, base: Path, run_dir: RunDir) -> tuple[Stage, Texts]:

@@ -60,9 +60,56 @@ def test_a_missing_key_has_the_line_it_belongs_under(tmp_path: Path) -> None:
     assert errors_of(tmp_path, GOOD.replace("  model: org/student\n", "  epochs: 1\n")) == [
         ":10: student.model: is missing"
     ]
-    assert errors_of(tmp_path, "name: x\n") == [
-        f": {key}: is missing" for key in ("texts", "teacher", "student")
-    ]  # fmt: skip
+    assert errors_of(tmp_path, "name: x\n") == [": texts: is missing", ": student: is missing"]
+
+
+TEACHER = """\
+teacher:
+  kind: fine_tune
+  model: org/teacher
+  learning_rate: 1e-4
+"""
+TRAIN = "  train: train.tsv\n"
+VECTORS = "embedding: {teachers: [{model: org/vectors}], sentences: [{path: texts.txt}]}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (GOOD.replace(TEACHER, ""), "no teacher: give teacher"),
+        (GOOD.replace(TEACHER, VECTORS).replace(TRAIN, "") + "  alpha: 0\n", ""),
+        (GOOD.replace(TRAIN, "") + VECTORS, "texts.train is missing: a cross-encoder scores pairs"),
+        (
+            GOOD.replace(TEACHER, VECTORS.replace("vectors}", "vectors, tune: {}}")).replace(
+                "  train: train.tsv\n", ""
+            ),
+            "texts.train is missing: embedding.teachers.tune needs labelled pairs",
+        ),
+        (
+            GOOD.replace(TEACHER, VECTORS.split(", sentences")[0] + "}\n").replace(TRAIN, ""),
+            "texts.train is missing, and embedding.sentences are too",
+        ),
+        (GOOD + "  keep: 1\n", "student.keep: there are no embedding.teachers"),
+        (GOOD + "  form: comparator\n  nesting: {kind: grid}\n", "student.nesting: a comparator reads whole vectors"),
+        (GOOD + "  form: comparator\n" + VECTORS, "embedding: its vectors are learned for serving by cosine"),
+        (GOOD + "budget: {metric: f1}\n", "budget.metric: f1 is not what this run is judged by, which is spearman"),
+    ],
+)
+def test_teachers_labels_and_student_must_fit(text: str, said: str, tmp_path: Path) -> None:
+    if not said:
+        recipe = load_recipe(write(tmp_path, text))
+        assert recipe.texts.train is None
+        assert not recipe.saw_labels
+        return
+    (error,) = errors_of(tmp_path, text)
+    assert error.startswith(f": recipe: {said}")
+
+
+def test_a_wrong_nesting_has_the_line_of_its_key(tmp_path: Path) -> None:
+    (error,) = errors_of(tmp_path, GOOD + "  nesting: {kind: grid, depth_sampling: 2}\n")
+    assert error == ":12: student.nesting.depth_sampling: Input should be less than 1 (given: 2)"
+    (error,) = errors_of(tmp_path, GOOD + "  nesting: {kind: spiral}\n")
+    assert error.startswith(":12: student.nesting: Input tag 'spiral' found using 'kind' does not match")
 
 
 @pytest.mark.parametrize("name", ["../up", "", ".hidden", "a/b", "x" * 65])

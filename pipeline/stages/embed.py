@@ -1,0 +1,54 @@
+"""Stage `embed`: a student whose every exit follows the embedding teachers' vectors, before it sees any pair."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.recipe import EmbeddingSettings, Recipe
+from pipeline.run_dir import RunDir, Stage, fingerprint
+from pipeline.stages.vectors import Lesson
+from students.embed import embed
+from students.nested import all_dims, teacher_agreement
+from students.student import Student
+from teachers.encoder import SentenceEncoder
+from teachers.fit import training_precision
+from teachers.progress import Watch
+from teachers.reference import model_digest, resolve_model
+
+VERSION = 1
+
+
+def embed_stage(
+    recipe: Recipe, settings: EmbeddingSettings, base: Path, lesson: Lesson, run_dir: RunDir, watch: Watch
+) -> Stage:
+    """The folder of a student that has learned the vectors."""
+    student = recipe.student
+    source = resolve_model(student.model, base)
+    how = settings.model_dump(mode="json", exclude={"teachers", "sentences", "augment", "held_back"})
+    inputs: dict[str, object] = {
+        "settings": how, "model": model_digest(source), "vectors": lesson.stage.fingerprint,
+        "weights": [weight for _, weight in lesson.teachers], "seed": recipe.seed,
+        "student": student.model_dump(mode="json", include={"nesting", "dims", "pooling", "max_length"}),
+        "precision": training_precision(settings),
+    }  # fmt: skip
+
+    def write(folder: Path) -> None:
+        encoder = SentenceEncoder.load(
+            source, student.max_length, student.pooling, dropout=settings.dropout, for_training=True
+        )
+        teacher = lesson.vectors(lesson.held_back).take(np.arange(len(lesson.held_back)))
+        dims = all_dims(encoder, student.dims)
+
+        def dev() -> float:
+            return float(np.mean(list(teacher_agreement(encoder, lesson.held_back, teacher, dims).values())))
+
+        embed(
+            encoder, lesson.texts, lesson.vectors(lesson.texts), dev, folder / "training", settings,
+            student.the_nesting, student.dims, seed=recipe.seed, watch=watch,
+        )  # fmt: skip
+        Student(encoder).save(folder)
+        (folder / "training" / "best.safetensors").unlink(missing_ok=True)
+
+    return run_dir.make("embed", fingerprint("embed", VERSION, inputs), write)

@@ -1,0 +1,115 @@
+"""Distillation of an embedding teacher's vectors into every exit of a student, from texts without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from students.exits import check_pooling
+from students.losses.nested import Nesting
+from students.losses.vectors import cosine_distance, similarity_kl, similarity_mse
+from students.nested import StepExits
+from teachers.batches import padded
+from teachers.encoder import SentenceEncoder
+from teachers.errors import InputError
+from teachers.fit import Batch, BatchStream, FitSettings, adamw, fit
+from teachers.progress import Watch, unwatched
+from teachers.vectors import Vectors
+
+
+class EmbedSettings(FitSettings, frozen=True, extra="forbid"):
+    """How a student learns a teacher's vectors; the losses are summed at every exit of a step."""
+
+    epochs: int = Field(2, ge=0, le=1000, description="passes over the texts; 0 skips this training")
+    learning_rate: float = Field(2.0e-4, gt=0, lt=1, description="peak of AdamW's learning rate")
+    batch_size: int = Field(64, ge=4, le=4096, description="texts a batch; their similarities are what is learned")
+    similarity_kl: float = Field(0.5, ge=0, description="weight of the KL of the in-batch similarity matrix")
+    temperature: float = Field(0.05, gt=0, description="of that KL's softmax")
+    similarity_mse: float = Field(20.0, ge=0, description="weight of the squared error of the similarity matrix")
+    cosine: float = Field(2.0, ge=0, description="weight of 1 - cosine to the teacher's vector, at full width")
+
+
+def embed(
+    encoder: SentenceEncoder,
+    texts: Sequence[str],
+    teacher: Vectors,
+    dev: Callable[[], float],
+    folder: Path,
+    settings: EmbedSettings,
+    nesting: Nesting,
+    dims: tuple[int, ...],
+    *,
+    seed: int,
+    watch: Watch = unwatched,
+) -> SentenceEncoder:
+    """Train every exit of `encoder` in place on the teacher's vectors; return it with the weights best on dev.
+
+    Where the widths differ, the cosine term goes through a linear map an exit, which is dropped after training.
+
+    Args:
+        teacher: vectors of the texts, in their order, of any width.
+        dev: how well the encoder does, higher is better; asked at the end of each epoch.
+        dims: vector lengths that are trained beside the full one.
+        folder: checkpoints and logs; a folder left by a killed run is continued.
+
+    Raises:
+        InputError: fewer texts than a batch, a dim above the width, or a pooling that has no exits.
+    """
+    check_pooling(encoder)
+    if len(texts) < settings.batch_size:
+        raise InputError(f"{len(texts)} texts are fewer than a batch of {settings.batch_size}; give more texts")
+    ids = encoder.tokenize(texts)
+    pad_id = int(encoder.tokenizer.pad_token_id)
+
+    def collate(rows: NDArray[np.int64]) -> Batch:
+        input_ids, mask = padded([ids[row] for row in rows], pad_id)
+        return {"input_ids": input_ids, "attention_mask": mask, "teacher": torch.from_numpy(teacher.take(rows))}
+
+    stream = BatchStream([len(row) for row in ids], collate, settings.batch_size, seed)
+    module = _Embedding(encoder, teacher.dim, settings, nesting, dims, seed, len(stream))
+    fit(module, stream, dev, folder, settings, seed=seed, label="student on vectors", watch=watch)
+    return encoder.eval()
+
+
+class _Embedding(LightningModule):
+    def __init__(
+        self, encoder: SentenceEncoder, teacher_dim: int, settings: EmbedSettings, nesting: Nesting,
+        dims: tuple[int, ...], seed: int, batches: int,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.encoder, self.settings, self.batches = encoder, settings, batches
+        self.exits = StepExits(encoder, nesting, dims, seed)
+        torch.manual_seed(seed)
+        same = teacher_dim == encoder.hidden_size
+        self.head = nn.ModuleList(
+            nn.Identity() if same else nn.Linear(encoder.hidden_size, teacher_dim) for _ in range(encoder.layers)
+        )
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        step = self.exits.plan(self.trainer.current_epoch * self.batches + index)
+        exits = self.exits.forward(step, batch["input_ids"], batch["attention_mask"])
+        teacher = batch["teacher"]
+
+        def base(vectors: Tensor, layer: int, dim: int) -> Tensor:
+            settings = self.settings
+            loss = settings.similarity_kl * similarity_kl(vectors, teacher, settings.temperature)
+            loss = loss + settings.similarity_mse * similarity_mse(vectors, teacher)
+            if dim == self.encoder.hidden_size:
+                loss = loss + settings.cosine * cosine_distance(self.head[layer - 1](vectors), teacher)
+            return loss
+
+        with torch.autocast(teacher.device.type, enabled=False):
+            loss = self.exits.loss(exits, step, base)
+        self.log("loss", loss)
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        return adamw(self, self.settings, self.batches)

@@ -1,0 +1,46 @@
+"""Fine-tuning of an embedding teacher on labelled pairs, so that its vectors know the task before they are learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from students.distill import Array, DistillSettings, Metric, distill
+from students.losses.score import ScoreLoss
+from students.student import Student
+from teachers.cross_encoder import Pair
+from teachers.encoder import SentenceEncoder
+from teachers.fine_tune import TaskKind
+from teachers.fit import FitSettings
+from teachers.progress import Watch, unwatched
+
+
+class TuneSettings(FitSettings, frozen=True, extra="forbid"):
+    """How an embedding teacher is fine-tuned on the labels."""
+
+    loss: ScoreLoss = Field("cosent", description="loss of the cosines against the labels")
+    max_length: int = Field(128, ge=4, le=8192, description="tokens a text, specials included")
+
+
+def tune(
+    reference: str | Path,
+    pairs: list[Pair],
+    labels: Array,
+    kind: TaskKind,
+    dev_pairs: list[Pair],
+    dev_metric: Metric,
+    folder: Path,
+    settings: TuneSettings,
+    *,
+    seed: int,
+    watch: Watch = unwatched,
+) -> SentenceEncoder:
+    """An embedding model whose cosines follow the labels; arguments as `students.distill.distill` has them."""
+    shared = settings.model_dump(include=set(TuneSettings.model_fields))
+    student = Student(SentenceEncoder.load(reference, settings.max_length, dropout=settings.dropout, for_training=True))
+    distill(
+        student, pairs, labels[:, None], labels, kind, dev_pairs, dev_metric, folder,
+        DistillSettings(**shared), alpha=0.0, seed=seed, label="embedding teacher", watch=watch,
+    )  # fmt: skip
+    return student.encoder

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from students.embed import EmbedSettings, embed
+from students.losses.nested import GridNesting, LastNesting, Nesting
+from students.nested import teacher_agreement
+from teachers.encoder import SentenceEncoder
+from teachers.errors import InputError
+from tests.students.conftest import Topics
+from tests.tiny_models import tiny_encoder
+
+
+class Held:
+    """Vectors in memory."""
+
+    def __init__(self, vectors: NDArray[np.float32]) -> None:
+        self.vectors = vectors
+
+    @property
+    def dim(self) -> int:
+        return self.vectors.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self.vectors[rows]
+
+
+def texts_of(topics: Topics) -> list[str]:
+    return list(dict.fromkeys(text for pair in topics.pairs for text in pair))
+
+
+def settings(**changes: object) -> EmbedSettings:
+    fields = {"epochs": 6, "learning_rate": 5e-3, "batch_size": 16, "precision": "32-true", "patience": 9}
+    return EmbedSettings(**fields | changes)
+
+
+def trained(
+    encoder: SentenceEncoder,
+    texts: list[str],
+    teacher: NDArray[np.float32],
+    folder: Path,
+    nesting: Nesting,
+    dev: Callable[[], float] = lambda: 0.0,
+    **changes: object,
+) -> SentenceEncoder:
+    return embed(encoder, texts, Held(teacher), dev, folder, settings(**changes), nesting, (8,), seed=0)
+
+
+@pytest.mark.parametrize("width", [32, 64])
+def test_every_exit_comes_nearer_to_a_teacher_of_any_width(
+    width: int, train: Topics, dev: Topics, tmp_path: Path
+) -> None:
+    taught, held = texts_of(train), texts_of(dev)
+    teacher = tiny_encoder(seed=9, hidden_size=width, intermediate_size=64)
+    encoder = tiny_encoder()
+    wanted = teacher.encode(held)
+    before = teacher_agreement(encoder, held, wanted, (32, 8))
+    counted = iter(np.arange(100.0))  # the last epoch is the best
+    trained(encoder, taught, teacher.encode(taught), tmp_path, GridNesting(), lambda: float(next(counted)))
+    after = teacher_agreement(encoder, held, wanted, (32, 8))
+    assert all(after[exit_] > before[exit_] for exit_ in before)
+    assert np.mean(list(after.values())) > np.mean(list(before.values())) + 0.1
+    assert not encoder.training
+
+
+def test_a_nested_training_leaves_better_shallow_exits_than_a_last_only_one(train: Topics, tmp_path: Path) -> None:
+    texts = texts_of(train)
+    teacher = tiny_encoder(seed=9).encode(texts)
+    agreement = {}
+    for name, nesting in {"grid": GridNesting(), "last": LastNesting()}.items():
+        encoder = trained(tiny_encoder(), texts, teacher, tmp_path / name, nesting)
+        agreement[name] = teacher_agreement(encoder, texts, teacher, (32,))[1, 32]
+    assert agreement["grid"] > agreement["last"] + 0.05
+
+
+def test_refuses_what_cannot_be_trained(train: Topics, tmp_path: Path) -> None:
+    texts = texts_of(train)[:10]
+    teacher = np.eye(10, 32, dtype=np.float32)
+    with pytest.raises(InputError, match="10 texts are fewer than a batch of 16"):
+        trained(tiny_encoder(), texts, teacher, tmp_path, GridNesting())
+    with pytest.raises(InputError, match="concat_top_mean reads several layers"):
+        trained(tiny_encoder(pooling="concat_top_mean"), texts, teacher, tmp_path, GridNesting(), batch_size=4)
