@@ -22,7 +22,7 @@ from teachers.reference import resolve_model
 
 SHARE_OF_PEAK = 0.5  # what training reaches of a plain matrix product's speed, measured with MiniLM
 SAMPLED_TEXTS = 400
-OTHER_SECONDS = {"texts": 3.0, "graphs": 45.0, "measure": 60.0, "artifacts": 5.0, "report": 5.0}
+OTHER_SECONDS = {"texts": 3.0, "mine": 60.0, "graphs": 45.0, "measure": 60.0, "artifacts": 5.0, "report": 5.0}
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ def planned_stages(recipe: Recipe, base: Path, run_dir: RunDir) -> list[Planned]
 def stages_of(recipe: Recipe) -> list[str]:
     """The stages that this recipe has, in order."""
     absent = {"teacher", "targets"} if recipe.teacher is None else set()
-    absent |= {"vectors", "embed"} if recipe.embedding is None else set()
+    absent |= {"vectors", "mine", "embed"} if recipe.embedding is None else set()
+    absent |= {"mine"} if recipe.embedding is not None and recipe.embedding.mine is None else set()
     return [stage for stage in STAGES if stage not in absent]
 
 

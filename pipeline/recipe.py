@@ -15,6 +15,7 @@ from pipeline.budget import Budget
 from pipeline.measure.evaluate import MAIN_METRICS
 from pipeline.settings import ExportSettings, MeasureSettings
 from pipeline.texts.augment import AugmentSettings
+from pipeline.texts.mine import MineSettings
 from pipeline.texts.sentences import SentenceSource
 from pipeline.texts.settings import TextsSettings
 from pipeline.texts.source import local_file
@@ -69,6 +70,9 @@ class EmbeddingSettings(EmbedSettings, frozen=True, extra="forbid"):
     teachers: tuple[EmbeddingTeacher, ...] = Field(min_length=1, description="one or several, mixed by weight")
     sentences: tuple[SentenceSource, ...] = Field((), description="texts without labels, beside those of the pairs")
     augment: AugmentSettings | None = Field(None, description="more texts, made of the given ones; default: none")
+    mine: MineSettings | None = Field(
+        None, description="pairs mined from the given texts, for the teachers to score; default: none"
+    )
     held_back: int = Field(500, ge=10, le=5000, description="texts to judge an epoch by; a tenth of them all at most")
 
 
@@ -123,6 +127,8 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
             raise ValueError("texts.train is missing: a cross-encoder scores pairs; without any, use embedding alone")
         if self.embedding is not None and any(teacher.tune for teacher in self.embedding.teachers):
             raise ValueError("texts.train is missing: embedding.teachers.tune needs labelled pairs")
+        if self.embedding is not None and self.embedding.mine is not None:
+            raise ValueError("texts.train is missing: embedding.mine adds pairs to the labelled ones; give some")
         if self.embedding is not None and not self.embedding.sentences:
             raise ValueError("texts.train is missing, and embedding.sentences are too: there is no text to learn from")
 

@@ -12,6 +12,7 @@ from pipeline.stages.artifacts import artifacts_stage
 from pipeline.stages.embed import embed_stage
 from pipeline.stages.graphs import graphs_stage
 from pipeline.stages.measure import measure_stage
+from pipeline.stages.mine import mine_stage
 from pipeline.stages.report import report_stage
 from pipeline.stages.student import students_stage
 from pipeline.stages.targets import targets_stage
@@ -41,16 +42,19 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
         run_dir.recipe.write_text(recipe_yaml(recipe), encoding="utf-8")
         texts_done, texts = texts_stage(recipe, base, run_dir)
         _tell(screen, texts_done, describe_texts(texts))
-        scored = None
+        lesson, scored, embedded = None, None, None
+        if recipe.embedding is not None:
+            lesson = vectors_stage(recipe, recipe.embedding, base, texts, texts_done, run_dir, screen.watch)
+            _tell(screen, lesson.stage, f"{len(lesson.texts):,} texts, {len(lesson.teachers)} embedding teachers")
+            if recipe.embedding.mine is not None:
+                mined, texts = mine_stage(recipe, recipe.embedding.mine, texts, lesson, run_dir)
+                _tell(screen, mined, f"{len(texts.unlabelled):,} pairs without labels")
         if recipe.teacher is not None:
             teacher = teacher_stage(recipe, recipe.teacher, base, texts, texts_done, run_dir, screen.watch)
             _tell(screen, teacher, recipe.teacher.model)
             scored = targets_stage(recipe, texts, teacher, run_dir, screen.watch)
             _tell(screen, scored.stage, f"{len(scored.logits):,} pairs scored")
-        lesson, embedded = None, None
-        if recipe.embedding is not None:
-            lesson = vectors_stage(recipe, recipe.embedding, base, texts, texts_done, run_dir, screen.watch)
-            _tell(screen, lesson.stage, f"{len(lesson.texts):,} texts, {len(lesson.teachers)} embedding teachers")
+        if recipe.embedding is not None and lesson is not None:
             embedded = embed_stage(recipe, recipe.embedding, base, lesson, run_dir, screen.watch)
             _tell(screen, embedded, f"{recipe.student.model}, {recipe.embedding.epochs} epochs")
         student, trained = students_stage(recipe, base, texts, scored, lesson, embedded, run_dir, screen.watch)

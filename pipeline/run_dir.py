@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from teachers.errors import DecantError, InputError
 
 STAGES = (
-    "texts", "teacher", "targets", "vectors", "embed", "student", "graphs", "measure", "artifacts", "report",
+    "texts", "vectors", "mine", "teacher", "targets", "embed", "student", "graphs", "measure", "artifacts", "report",
 )  # fmt: skip
 PARTS = {"vectors": "embedding", "student": "students"}  # a stage → the folder of what it is chosen or made from
 MARK = "stage.json"

@@ -62,7 +62,11 @@ def head_importance(
     batch_size: int = 32,
     seed: int = 0,
 ) -> Importance:
-    """Importance of every attention head, float32 [layers, heads]; see `ffn_importance`."""
+    """Importance of every attention head, float32 [layers, heads]; see `ffn_importance`.
+
+    It says which layers live without theirs. Heads are not dropped: in transformers 5 the attention output of every
+    supported family takes `hidden_size` columns, so no config describes fewer heads of the same size.
+    """
     heads = int(encoder.backbone.config.num_attention_heads)
     outputs = _linears(encoder.backbone, _names(encoder.backbone).attention_output)
     return _importance(encoder, texts, outputs, heads, kind, loss, batch_size, seed)
@@ -136,37 +140,6 @@ def prune_ffn(encoder: SentenceEncoder, width: int, importance: Importance) -> S
         ffn_output.weight = _parameter(ffn_output.weight, kept, axis=1)
         ffn_output.in_features = width
     return pruned
-
-
-def prune_heads(encoder: SentenceEncoder, keep: Sequence[Sequence[int]]) -> SentenceEncoder:
-    """Refuses to drop heads, which no supported family can store; a copy of the encoder where all are kept.
-
-    In transformers 5 the attention output of all of them takes `hidden_size` columns and the head size is
-    hidden_size / heads (DeBERTa-v2's `attention_head_size` changes one without the other), so no config describes
-    fewer heads of the same size. `head_importance` still says which layers live without theirs.
-
-    Args:
-        keep: the heads that stay, 0-based, a layer.
-
-    Raises:
-        InputError: a head that is not there, or one that would be dropped.
-    """
-    config = encoder.backbone.config
-    _names(encoder.backbone)
-    heads = int(config.num_attention_heads)
-    if len(keep) != encoder.layers:
-        raise InputError(f"keep lists heads of {len(keep)} layers, but the encoder has {encoder.layers}")
-    for layer, kept in enumerate(keep):
-        if not set(kept) <= set(range(heads)) or len(set(kept)) != len(kept):
-            raise InputError(
-                f"keep names the heads {list(kept)} of layer {layer}; each of 0..{heads - 1} may stand once"
-            )
-        if len(kept) < heads:
-            raise InputError(
-                f"a {config.model_type!r} checkpoint cannot keep {len(kept)} of {heads} heads: transformers ties the "
-                f"head size to hidden_size / heads; keep all, and prune the FFN (prune_ffn) or layers (cut) instead"
-            )
-    return copy.deepcopy(encoder)
 
 
 def _importance(

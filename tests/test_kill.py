@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.run_dir import STAGES
-from tests.tiny_runs import Models, SmokeRun, decant, read_log, tiny_recipe, write_project
+from tests.tiny_runs import Models, SmokeRun, decant, nested_recipe, read_log, tiny_recipe, write_project
 
 # Runs the command line with a process that kills itself: as a stage begins, or when all of it is written but not in
 # place yet, or once a training has ended an epoch.
@@ -46,9 +46,18 @@ from pipeline.cli import main
 main()
 """
 WRITTEN = [(stage, "written") for stage in STAGES]
-TRAINED = [("teacher", "trained"), ("students", "trained")]
+TRAINED = [("teacher", "trained"), ("embed", "trained"), ("students", "trained")]
+NESTED = {"vectors", "mine", "embed"}  # stages of embedding teachers
 BEGUN = [(stage, "begun") for stage in STAGES]
 SHORT = {("graphs", "written"), ("students", "trained")}
+
+
+@pytest.fixture(scope="session")
+def nested_run(models: Models, tmp_path_factory: pytest.TempPathFactory) -> SmokeRun:
+    """An undisturbed run with embedding teachers."""
+    folder = tmp_path_factory.mktemp("nested")
+    recipe = write_project(folder, nested_recipe(models, labelled=True))
+    return SmokeRun(recipe, folder / "run", decant("run", recipe, "--out", folder / "run"))
 
 
 @pytest.mark.parametrize(
@@ -58,24 +67,30 @@ SHORT = {("graphs", "written"), ("students", "trained")}
         for one in WRITTEN + TRAINED + BEGUN
     ],
 )
-def test_a_killed_run_goes_on(stage: str, moment: str, models: Models, smoke_run: SmokeRun, tmp_path: Path) -> None:
-    recipe, run = write_project(tmp_path, tiny_recipe(models, load=False)), tmp_path / "run"
+def test_a_killed_run_goes_on(
+    stage: str, moment: str, models: Models, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    nested = stage in NESTED
+    undisturbed: SmokeRun = request.getfixturevalue("nested_run" if nested else "smoke_run")
+    content = nested_recipe(models, labelled=True) if nested else tiny_recipe(models, load=False)
+    stages = [one for one in STAGES if one not in ({"teacher", "targets"} if nested else NESTED)]
+    recipe, run = write_project(tmp_path, content), tmp_path / "run"
     command = [sys.executable, "-c", KILLED, stage, moment, "run", str(recipe), "--out", str(run), "-q"]
     killed = subprocess.run(command, capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     name = stage.replace("students", "student")
     assert not (run / name).exists()
     finished = {path: path.read_bytes() for path in run.glob("*/stage.json")}
-    assert {path.parent.name for path in finished} >= set(STAGES[: STAGES.index(name)])
+    assert {path.parent.name for path in finished} >= set(stages[: stages.index(name)])
     before = len(read_log(run))
 
     said = decant("run", recipe, "--out", run, "-q")
     assert said.code == 0, said.err
     assert {path: path.read_bytes() for path in finished} == finished
     reused = [line["stage"] for line in read_log(run)[before:] if line["event"] == "reused"]
-    assert [one for one in reused if one in STAGES] == list(STAGES[: STAGES.index(name)])
+    assert [one for one in reused if one in STAGES] == stages[: stages.index(name)]
     assert not (run / ".work").exists()
-    for one, other in zip(metrics(run), metrics(smoke_run.folder), strict=True):
+    for one, other in zip(metrics(run), metrics(undisturbed.folder), strict=True):
         assert one["name"] == other["name"]
         assert one["value"] == pytest.approx(other["value"], abs=1e-6)
 

@@ -31,6 +31,7 @@ from tests.tiny_runs import (
 )  # fmt: skip
 
 pytestmark = pytest.mark.smoke
+PLAIN = [stage for stage in STAGES if stage not in ("vectors", "mine", "embed")]  # without embedding teachers
 VERBS = ["init", "validate", "plan", "run", "report", "pick", "eval", "encode", "verify", "doctor"]
 
 
@@ -48,8 +49,7 @@ def events(run: Path, event: str, after: int = 0) -> list[str]:
 def test_a_run_leaves_every_artifact_and_its_report(smoke_run: SmokeRun) -> None:
     assert smoke_run.said.code == 0, smoke_run.said.err
     run = smoke_run.folder
-    stages = {*STAGES} - {"vectors", "embed"}  # of embedding teachers, which this recipe has none of
-    assert {path.name for path in run.iterdir()} - {".lock"} == {*stages, "students", "recipe.yaml", "log.jsonl"}
+    assert {path.name for path in run.iterdir()} - {".lock"} == {*PLAIN, "students", "recipe.yaml", "log.jsonl"}
     report = read_report_json(run / "report" / "report.json")
     names = {path.name for path in (run / "artifacts").iterdir() if path.is_dir()}
     assert names == {"L3xD32-fp32", "L3xD32-int8-dynamic"}
@@ -98,7 +98,7 @@ def test_a_second_run_makes_nothing_again(copied: SmokeRun) -> None:
     again = decant("run", copied.recipe, "--out", copied.folder)
     assert again.code == 0, again.err
     assert events(copied.folder, "begun", before) == []
-    assert set(events(copied.folder, "reused", before)) >= {*STAGES} - {"vectors", "embed"}
+    assert set(events(copied.folder, "reused", before)) >= {*PLAIN}
     assert again.text.splitlines()[:5] == copied.said.text.splitlines()[:5]
 
 
@@ -165,6 +165,7 @@ def test_a_nested_student_has_every_cut_as_an_artifact(labelled: bool, models: M
         assert row["trained_on_labels"] == labelled
     assert report["selected"] == "L3xD32-fp32"
     assert rows["L1xD8-fp32"]["parameters"] < rows["L3xD32-fp32"]["parameters"]
+    assert (tmp_path / "run" / "mine" / "mined.json").is_file() == labelled
     before = len(read_log(tmp_path / "run"))
     fits = decant("run", path, "--out", tmp_path / "run", "--set", "budget.dim=8", "--json")
     assert fits.json()["selected"] == "L1xD8-fp32"
@@ -214,7 +215,7 @@ def test_report_shows_the_result_again(smoke_run: SmokeRun) -> None:
 
 def test_plan_before_and_after(smoke_run: SmokeRun, tmp_path: Path) -> None:
     before = decant("plan", smoke_run.recipe, "--out", tmp_path / "new", "--json").json()
-    assert [stage["stage"] for stage in before] == [one for one in STAGES if one not in ("vectors", "embed")]
+    assert [stage["stage"] for stage in before] == PLAIN
     assert {stage["state"] for stage in before} == {"to do"}
     assert all(stage["seconds"] > 0 for stage in before)
     assert not (tmp_path / "new").exists()

@@ -158,6 +158,9 @@ def nested_recipe(models: Models, *, labelled: bool) -> dict[str, Any]:
         del recipe["texts"]["train"], recipe["texts"]["dev"]
     schedule = {"epochs": 1, "batch_size": 16, "precision": "32-true"}
     recipe["embedding"] = {"teachers": teachers, "sentences": ["sentences.txt"], "augment": {}, **schedule}
+    if labelled:
+        few = {"near": 5, "window": 5, "random": 5, "window_ranks": [4, 9], "max_of_nearest": 1.0}
+        recipe["embedding"]["mine"] = few
     return recipe
 
 

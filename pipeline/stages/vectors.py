@@ -36,14 +36,15 @@ class Lesson:
     """What a student learns from embedding teachers.
 
     Args:
-        texts: that it trains on.
+        texts: that it trains on, the augmented ones last.
+        given: how many of them were given.
         held_back: that it is judged by on the way.
         teachers: folders of the teachers, and the weight of each.
-        stored: where the vectors of all these and of the pairs' texts are.
     """
 
     stage: Stage
     texts: list[str]
+    given: int
     held_back: list[str]
     teachers: tuple[tuple[Path, float], ...]
 
@@ -82,9 +83,10 @@ def vectors_stage(
     finished = run_dir.folder("vectors")
 
     def write(folder: Path) -> None:
-        taught, held_back = _sentences(recipe, settings, base, texts)
-        _save(folder / "texts.parquet", taught)
-        _save(folder / "held_back.parquet", held_back)
+        given, more, held_back = _sentences(recipe, settings, base, texts)
+        taught = given + more
+        for name, part in {"given": given, "augmented": more, "held_back": held_back}.items():
+            pq.write_table(pa.table({"text": pa.array(part, pa.string())}), folder / f"{name}.parquet")
         every = list(dict.fromkeys([*taught, *held_back, *pair_texts(texts)]))
         for source, _ in teachers:
             name = model_digest(source)[:16]
@@ -94,7 +96,8 @@ def vectors_stage(
             teacher_vectors(every, encode, folder / SHARDS / name, encoder.dim, watch=watch)
 
     stage = run_dir.make("vectors", fingerprint("vectors", VERSION, inputs), write)
-    return Lesson(stage, _read(stage.folder / "texts.parquet"), _read(stage.folder / "held_back.parquet"), teachers)
+    given, more, held_back = (_read(stage.folder / f"{name}.parquet") for name in ("given", "augmented", "held_back"))
+    return Lesson(stage, given + more, len(given), held_back, teachers)
 
 
 def pair_texts(texts: Texts) -> list[str]:
@@ -126,8 +129,10 @@ def _teacher(
     return run_dir.make(f"embedding/teacher{number}", fingerprint("embedding", VERSION, inputs), write).folder
 
 
-def _sentences(recipe: Recipe, settings: EmbeddingSettings, base: Path, texts: Texts) -> tuple[list[str], list[str]]:
-    """The texts to train on, and those that are held back; none of them stands in dev or test."""
+def _sentences(
+    recipe: Recipe, settings: EmbeddingSettings, base: Path, texts: Texts
+) -> tuple[list[str], list[str], list[str]]:
+    """The texts to train on, those made of them, and those that are held back; none of them stands in dev or test."""
     held_out = [text for split in (texts.dev, texts.test) for pair in split.pairs for text in pair]
     given = load_sentences(settings.sentences, base, recipe.texts.problems, held_out).texts
     every = list(dict.fromkeys([*given, *_without(pair_texts(texts), held_out)]))
@@ -135,16 +140,12 @@ def _sentences(recipe: Recipe, settings: EmbeddingSettings, base: Path, texts: T
     held_back = {every[row] for row in order[: min(settings.held_back, len(every) // 10)]}
     taught = [text for text in every if text not in held_back]
     more = augment(taught, settings.augment, recipe.seed, [*held_out, *held_back]) if settings.augment else []
-    return taught + more, sorted(held_back)
+    return taught, more, sorted(held_back)
 
 
 def _without(texts: list[str], held_out: list[str]) -> list[str]:
     out = set(held_out)
     return [text for text in texts if text not in out]
-
-
-def _save(path: Path, texts: list[str]) -> None:
-    pq.write_table(pa.table({"text": pa.array(texts, pa.string())}), path)
 
 
 def _read(path: Path) -> list[str]:

@@ -14,7 +14,7 @@ from transformers import AutoModel, GPT2Config, GPT2Model
 
 from export.session import open_session
 from export.to_onnx import export_encoder
-from students.prune import FAMILIES, ImportanceKind, ffn_importance, head_importance, prune_ffn, prune_heads
+from students.prune import FAMILIES, ImportanceKind, ffn_importance, head_importance, prune_ffn
 from teachers.batches import padded
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
@@ -245,20 +245,11 @@ def test_a_silent_head_has_no_importance(kind: ImportanceKind, family: str) -> N
 
 @pytest.mark.parametrize("kind", BACKBONES)
 def test_no_family_can_store_fewer_heads_of_the_same_size(kind: str) -> None:
-    """Why `prune_heads` refuses: with half the heads of the same size, the output still takes every column."""
+    """Why heads are weighed but not dropped: with half of them, of the same size, the output takes every column."""
     sizes = {"head_dim": 8, "attention_head_size": 8}
     half = tiny_backbone(kind, num_attention_heads=HEADS // 2, **sizes)
     encoder = SentenceEncoder(half, tiny_tokenizer(kind))
     assert written_by(encoder, 0, "attention_output").in_features == HIDDEN
-    with pytest.raises(InputError, match=f"a '{kind}' checkpoint cannot keep 2 of 4 heads"):
-        prune_heads(tiny_encoder(kind), [[0, 1]] * LAYERS)
-
-
-def test_keeping_every_head_is_a_copy() -> None:
-    encoder = tiny_encoder("bert")
-    whole = prune_heads(encoder, [range(HEADS)] * LAYERS)
-    assert whole is not encoder
-    np.testing.assert_array_equal(whole.encode(TEXTS), encoder.encode(TEXTS))
 
 
 def test_bad_requests_are_named() -> None:
@@ -274,11 +265,6 @@ def test_bad_requests_are_named() -> None:
         ffn_importance(encoder, [])
     with pytest.raises(InputError, match="takes no loss"):
         head_importance(encoder, TEXTS, "activation", loss=lambda vectors, rows: vectors.sum())
-    with pytest.raises(InputError, match="heads of 1 layers, but the encoder has 4"):
-        prune_heads(encoder, [[0]])
-    for heads in ([0, 4], [0, 0, 1, 2]):
-        with pytest.raises(InputError, match=r"of layer 0; each of 0\.\.3 may stand once"):
-            prune_heads(encoder, [heads] * LAYERS)
 
 
 def test_other_families_are_refused() -> None:
