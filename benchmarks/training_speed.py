@@ -32,10 +32,11 @@ from sentence_transformers.sentence_transformer.losses import CoSENTLoss, Matryo
 from transformers import PrinterCallback
 from transformers.utils import logging
 
-from pipeline.report.environment import read_environment, usable_cores
+from pipeline.report.environment import read_environment
 from pipeline.texts.source import DATA_VARIABLE, Source, data_folder, read_rows
 from students.distill import DistillSettings, distill, new_student
 from students.losses.nested import GridNesting, Nesting, TwoDNesting
+from teachers.cores import usable_cores
 from teachers.errors import InputError
 from teachers.fit import training_precision
 from teachers.reference import resolve_model

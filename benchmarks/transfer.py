@@ -33,9 +33,10 @@ from export.bundle import GRAPH, MANIFEST, read_manifest
 from export.session import OnnxEncoder
 from pipeline.console import Screen
 from pipeline.recipe import load_recipe
-from pipeline.report.environment import read_environment, usable_cores
+from pipeline.report.environment import read_environment
 from pipeline.texts.source import DATA_VARIABLE, Source, data_folder
 from students.cut import cut
+from teachers.cores import usable_cores
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 

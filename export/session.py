@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
@@ -13,6 +12,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from teachers.cores import usable_cores
 from teachers.errors import InputError
 
 Progress = Callable[[int], None]
@@ -146,20 +146,13 @@ def open_session(path: Path, threads: int | None = None, providers: Sequence[str
     if absent:  # onnxruntime would only warn, and run on the CPU
         raise InputError(f"onnxruntime has no {absent[0]} here; it has {', '.join(present)}")
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads or available_threads()
+    options.intra_op_num_threads = threads or usable_cores()
     options.inter_op_num_threads = 1
     options.log_severity_level = QUIET
     try:
         return ort.InferenceSession(str(path), options, providers=list(providers))
     except Exception as error:  # onnxruntime's own errors share no base
         raise InputError(f"{path} cannot be run ({type(error).__name__}); export the model again") from error
-
-
-def available_threads() -> int:
-    """CPUs that this process may use, 1 or more."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _load_tokenizer(folder: Path) -> tuple[Tokenizer, int, int]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from pipeline.measure.if_measured import IfMeasured
+from teachers.cores import usable_cores
 
 # What int8, bfloat16 and plain float32 kernels choose their code path by.
 X86_FEATURES = (
@@ -90,13 +91,6 @@ def parse_cpuinfo(text: str, fallback: str) -> tuple[str, tuple[str, ...]]:
     arm_flags = set(fields.get("Features", "").split())
     found = [name for name in X86_FEATURES if name in flags] + [name for name in ARM_FEATURES if name in arm_flags]
     return fields.get("model name") or fallback, tuple(found)
-
-
-def usable_cores() -> int:
-    """Logical cores that this process may run on, which in a container may be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def operating_system() -> str:

@@ -24,7 +24,7 @@ from pipeline.measure.set_metrics import SetMetrics
 from pipeline.measure.size import parameter_count, peak_memory_of, size_mib
 from pipeline.measure.speed import measure_speed
 from pipeline.recipe import Recipe
-from pipeline.report.environment import Environment, read_environment, usable_cores
+from pipeline.report.environment import Environment, read_environment
 from pipeline.report.rows import Kind, Parity, Row, Seeds
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.graphs import Graph
@@ -35,6 +35,7 @@ from pipeline.stages.vectors import Lesson
 from pipeline.texts.load import Split, Texts
 from students.nested import all_dims, grid_predictions
 from students.student import Student, cosines, pair_vectors
+from teachers.cores import usable_cores
 from teachers.cross_encoder import CrossEncoder, Pair
 from teachers.encoder import SentenceEncoder
 from teachers.progress import Watch
