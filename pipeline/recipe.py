@@ -21,7 +21,7 @@ from pipeline.texts.settings import TextsSettings
 from pipeline.texts.source import local_file
 from students.distill import DistillSettings
 from students.embed import EmbedSettings
-from students.losses.nested import LastNesting, Nesting
+from students.nesting import LastNesting, Nesting
 from students.tune import TuneSettings
 from teachers.errors import DecantError, InputError
 from teachers.fine_tune import FineTuneSettings

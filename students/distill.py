@@ -13,10 +13,10 @@ from pydantic import Field
 
 from students.comparator import Comparator
 from students.exits import check_pooling
-from students.losses.nested import Nesting
 from students.losses.score import ScoreLoss
 from students.module import Distillation
 from students.nested import StepExits
+from students.nesting import Nesting
 from students.student import Student
 from teachers.batches import padded
 from teachers.cross_encoder import Pair

@@ -14,9 +14,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from students.exits import check_pooling
-from students.losses.nested import Nesting
 from students.losses.vectors import cosine_distance, similarity_kl, similarity_mse
 from students.nested import StepExits
+from students.nesting import Nesting
 from teachers.batches import padded
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError

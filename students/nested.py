@@ -10,7 +10,8 @@ from torch import Tensor
 
 from students.cut import with_layers
 from students.exits import encode_exits, exit_vectors, unit_slice
-from students.losses.nested import Nesting, Step, agreement_options, check_nesting, nested_loss, plan_step
+from students.losses.nested import nested_loss
+from students.nesting import Nesting, Step, agreement_options, check_nesting, plan_step
 from teachers.cross_encoder import Pair
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,11 +56,16 @@ class Lesson:
             stores.append(teacher_vectors(texts, _unexpected, shards, SentenceEncoder.load(folder).dim))
         return MixedVectors(stores, [weight for _, weight in self.teachers])
 
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The teachers' vectors of any texts, float32 [texts, dim]."""
-        scale = np.sqrt([weight for _, weight in self.teachers] / np.sum([weight for _, weight in self.teachers]))
+    def encoder(self) -> Callable[[Sequence[str]], NDArray[np.float32]]:
+        """A way to the teachers' vectors of any texts, float32 [texts, dim], mixed as `vectors` are."""
+        weights = np.array([weight for _, weight in self.teachers])
         encoders = [SentenceEncoder.load(folder) for folder, _ in self.teachers]
-        return np.concatenate([encoder.encode(texts) * part for encoder, part in zip(encoders, scale, strict=True)], 1)
+        scales = np.sqrt(weights / weights.sum()).astype(np.float32)
+
+        def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+            return np.concatenate([one.encode(texts) * scale for one, scale in zip(encoders, scales, strict=True)], 1)
+
+        return encode
 
 
 def vectors_stage(

@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from students.embed import EmbedSettings, embed
-from students.losses.nested import GridNesting, LastNesting, Nesting
 from students.nested import teacher_agreement
+from students.nesting import GridNesting, LastNesting, Nesting
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 from tests.students.conftest import Topics

@@ -6,8 +6,8 @@ import torch
 
 from students.cut import cut
 from students.exits import encode_exits, unit_slice
-from students.losses.nested import GridNesting, LastNesting, MatryoshkaNesting, TwoDNesting
 from students.nested import StepExits, all_dims, grid_predictions, teacher_agreement
+from students.nesting import GridNesting, LastNesting, MatryoshkaNesting, TwoDNesting
 from students.student import Student
 from teachers.batches import padded
 from teachers.errors import InputError

@@ -1,0 +1,182 @@
+"""What stage `measure` compares: teachers, baselines, the student and its exported graphs, each with its ways in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.bundle import COMPARATOR
+from export.session import OnnxComparator, OnnxEncoder
+from pipeline.measure.baselines import SentenceTransformerBaseline, bag_of_words
+from pipeline.measure.one_against_many import dot_product
+from pipeline.measure.size import parameter_count, peak_memory_of, size_mib
+from pipeline.recipe import Recipe
+from pipeline.report.rows import Kind, Parity
+from pipeline.run_dir import Stage
+from pipeline.stages.graphs import Graph
+from pipeline.stages.targets import Scored
+from pipeline.stages.teacher import allowed_outputs
+from pipeline.stages.vectors import Lesson
+from pipeline.texts.load import Texts
+from students.student import Student, cosines, pair_vectors
+from teachers.cross_encoder import CrossEncoder, Pair
+from teachers.encoder import SentenceEncoder
+from teachers.reference import resolve_model
+
+TEACHER, STUDENT, START, WORDS = "teacher", "student", "start model", "bag of words"
+TEACHER_OF_VECTORS = "embedding teacher"
+PEERS_START = "start model in sentence-transformers"
+ENCODE_ONCE = """
+import sys
+from pathlib import Path
+from export.bundle import COMPARATOR
+from export.session import OnnxEncoder
+OnnxEncoder(Path(sys.argv[1]), int(sys.argv[2])).encode([sys.argv[3]] * 32)
+"""
+Predict = Callable[[Sequence[Pair]], NDArray[np.float32]]
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+Match = Callable[[NDArray[np.float32], NDArray[np.float32]], object]
+
+
+@dataclass
+class Candidate:
+    """One row to be: how it predicts, and what is known of it without measuring."""
+
+    name: str
+    kind: Kind
+    predict: Predict | None = None
+    encode: Encode | None = None
+    score: Predict | None = None
+    match: Match = dot_product
+    facts: dict[str, object] = field(default_factory=dict)
+
+
+def candidates(
+    recipe: Recipe, base: Path, texts: Texts, scored: Scored | None, lesson: Lesson | None, student: Stage,
+    graphs: list[Graph], threads: int,
+) -> tuple[list[Candidate], list[str]]:  # fmt: skip
+    """All that is measured, in the order of the report, and a note on each that could not be."""
+    found = [_teacher(recipe, scored.teacher)] if scored else []
+    found += [_embedding_teacher(recipe, lesson, TEACHER_OF_VECTORS if scored else TEACHER)] if lesson else []
+    has_cosine = recipe.texts.task.kind != "multiclass"
+    source = resolve_model(recipe.student.model, base)
+    found += _start_models(recipe, source, texts, has_cosine)
+    notes = []
+    if recipe.measure.peers:
+        try:
+            peer = SentenceTransformerBaseline(source, max_length=recipe.student.max_length)
+            predict = _by_cosine(peer.encode) if has_cosine and recipe.student.pooling != "concat_top_mean" else None
+            facts = {"precision": "fp32", "runtime": "torch", "trained_on_labels": False}
+            found.append(Candidate(PEERS_START, "baseline", predict=predict, encode=peer.encode, facts=facts))
+        except ImportError as error:
+            notes.append(f"{PEERS_START} was not measured: {error}")
+    return found + _students(recipe, student) + _exported(recipe, graphs, threads), notes
+
+
+def _teacher(recipe: Recipe, teacher: Stage) -> Candidate:
+    cross = CrossEncoder.load(teacher.folder, allowed_outputs(recipe))
+    weights = size_mib(teacher.folder / "model.safetensors")
+    return Candidate(
+        TEACHER, "teacher", predict=_scores(cross), score=_scores(cross),
+        facts={"layers": int(cross.model.config.num_hidden_layers), "precision": "fp32", "runtime": "torch",
+               "path": "teacher", "parameters": parameter_count(cross), "size_mib": weights,
+               "trained_on_labels": True},
+    )  # fmt: skip
+
+
+def _embedding_teacher(recipe: Recipe, lesson: Lesson, name: str) -> Candidate:
+    settings = recipe.embedding
+    tuned = settings is not None and any(teacher.tune for teacher in settings.teachers)
+    facts: dict[str, object] = {"precision": "fp32", "runtime": "torch", "trained_on_labels": tuned}
+    if len(lesson.teachers) == 1:
+        facts |= _encoder_facts(SentenceEncoder.load(lesson.teachers[0][0]))
+    encode = lesson.encoder()
+    return Candidate(name, "teacher", predict=_by_cosine(encode), encode=encode, facts=facts)
+
+
+def _start_models(recipe: Recipe, source: Path, texts: Texts, has_cosine: bool) -> list[Candidate]:
+    found = []
+    if has_cosine:
+        start = SentenceEncoder.load(source, recipe.student.max_length)
+        facts = _encoder_facts(start) | {"runtime": "torch", "trained_on_labels": False}
+        found.append(Candidate(START, "baseline", predict=_by_cosine(start.encode), facts=facts))
+        words = {"runtime": "scikit-learn", "trained_on_labels": False}
+        counted = partial(bag_of_words, train_texts=[text for pair in texts.train.pairs for text in pair])
+        found.append(Candidate(WORDS, "baseline", predict=counted, facts=words))
+    return found
+
+
+def _students(recipe: Recipe, stage: Stage) -> list[Candidate]:
+    student = Student.load(stage.folder)
+    facts = _encoder_facts(student.encoder) | {
+        "runtime": "torch", "path": "student", "form": recipe.student.form, "parameters": parameter_count(student),
+        "size_mib": size_mib(stage.folder / "model.safetensors"), "trained_on_labels": recipe.saw_labels,
+    }  # fmt: skip
+    match: Match = dot_product
+    if student.comparator is not None:
+        match = lambda query, many: student.compare(np.repeat(query, len(many), axis=0), many)  # noqa: E731
+    found = [
+        Candidate(STUDENT, "student", predict=student.predict, encode=student.encoder.encode, match=match, facts=facts)
+    ]
+    if student.comparator is not None and recipe.texts.task.kind != "multiclass":
+        note = "the same vectors, compared by cosine"
+        facts = facts | {"form": "cosine", "note": note}
+        found.append(Candidate("student by cosine", "student", predict=_by_cosine(student.encoder.encode), facts=facts))
+    return found
+
+
+def _exported(recipe: Recipe, graphs: list[Graph], threads: int) -> list[Candidate]:
+    found = []
+    for graph in graphs:
+        encoder = OnnxEncoder(graph.folder, threads)
+        predict = _by_cosine(encoder.encode)
+        match: Match = dot_product
+        if (graph.folder / COMPARATOR).is_file():
+            comparator = OnnxComparator(graph.folder / COMPARATOR, threads)
+            predict, match = _by_comparator(encoder.encode, comparator), _one_to_many(comparator)
+        peak = peak_memory_of(ENCODE_ONCE, [str(graph.folder), str(threads), "How do I reset my password?"])
+        facts: dict[str, object] = {
+            "layers": graph.layers, "dim": graph.dim, "precision": graph.precision, "runtime": "onnxruntime",
+            "path": f"artifacts/{graph.name}", "parameters": graph.parameters,
+            "size_mib": size_mib(graph.folder / "onnx"),
+            "parity": Parity(**graph.parity), "form": recipe.student.form, "peak_memory_mib": peak,
+            "trained_on_labels": recipe.saw_labels,
+        }  # fmt: skip
+        found.append(
+            Candidate(graph.name, "artifact", predict=predict, encode=encoder.encode, match=match, facts=facts)
+        )
+    return found
+
+
+def _encoder_facts(encoder: SentenceEncoder) -> dict[str, object]:
+    return {"layers": encoder.layers, "dim": encoder.dim, "precision": "fp32", "parameters": parameter_count(encoder)}
+
+
+def _scores(cross: CrossEncoder) -> Predict:
+    def score(pairs: Sequence[Pair]) -> NDArray[np.float32]:
+        logits = cross.score(pairs)
+        two_of_binary = logits.ndim == 2 and logits.shape[1] == 2
+        return logits[:, 1] - logits[:, 0] if two_of_binary else logits
+
+    return score
+
+
+def _by_cosine(encode: Encode) -> Predict:
+    return lambda pairs: cosines(*pair_vectors(pairs, encode))
+
+
+def _by_comparator(encode: Encode, comparator: OnnxComparator) -> Predict:
+    def predict(pairs: Sequence[Pair]) -> NDArray[np.float32]:
+        logits = comparator.logits(*pair_vectors(pairs, encode))
+        return logits[:, 0] if logits.shape[1] == 1 else logits
+
+    return predict
+
+
+def _one_to_many(comparator: OnnxComparator) -> Match:
+    return lambda query, many: comparator.logits(np.repeat(query, len(many), axis=0), many)
