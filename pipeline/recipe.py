@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
+from transformers import AutoConfig
 
 from pipeline.budget import Budget
 from pipeline.measure.evaluate import MAIN_METRICS
@@ -21,7 +22,8 @@ from pipeline.texts.settings import TextsSettings
 from pipeline.texts.source import local_file
 from students.distill import DistillSettings
 from students.embed import EmbedSettings
-from students.nesting import LastNesting, Nesting
+from students.nested import all_dims
+from students.nesting import LastNesting, Nesting, check_nesting
 from students.tune import TuneSettings
 from teachers.errors import DecantError, InputError
 from teachers.fine_tune import FineTuneSettings
@@ -184,6 +186,25 @@ def check_surroundings(recipe: Recipe, base: Path) -> list[str]:
                 resolve_model(reference, base)
         except DecantError as error:
             errors.append(f"{key}: {error}")
+    if not any(error.startswith("student.model") for error in errors) and not _is_hub_id(recipe.student.model, base):
+        errors += _beyond_the_model(recipe, resolve_model(recipe.student.model, base))
+    return errors
+
+
+def _beyond_the_model(recipe: Recipe, folder: Path) -> list[str]:
+    """Depths, lengths and cuts that the student's model does not have, read from its config alone."""
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    layers, width = int(config.num_hidden_layers), int(config.hidden_size)
+    errors = []
+    try:
+        dims = all_dims(width, recipe.student.dims)
+        if recipe.student.nesting is not None:
+            check_nesting(recipe.student.nesting, layers, dims)
+    except InputError as error:
+        errors.append(f"student: {error}")
+    if recipe.student.pooling != "concat_top_mean":
+        beyond = [cut for cut in recipe.export.cuts if cut[0] > layers or cut[1] > width]
+        errors += [f"export.cuts: {list(cut)} is beyond the student's [{layers}, {width}]" for cut in beyond[:1]]
     return errors
 
 

@@ -28,7 +28,7 @@ class StepExits:
 
     def __init__(self, encoder: SentenceEncoder, nesting: Nesting, dims: Sequence[int], seed: int) -> None:
         self.encoder, self.nesting, self.seed = encoder, nesting, seed
-        self.dims = all_dims(encoder, dims)
+        self.dims = all_dims(encoder.hidden_size, dims)
         check_nesting(nesting, encoder.layers, self.dims)
         self._shallow: dict[int, SentenceEncoder] = {}
 
@@ -48,13 +48,12 @@ class StepExits:
         return nested_loss(exits, step, base, **agreement_options(self.nesting))
 
 
-def all_dims(encoder: SentenceEncoder, dims: Sequence[int]) -> tuple[int, ...]:
-    """The full width and the shorter lengths, falling.
+def all_dims(width: int, dims: Sequence[int]) -> tuple[int, ...]:
+    """The full width of an encoder and the shorter lengths, falling.
 
     Raises:
         InputError: a length outside 1..width, or one that is given twice.
     """
-    width = encoder.hidden_size
     wrong = [dim for dim in dims if not 1 <= dim <= width]
     if wrong:
         raise InputError(f"dims {list(dims)}: {wrong[0]} is outside 1..{width}, the width of this encoder's vectors")

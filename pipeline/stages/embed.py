@@ -39,7 +39,7 @@ def embed_stage(
             source, student.max_length, student.pooling, dropout=settings.dropout, for_training=True
         )
         teacher = lesson.vectors(lesson.held_back).take(np.arange(len(lesson.held_back)))
-        dims = all_dims(encoder, student.dims)
+        dims = all_dims(encoder.hidden_size, student.dims)
 
         def dev() -> float:
             return float(np.mean(list(teacher_agreement(encoder, lesson.held_back, teacher, dims).values())))

@@ -132,7 +132,7 @@ def _grid(recipe: Recipe, base: Path, texts: Texts, student: Stage, watch: Watch
     """Every (layers, dim) of the student, and of the model that it started from, each from one pass over the test."""
     model = Student.load(student.folder).encoder
     start = SentenceEncoder.load(resolve_model(recipe.student.model, base), recipe.student.max_length)
-    dims = all_dims(model, recipe.student.dims)
+    dims = all_dims(model.hidden_size, recipe.student.dims)
     binary = recipe.texts.task.kind == "binary"
     with watch("grid", (1 + binary) * 2) as advance:
 

@@ -106,7 +106,7 @@ def _judge(recipe: Recipe, texts: Texts, student: Student, metric: Metric) -> Ca
     """The metric on dev; of a nested student, its mean over every depth and vector length."""
     if recipe.student.nesting is None:
         return lambda: metric(student.predict(texts.dev.pairs))
-    dims = all_dims(student.encoder, recipe.student.dims)
+    dims = all_dims(student.encoder.hidden_size, recipe.student.dims)
     return lambda: float(
         np.mean([metric(scores) for scores in grid_predictions(student.encoder, texts.dev.pairs, dims).values()])
     )

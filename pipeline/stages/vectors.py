@@ -21,6 +21,7 @@ from pipeline.texts.sentences import load_sentences
 from pipeline.texts.source import source_digest
 from students.tune import tune
 from teachers.encoder import SentenceEncoder
+from teachers.errors import InputError
 from teachers.fit import training_precision
 from teachers.progress import Watch
 from teachers.reference import model_digest, resolve_model
@@ -90,6 +91,11 @@ def vectors_stage(
     def write(folder: Path) -> None:
         given, more, held_back = _sentences(recipe, settings, base, texts)
         taught = given + more
+        if len(taught) < settings.batch_size:
+            raise InputError(
+                f"embedding: {len(taught)} texts are fewer than a batch of {settings.batch_size}; give more sentences, "
+                "or lower embedding.batch_size"
+            )
         for name, part in {"given": given, "augmented": more, "held_back": held_back}.items():
             pq.write_table(pa.table({"text": pa.array(part, pa.string())}), folder / f"{name}.parquet")
         every = list(dict.fromkeys([*taught, *held_back, *pair_texts(texts)]))

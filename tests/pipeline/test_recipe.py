@@ -162,3 +162,19 @@ def test_what_is_not_there_is_told_whole(tmp_path: Path, models: Models) -> None
 @pytest.mark.parametrize("name", ["my recipe", "ünï", "...", "a" * 40])
 def test_the_starter_recipe_loads_whatever_its_name(name: str, tmp_path: Path) -> None:
     assert isinstance(load_recipe(write(tmp_path, starter_recipe(name, "train.tsv", "test.tsv"))), Recipe)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("student.dims=[64]", "student: dims [64]: 64 is outside 1..32, the width of this encoder's vectors"),
+        ("student.nesting={kind: two_d}", "student: nesting: two_d draws a dim below the full 32"),
+        ("export.cuts=[[3, 32], [4, 8]]", "export.cuts: [4, 8] is beyond the student's [3, 32]"),
+    ],
+)
+def test_what_the_model_does_not_have_is_told_before_any_work(
+    override: str, said: str, tmp_path: Path, models: Models
+) -> None:
+    path = write_project(tmp_path, tiny_recipe(models))
+    (error,) = check_surroundings(load_recipe(path, [override]), tmp_path)
+    assert error.startswith(said)

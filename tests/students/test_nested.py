@@ -85,12 +85,12 @@ def test_agreement_is_whole_with_oneself_and_less_with_another() -> None:
 
 def test_dims_fall_and_hold_the_full_width() -> None:
     encoder = tiny_encoder()
-    assert all_dims(encoder, (8, 16)) == (32, 16, 8)
-    assert all_dims(encoder, ()) == (32,)
+    assert all_dims(32, (8, 16)) == (32, 16, 8)
+    assert all_dims(32, ()) == (32,)
     with pytest.raises(InputError, match=r"dims \[64\]: 64 is outside 1\.\.32"):
-        all_dims(encoder, (64,))
+        all_dims(32, (64,))
     with pytest.raises(InputError, match=r"dims \[8, 8\]: a length stands there twice"):
-        all_dims(encoder, (8, 8))
+        all_dims(32, (8, 8))
     with pytest.raises(InputError, match="two_d draws a dim below the full"):
         StepExits(encoder, TwoDNesting(), (), seed=0)
     assert StepExits(encoder, LastNesting(), (), seed=0).plan(7).deepest == 4
