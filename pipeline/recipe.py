@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
-from transformers import AutoConfig
 
 from pipeline.budget import Budget
 from pipeline.measure.evaluate import MAIN_METRICS
@@ -25,6 +24,7 @@ from students.embed import EmbedSettings
 from students.nested import all_dims
 from students.nesting import LastNesting, Nesting, check_nesting
 from students.tune import TuneSettings
+from teachers.backbone import model_size
 from teachers.errors import DecantError, InputError
 from teachers.fine_tune import FineTuneSettings
 from teachers.reference import HUB_ID, resolve_model
@@ -105,26 +105,45 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         if self.student.nesting is not None and self.student.form == "comparator":
             raise ValueError("student.nesting: a comparator reads whole vectors only; use form: cosine")
         self._check_teachers()
-        main = self.measure.metric or MAIN_METRICS[self.texts.task.kind][0]
+        metrics = MAIN_METRICS[self.texts.task.kind]
+        if self.measure.metric not in (None, *metrics):
+            raise ValueError(
+                f"measure.metric: {self.measure.metric} does not go with this task; {' or '.join(metrics)}"
+            )
+        main = self.measure.metric or metrics[0]
         if self.budget is not None and self.budget.metric not in (None, main):
             raise ValueError(f"budget.metric: {self.budget.metric} is not what this run is judged by, which is {main}")
         return self
 
-    @property
-    def saw_labels(self) -> bool:
-        """Whether the student's training uses this task's own labels, by itself or by way of a teacher."""
-        tuned = self.embedding is not None and any(teacher.tune for teacher in self.embedding.teachers)
-        return self.texts.train is not None and (self.student.alpha < 1 or self.teacher is not None or tuned)
+    def saw_labels(self, alpha: float | None = None) -> bool:
+        """Whether a student's training uses this task's own labels, by itself or by way of a teacher.
+
+        Args:
+            alpha: the student's; default: the recipe's own.
+        """
+        tuned = [teacher.tune for teacher in self.embedding.teachers] if self.embedding is not None else []
+        by_teacher = isinstance(self.teacher, FineTuneTeacher) or any(how is not None and how.epochs for how in tuned)
+        own = self.student.epochs > 0 and (self.student.alpha if alpha is None else alpha) < 1
+        return self.texts.train is not None and (own or by_teacher)
 
     def _check_teachers(self) -> None:
         if self.teacher is None and self.embedding is None:
             raise ValueError("no teacher: give teacher (a cross-encoder), embedding.teachers, or both")
+        if self.student.nesting is None and (self.student.keep or self.student.dims):
+            raise ValueError("student.keep and student.dims go with nesting; give student.nesting too")
         if self.embedding is None and self.student.keep:
             raise ValueError("student.keep: there are no embedding.teachers whose vectors could be kept")
         if self.embedding is not None and self.student.form == "comparator":
             raise ValueError("embedding: its vectors are learned for serving by cosine; use student.form: cosine")
-        if self.texts.train is not None:
-            return
+        if self.texts.train is None:
+            self._check_without_pairs()
+
+    def _check_without_pairs(self) -> None:
+        student = self.student
+        if student.compare_alphas or student.keep or len(student.seeds) > 1:
+            raise ValueError("texts.train is missing: student.compare_alphas, keep and several seeds need pairs")
+        if self.texts.task.kind == "binary" and self.texts.dev is None:
+            raise ValueError("texts.dev is missing: without train, a binary task needs it to choose the threshold on")
         if self.teacher is not None:
             raise ValueError("texts.train is missing: a cross-encoder scores pairs; without any, use embedding alone")
         if self.embedding is not None and any(teacher.tune for teacher in self.embedding.teachers):
@@ -180,31 +199,43 @@ def check_surroundings(recipe: Recipe, base: Path) -> list[str]:
     models["student.model"] = recipe.student.model
     for i, teacher in enumerate(recipe.embedding.teachers if recipe.embedding is not None else ()):
         models[f"embedding.teachers.{i}.model"] = teacher.model
+    found: dict[str, Path] = {}
     for key, reference in models.items():
         try:
             if not _is_hub_id(reference, base):
-                resolve_model(reference, base)
+                found[key] = resolve_model(reference, base)
         except DecantError as error:
             errors.append(f"{key}: {error}")
-    if not any(error.startswith("student.model") for error in errors) and not _is_hub_id(recipe.student.model, base):
-        errors += _beyond_the_model(recipe, resolve_model(recipe.student.model, base))
+    if set(found) == set(models):
+        teachers = [folder for key, folder in found.items() if key.startswith("embedding.")]
+        errors += _beyond_the_model(recipe, found["student.model"], teachers)
     return errors
 
 
-def _beyond_the_model(recipe: Recipe, folder: Path) -> list[str]:
-    """Depths, lengths and cuts that the student's model does not have, read from its config alone."""
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    layers, width = int(config.num_hidden_layers), int(config.hidden_size)
-    errors = []
+def _beyond_the_model(recipe: Recipe, folder: Path, teachers: list[Path]) -> list[str]:
+    """Depths, lengths and cuts that the student's model does not have, read from the configs alone."""
     try:
-        dims = all_dims(width, recipe.student.dims)
-        if recipe.student.nesting is not None:
-            check_nesting(recipe.student.nesting, layers, dims)
+        layers, width = model_size(folder)
+        taught = sum(model_size(teacher)[1] for teacher in teachers)
+    except InputError as error:
+        return [f"student.model: {error}"]
+    student, errors = recipe.student, []
+    try:
+        dims = all_dims(width, student.dims)
+        if student.nesting is not None:
+            check_nesting(student.nesting, layers, dims)
     except InputError as error:
         errors.append(f"student: {error}")
-    if recipe.student.pooling != "concat_top_mean":
+    if student.pooling != "concat_top_mean":
         beyond = [cut for cut in recipe.export.cuts if cut[0] > layers or cut[1] > width]
         errors += [f"export.cuts: {list(cut)} is beyond the student's [{layers}, {width}]" for cut in beyond[:1]]
+    if student.keep and taught != width:
+        errors.append(
+            f"student.keep: the teachers' vectors have {taught} dimensions and the student's {width}; leave it"
+        )
+    smallest = min([width, *student.dims, *(cut[1] for cut in recipe.export.cuts)])
+    if recipe.budget is not None and recipe.budget.dim is not None and recipe.budget.dim < smallest:
+        errors.append(f"budget.dim: {recipe.budget.dim} is below every length that is trained; add it to student.dims")
     return errors
 
 

@@ -42,13 +42,14 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
         run_dir.recipe.write_text(recipe_yaml(recipe), encoding="utf-8")
         texts_done, texts = texts_stage(recipe, base, run_dir)
         _tell(screen, texts_done, describe_texts(texts))
-        lesson, scored, embedded = None, None, None
+        lesson, mined, scored, embedded = None, None, None, None
         if recipe.embedding is not None:
             lesson = vectors_stage(recipe, recipe.embedding, base, texts, texts_done, run_dir, screen.watch)
             _tell(screen, lesson.stage, f"{len(lesson.texts):,} texts, {len(lesson.teachers)} embedding teachers")
             if recipe.embedding.mine is not None:
-                mined, texts = mine_stage(recipe, recipe.embedding.mine, texts, lesson, run_dir)
-                _tell(screen, mined, f"{len(texts.unlabelled):,} pairs without labels")
+                how = recipe.embedding.mine
+                mine_done, texts, mined = mine_stage(recipe, how, texts, lesson, run_dir, screen.watch)
+                _tell(screen, mine_done, f"{len(texts.unlabelled):,} pairs without labels")
         if recipe.teacher is not None:
             teacher = teacher_stage(recipe, recipe.teacher, base, texts, texts_done, run_dir, screen.watch)
             _tell(screen, teacher, recipe.teacher.model)
@@ -66,7 +67,9 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
             recipe, base, texts, scored, lesson, student, trained, graphs, run_dir, screen.watch
         )
         _tell(screen, measured_done, f"{len(measured.rows)} rows")
-        artifacts, report = artifacts_stage(recipe, base, texts, student, graphs, measured_done, measured, run_dir)
+        artifacts, report = artifacts_stage(
+            recipe, base, texts, lesson, mined, student, graphs, measured_done, measured, run_dir
+        )
         _tell(screen, artifacts, f"{len(graphs)} folders")
         done = report_stage(report, student, artifacts, run_dir)
         _tell(screen, done, "report.html, report.md, report.json")

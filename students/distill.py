@@ -106,6 +106,11 @@ def distill(
     number = {text: index for index, text in enumerate(texts)}
     sides = np.array([[number[a], number[b]] for a, b in pairs], np.int64).reshape(len(pairs), 2)
     kept = vectors if settings.keep and settings.nesting is not None else None
+    if kept is not None and kept.dim != student.encoder.hidden_size:
+        raise InputError(
+            f"keep: the teacher's vectors have {kept.dim} dimensions and the student's {student.encoder.hidden_size}; "
+            "set keep to 0"
+        )
     first, second = [tokens[a] for a, _ in pairs], [tokens[b] for _, b in pairs]
     pad_id = int(student.encoder.tokenizer.pad_token_id)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
+from students.cut import layer_list
 from teachers.batches import padded, sorted_batches
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
@@ -25,11 +27,22 @@ def exit_vectors(encoder: SentenceEncoder, input_ids: Tensor, attention_mask: Te
         input_ids: int64 [batch, length].
         attention_mask: int64 [batch, length], 1 for a token.
     """
+    # hooks of our own, since transformers' hidden_states depend on which of two encoders that share layers ran first
     backbone = encoder.backbone
-    states = backbone(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True).hidden_states[1:]
+    states: list[Tensor] = []
+
+    def keep(layer: nn.Module, inputs: object, output: Any) -> None:
+        states.append(output[0] if isinstance(output, tuple) else output)
+
+    hooks = [layer.register_forward_hook(keep) for layer in layer_list(backbone)[1]]
+    try:
+        backbone(input_ids=input_ids, attention_mask=attention_mask)
+    finally:
+        for hook in hooks:
+            hook.remove()
     norm = getattr(backbone, "final_norm", None)  # ModernBERT norms what leaves its last layer, and only that
     if norm is not None:
-        states = (*map(norm, states[:-1]), states[-1])
+        states = [norm(state) for state in states]
     return [pool(state, attention_mask, encoder.pooling).float() for state in states]
 
 

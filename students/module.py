@@ -60,7 +60,7 @@ class Distillation(LightningModule):
         def base(vectors: Tensor, layer: int, dim: int) -> Tensor:
             u, v = vectors.chunk(2)
             loss = self._loss(u, v, batch["targets"], batch["labels"])
-            if teacher is not None and dim == teacher.shape[1]:
+            if teacher is not None and dim == self.student.encoder.hidden_size:
                 loss = loss + self.keep * cosine_distance(vectors, teacher)
             return loss
 

@@ -40,7 +40,9 @@ class StepExits:
         """Pooled vectors after each layer that the step needs, each float32 [batch, hidden], not normalised."""
         encoder = self.encoder
         if step.deepest < encoder.layers:
-            encoder = self._shallow.setdefault(step.deepest, with_layers(encoder, range(step.deepest)))
+            if step.deepest not in self._shallow:
+                self._shallow[step.deepest] = with_layers(encoder, range(step.deepest))
+            encoder = self._shallow[step.deepest]
         return exit_vectors(encoder, input_ids, attention_mask)
 
     def loss(self, exits: Sequence[Tensor], step: Step, base: Callable[[Tensor, int, int], Tensor]) -> Tensor:

@@ -86,6 +86,19 @@ def load_backbone(
     return cast(PreTrainedModel, model)
 
 
+def model_size(folder: Path) -> tuple[int, int]:
+    """Layers and hidden size, as the folder's config states them; no weight is read.
+
+    Raises:
+        InputError: the config is of no known kind of model, or states neither.
+    """
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        return int(config.num_hidden_layers), int(config.hidden_size)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{folder}: the model cannot be loaded ({_first_line(error)})") from error
+
+
 def has_trained_head(folder: Path) -> bool:
     """Whether the folder's config names a sequence-classification architecture, so its head was trained."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))

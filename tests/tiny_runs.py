@@ -146,18 +146,18 @@ def tiny_recipe(models: Models, task: Task = "regression", *, load: bool = True)
 def nested_recipe(models: Models, *, labelled: bool) -> dict[str, Any]:
     """A recipe of a nested student: embedding teachers, with labelled pairs after them or without."""
     recipe = tiny_recipe(models)
-    teachers: list[dict[str, Any]] = [{"model": str(models.encoder)}]
+    teacher: dict[str, Any] = {"model": str(models.encoder)}
     recipe |= {"name": "nested" if labelled else "general"}
     recipe["student"] |= {"nesting": {"kind": "grid"}, "dims": [8]}
     recipe["export"] |= {"precisions": ["fp32"], "cuts": [[3, 32], [1, 32], [1, 8]]}
     del recipe["teacher"]
     if labelled:
-        teachers.append({"model": str(models.encoder), "weight": 0.5, "tune": FAST})
+        teacher |= {"tune": FAST}
         recipe["student"] |= {"keep": 1.0}
     else:
         del recipe["texts"]["train"], recipe["texts"]["dev"]
     schedule = {"epochs": 1, "batch_size": 16, "precision": "32-true"}
-    recipe["embedding"] = {"teachers": teachers, "sentences": ["sentences.txt"], "augment": {}, **schedule}
+    recipe["embedding"] = {"teachers": [teacher], "sentences": ["sentences.txt"], "augment": {}, **schedule}
     if labelled:
         few = {"near": 5, "window": 5, "random": 5, "window_ranks": [4, 9], "max_of_nearest": 1.0}
         recipe["embedding"]["mine"] = few

@@ -70,6 +70,14 @@ class Row(BaseModel, frozen=True, extra="forbid"):
     note: IfMeasured[str] = None
 
 
+class Mined(BaseModel, frozen=True, extra="forbid"):
+    """Pairs mined from unlabelled texts, and how the embedding teacher's cosines spread without and with them."""
+
+    counts: dict[str, int] = Field(description="pairs by kind: near, window, random")
+    before: tuple[int, ...] = Field(description="labelled pairs by cosine, in bins of equal width over -1..1")
+    after: tuple[int, ...] = Field(description="the same with the mined ones")
+
+
 class Report(BaseModel):
     """The whole of report.json."""
 
@@ -86,6 +94,7 @@ class Report(BaseModel):
     grid: IfMeasured[Grid] = Field(default=None, description="accuracy of every cut of a nested student")
     notes: tuple[str, ...] = Field(default=(), exclude_if=lambda notes: not notes)
     training_curves: IfMeasured[str] = Field(default=None, description="the training log, relative to the report")
+    mined: IfMeasured[Mined] = None
     regressions: tuple[Regression, ...] = Field(default=(), exclude_if=lambda rows: not rows)
 
     @model_validator(mode="after")

@@ -10,10 +10,11 @@ from export.bundle import COMPARATOR, GRAPH, write_artifact
 from pipeline.budget import choose, steady_artifacts
 from pipeline.recipe import Recipe, recipe_digest
 from pipeline.report.card import CardFacts, model_card
-from pipeline.report.rows import Report, Row
+from pipeline.report.rows import Mined, Report, Row
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.graphs import Graph
 from pipeline.stages.measure import Measured
+from pipeline.stages.vectors import Lesson
 from pipeline.texts.load import Texts
 from students.cut import cut
 from students.student import Student
@@ -24,11 +25,11 @@ VERSION = 2
 
 
 def artifacts_stage(
-    recipe: Recipe, base: Path, texts: Texts, student: Stage, graphs: list[Graph], measured_done: Stage,
-    measured: Measured, run_dir: RunDir,
+    recipe: Recipe, base: Path, texts: Texts, lesson: Lesson | None, mined: Mined | None, student: Stage,
+    graphs: list[Graph], measured_done: Stage, measured: Measured, run_dir: RunDir,
 ) -> tuple[Stage, Report]:  # fmt: skip
     """A folder a precision under `artifacts/`, and the report that their cards quote."""
-    report = _report(recipe, texts, measured)
+    report = _report(recipe, texts, lesson, mined, measured)
     inputs: dict[str, object] = {
         "graphs": [graph.fingerprint for graph in graphs],
         "measured": measured_done.fingerprint,
@@ -61,17 +62,20 @@ def decant_version() -> str:
         return "not installed"
 
 
-def _report(recipe: Recipe, texts: Texts, measured: Measured) -> Report:
+def _report(recipe: Recipe, texts: Texts, lesson: Lesson | None, mined: Mined | None, measured: Measured) -> Report:
     notes = list(measured.notes)
     chosen, because = _fastest_steady(measured.rows)
     if recipe.budget is not None:
         choice = choose(measured.rows, recipe.budget)
         chosen, because = choice.selected, choice.because
         notes += [choice.note] if choice.note else []
-    dropped = texts.dropped_counts()
-    if dropped:
-        said = ", ".join(f"{count} {kind}" for kind, count in dropped.items())
-        notes.append(f"Rows dropped from the texts: {said}; texts/texts.json names each.")
+    for what, dropped, where in (
+        ("Rows dropped from the texts", texts.dropped_counts(), "; texts/texts.json names each"),
+        ("Sentences left out", lesson.dropped if lesson else {}, ""),
+    ):
+        if dropped:
+            said = ", ".join(f"{count:,} {kind}" for kind, count in dropped.items())
+            notes.append(f"{what}: {said}{where}.")
     return Report(
         recipe=recipe.model_dump(mode="json"),
         environment=measured.environment,
@@ -82,6 +86,7 @@ def _report(recipe: Recipe, texts: Texts, measured: Measured) -> Report:
         training_curves="../student/training/csv/metrics.csv",
         regressions=measured.regressions,
         grid=measured.grid,
+        mined=mined,
     )
 
 

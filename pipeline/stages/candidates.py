@@ -115,7 +115,7 @@ def _students(recipe: Recipe, stage: Stage) -> list[Candidate]:
     student = Student.load(stage.folder)
     facts = _encoder_facts(student.encoder) | {
         "runtime": "torch", "path": "student", "form": recipe.student.form, "parameters": parameter_count(student),
-        "size_mib": size_mib(stage.folder / "model.safetensors"), "trained_on_labels": recipe.saw_labels,
+        "size_mib": size_mib(stage.folder / "model.safetensors"), "trained_on_labels": recipe.saw_labels(),
     }  # fmt: skip
     match: Match = dot_product
     if student.comparator is not None:
@@ -145,7 +145,7 @@ def _exported(recipe: Recipe, graphs: list[Graph], threads: int) -> list[Candida
             "path": f"artifacts/{graph.name}", "parameters": graph.parameters,
             "size_mib": size_mib(graph.folder / "onnx"),
             "parity": Parity(**graph.parity), "form": recipe.student.form, "peak_memory_mib": peak,
-            "trained_on_labels": recipe.saw_labels,
+            "trained_on_labels": recipe.saw_labels(),
         }  # fmt: skip
         found.append(
             Candidate(graph.name, "artifact", predict=predict, encode=encoder.encode, match=match, facts=facts)

@@ -26,7 +26,7 @@ def embed_stage(
     """The folder of a student that has learned the vectors."""
     student = recipe.student
     source = resolve_model(student.model, base)
-    how = settings.model_dump(mode="json", exclude={"teachers", "sentences", "augment", "held_back"})
+    how = settings.model_dump(mode="json", exclude={"teachers", "sentences", "augment", "mine", "held_back"})
     inputs: dict[str, object] = {
         "settings": how, "model": model_digest(source), "vectors": lesson.stage.fingerprint,
         "weights": [weight for _, weight in lesson.teachers], "seed": recipe.seed,

@@ -49,9 +49,9 @@ def graphs_stage(
 ) -> tuple[Stage, list[Graph]]:
     """A folder a precision under `graphs/`; a graph that misses its gate fails the stage."""
     settings = recipe.export
-    mark = fingerprint(
-        "graphs", VERSION, {"student": student.fingerprint, "settings": settings.model_dump(mode="json")}
-    )
+    inputs: dict[str, object] = {"student": student.fingerprint, "settings": settings.model_dump(mode="json")}
+    inputs |= {"most": recipe.budget.dim} if recipe.budget is not None and not settings.cuts else {}
+    mark = fingerprint("graphs", VERSION, inputs)
 
     def write(folder: Path) -> None:
         model = Student.load(student.folder)
@@ -80,6 +80,8 @@ def graphs_stage(
 def chosen_cuts(recipe: Recipe, student: Student) -> list[tuple[int, int]]:
     """The (layers, dim) that are exported, deepest first: as the recipe says, or each depth of a nested student.
 
+    Where a budget limits the vector's length, each depth is also exported at the greatest trained length within it.
+
     Raises:
         InputError: the recipe asks for a cut that the student does not have.
     """
@@ -89,7 +91,11 @@ def chosen_cuts(recipe: Recipe, student: Student) -> list[tuple[int, int]]:
         raise InputError(f"export.cuts: {list(wrong[0])} is beyond the student's {layers} layers and {dim} dimensions")
     if recipe.export.cuts:
         return sorted(set(recipe.export.cuts), reverse=True)
-    return [(depth, dim) for depth in range(layers, 0, -1)] if recipe.student.nesting is not None else [(layers, dim)]
+    if recipe.student.nesting is None:
+        return [(layers, dim)]
+    most = recipe.budget.dim if recipe.budget is not None and recipe.budget.dim is not None else dim
+    dims = {dim, max((one for one in (dim, *recipe.student.dims) if one <= most), default=dim)}
+    return sorted(((depth, one) for depth in range(1, layers + 1) for one in dims), reverse=True)
 
 
 def _one(

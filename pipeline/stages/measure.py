@@ -147,7 +147,7 @@ def _grid(recipe: Recipe, base: Path, texts: Texts, student: Stage, watch: Watch
             dev_labels=texts.dev.labels.astype(np.int64) if binary else None,
             dev_predictions=every(model, texts.dev) if binary else None,
             start_dev_predictions=every(start, texts.dev) if binary else None,
-            trained_on_labels=recipe.saw_labels, metric=recipe.measure.metric,
+            trained_on_labels=recipe.saw_labels(), metric=recipe.measure.metric,
             resamples=recipe.measure.resamples, seed=recipe.seed,
         )  # fmt: skip
 
@@ -213,7 +213,11 @@ def _compared(
             "precision": "fp32",
             "runtime": "torch",
         }
-        facts |= {"form": recipe.student.form, "trained_on_labels": alpha < 1, "note": f"seed {best.seed}, best on dev"}
+        facts |= {
+            "form": recipe.student.form,
+            "trained_on_labels": recipe.saw_labels(alpha),
+            "note": f"seed {best.seed}, best on dev",
+        }
         metric = {"metrics": {set_name: metrics[_run_name(best)]}}
         rows.append(Row.model_validate(facts | metric | ({"seeds": seeds[alpha]} if alpha in seeds else {})))
     return rows

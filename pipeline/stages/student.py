@@ -57,11 +57,13 @@ def students_stage(
         return _copy("student", embedded, run_dir), []
     source = embedded.folder if embedded is not None else resolve_model(settings.model, base)
     vectors = lesson.vectors(pair_texts(texts)) if lesson is not None else None
-    from_teachers = [one.stage.fingerprint for one in (scored, lesson) if one is not None]
+    from_teachers: list[object] = [one.stage.fingerprint for one in (scored, lesson) if one is not None]
+    from_teachers += [weight for _, weight in lesson.teachers] if lesson is not None else []
     common: dict[str, object] = {
         "settings": settings.model_dump(mode="json", exclude={"seeds", "compare_alphas", "alpha"}),
         "model": model_digest(source), "targets": from_teachers, "metric": recipe.measure.metric,
-        "labels": texts.train.labels.tolist(), "dev": [texts.dev.pairs, texts.dev.labels.tolist()],
+        "labels": texts.train.labels.tolist(), "unlabelled": texts.unlabelled.pairs,
+        "dev": [texts.dev.pairs, texts.dev.labels.tolist()],
         "precision": training_precision(settings),
     }  # fmt: skip
     wanted = _wanted(recipe, texts, scored, vectors)

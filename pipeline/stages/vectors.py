@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from numpy.typing import NDArray
 
 from export.encode_texts import fast_encode
 from pipeline.recipe import EmbeddingSettings, EmbeddingTeacher, Recipe
-from pipeline.run_dir import RunDir, Stage, fingerprint
+from pipeline.run_dir import MARK, RunDir, Stage, fingerprint
 from pipeline.stages.metric import dev_metric
 from pipeline.texts.augment import augment
 from pipeline.texts.load import Texts
-from pipeline.texts.sentences import load_sentences
+from pipeline.texts.mine import check_mining
+from pipeline.texts.sentences import leak_key, load_sentences
 from pipeline.texts.source import source_digest
 from students.tune import tune
 from teachers.encoder import SentenceEncoder
@@ -29,7 +33,16 @@ from teachers.targets import link_shards
 from teachers.vectors import MixedVectors, Vectors, teacher_vectors
 
 VERSION = 1
-SHARDS = "shards"
+SHARDS, DROPPED = "shards", "dropped.json"
+
+
+class Taught(NamedTuple):
+    """Texts by what becomes of them, and how many were left out by kind of problem."""
+
+    given: list[str]
+    augmented: list[str]
+    held_back: list[str]
+    dropped: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,7 @@ class Lesson:
         given: how many of them were given.
         held_back: that it is judged by on the way.
         teachers: folders of the teachers, and the weight of each.
+        dropped: how many sentences were left out, by kind of problem.
     """
 
     stage: Stage
@@ -48,6 +62,7 @@ class Lesson:
     given: int
     held_back: list[str]
     teachers: tuple[tuple[Path, float], ...]
+    dropped: dict[str, int]
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
         """The teachers' vectors of texts that the stage has seen, in this order."""
@@ -77,6 +92,8 @@ def vectors_stage(
 
     Vectors are found by content, so more texts cost only what is new.
     """
+    if not (run_dir.folder("vectors") / MARK).is_file():
+        _sentences(recipe, settings, base, texts)  # what is wrong with them is told before a teacher is fine-tuned
     teachers = tuple(
         (_teacher(recipe, number, one, base, texts, texts_done, run_dir, watch), one.weight)
         for number, one in enumerate(settings.teachers)
@@ -89,26 +106,23 @@ def vectors_stage(
     finished = run_dir.folder("vectors")
 
     def write(folder: Path) -> None:
-        given, more, held_back = _sentences(recipe, settings, base, texts)
-        taught = given + more
-        if len(taught) < settings.batch_size:
-            raise InputError(
-                f"embedding: {len(taught)} texts are fewer than a batch of {settings.batch_size}; give more sentences, "
-                "or lower embedding.batch_size"
-            )
-        for name, part in {"given": given, "augmented": more, "held_back": held_back}.items():
-            pq.write_table(pa.table({"text": pa.array(part, pa.string())}), folder / f"{name}.parquet")
-        every = list(dict.fromkeys([*taught, *held_back, *pair_texts(texts)]))
+        taught = _sentences(recipe, settings, base, texts)
+        for name in ("given", "augmented", "held_back"):
+            table = pa.table({"text": pa.array(getattr(taught, name), pa.string())})
+            pq.write_table(table, folder / f"{name}.parquet")
+        (folder / DROPPED).write_text(json.dumps(taught.dropped) + "\n", encoding="utf-8")
+        every = list(dict.fromkeys([*taught.given, *taught.augmented, *taught.held_back, *pair_texts(texts)]))
         for source, _ in teachers:
             name = model_digest(source)[:16]
             link_shards(finished / SHARDS / name, folder / SHARDS / name)
-            encoder = SentenceEncoder.load(source)
+            encoder = SentenceEncoder.load(source).to("cuda" if torch.cuda.is_available() else "cpu")
             encode = fast_encode(encoder, len(every), folder)
             teacher_vectors(every, encode, folder / SHARDS / name, encoder.dim, watch=watch)
 
     stage = run_dir.make("vectors", fingerprint("vectors", VERSION, inputs), write)
     given, more, held_back = (_read(stage.folder / f"{name}.parquet") for name in ("given", "augmented", "held_back"))
-    return Lesson(stage, given + more, len(given), held_back, teachers)
+    dropped = json.loads((stage.folder / DROPPED).read_text(encoding="utf-8"))
+    return Lesson(stage, given + more, len(given), held_back, teachers, dropped)
 
 
 def pair_texts(texts: Texts) -> list[str]:
@@ -140,23 +154,28 @@ def _teacher(
     return run_dir.make(f"embedding/teacher{number}", fingerprint("embedding", VERSION, inputs), write).folder
 
 
-def _sentences(
-    recipe: Recipe, settings: EmbeddingSettings, base: Path, texts: Texts
-) -> tuple[list[str], list[str], list[str]]:
-    """The texts to train on, those made of them, and those that are held back; none of them stands in dev or test."""
+def _sentences(recipe: Recipe, settings: EmbeddingSettings, base: Path, texts: Texts) -> Taught:
+    """The texts to train on, those made of them, and those that are held back; none of them stands in dev or test.
+
+    Raises:
+        InputError: a source cannot be read or holds what is refused, or there are too few texts to train on or mine.
+    """
     held_out = [text for split in (texts.dev, texts.test) for pair in split.pairs for text in pair]
-    given = load_sentences(settings.sentences, base, recipe.texts.problems, held_out).texts
-    every = list(dict.fromkeys([*given, *_without(pair_texts(texts), held_out)]))
+    out = {leak_key(text) for text in held_out}
+    read = load_sentences(settings.sentences, base, recipe.texts.problems, held_out)
+    every = list(dict.fromkeys([*read.texts, *(text for text in pair_texts(texts) if leak_key(text) not in out)]))
     order = np.random.default_rng(recipe.seed).permutation(len(every))
     held_back = {every[row] for row in order[: min(settings.held_back, len(every) // 10)]}
-    taught = [text for text in every if text not in held_back]
-    more = augment(taught, settings.augment, recipe.seed, [*held_out, *held_back]) if settings.augment else []
-    return taught, more, sorted(held_back)
-
-
-def _without(texts: list[str], held_out: list[str]) -> list[str]:
-    out = set(held_out)
-    return [text for text in texts if text not in out]
+    given = [text for text in every if text not in held_back]
+    more = augment(given, settings.augment, recipe.seed, [*held_out, *held_back]) if settings.augment else []
+    if len(given) + len(more) < settings.batch_size:
+        raise InputError(
+            f"embedding: {len(given) + len(more)} texts are fewer than a batch of {settings.batch_size}; "
+            "give more sentences, or lower embedding.batch_size"
+        )
+    if settings.mine is not None:
+        check_mining(settings.mine, len(given))
+    return Taught(given, more, sorted(held_back), read.dropped_counts())
 
 
 def _read(path: Path) -> list[str]:

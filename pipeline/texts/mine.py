@@ -139,6 +139,23 @@ def mine_pairs(vectors: Vectors | Floats, settings: MineSettings, seed: int) -> 
     )
 
 
+def check_mining(settings: MineSettings, texts: int) -> None:
+    """Refuse what so few texts cannot give, before they have any vectors.
+
+    Raises:
+        InputError: fewer texts than the ranks need, or more pairs asked for than there can be.
+    """
+    if texts <= settings.deepest_rank:
+        raise InputError(
+            f"mine: {texts} texts have no {settings.deepest_rank} nearest ones each; give more, or lower the ranks"
+        )
+    most = {"near": texts * settings.near_ranks, "random": texts * (texts - 1) // 2 - settings.near - settings.window}
+    most["window"] = texts * (settings.window_ranks[1] - settings.window_ranks[0] + 1)
+    for kind, wanted in settings.counts().items():
+        if wanted > most[kind]:
+            raise InputError(f"mine.{kind}: {wanted} pairs are asked for, but {texts} texts give {most[kind]} at most")
+
+
 def nearest(vectors: Vectors | Floats, k: int, *, block: int = BLOCK) -> tuple[Ints, Floats]:
     """Each text's k nearest other texts, exactly: indices and cosines, [texts, k] each, nearest first.
 

@@ -7,7 +7,7 @@ import yaml
 
 from pipeline.recipe import Recipe, RecipeError, check_surroundings, load_recipe, recipe_digest, recipe_yaml
 from pipeline.starter import starter_recipe
-from tests.tiny_runs import Models, tiny_recipe, write_project
+from tests.tiny_runs import Models, nested_recipe, tiny_recipe, write_project
 
 GOOD = """\
 name: good
@@ -89,7 +89,17 @@ VECTORS = "embedding: {teachers: [{model: org/vectors}], sentences: [{path: text
             GOOD.replace(TEACHER, VECTORS.split(", sentences")[0] + "}\n").replace(TRAIN, ""),
             "texts.train is missing, and embedding.sentences are too",
         ),
-        (GOOD + "  keep: 1\n", "student.keep: there are no embedding.teachers"),
+        (GOOD + "  nesting: {kind: grid}\n  keep: 1\n", "student.keep: there are no embedding.teachers"),
+        (GOOD + "  dims: [64]\n", "student.keep and student.dims go with nesting"),
+        (GOOD + "measure: {metric: f1}\n", "measure.metric: f1 does not go with this task; spearman or pearson"),
+        (
+            GOOD.replace(TEACHER, VECTORS).replace(TRAIN, "") + "  seeds: [0, 1]\n",
+            "texts.train is missing: student.compare_alphas, keep and several seeds",
+        ),
+        (
+            GOOD.replace(TEACHER, VECTORS).replace(TRAIN, "").replace("regression, low: 0, high: 5", "binary"),
+            "texts.dev is missing: without train, a binary task",
+        ),
         (GOOD + "  form: comparator\n  nesting: {kind: grid}\n", "student.nesting: a comparator reads whole vectors"),
         (GOOD + "  form: comparator\n" + VECTORS, "embedding: its vectors are learned for serving by cosine"),
         (GOOD + "budget: {metric: f1}\n", "budget.metric: f1 is not what this run is judged by, which is spearman"),
@@ -99,7 +109,7 @@ def test_teachers_labels_and_student_must_fit(text: str, said: str, tmp_path: Pa
     if not said:
         recipe = load_recipe(write(tmp_path, text))
         assert recipe.texts.train is None
-        assert not recipe.saw_labels
+        assert not recipe.saw_labels()
         return
     (error,) = errors_of(tmp_path, text)
     assert error.startswith(f": recipe: {said}")
@@ -167,8 +177,12 @@ def test_the_starter_recipe_loads_whatever_its_name(name: str, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("student.dims=[64]", "student: dims [64]: 64 is outside 1..32, the width of this encoder's vectors"),
+        (
+            "student={nesting: {kind: grid}, dims: [64]}",
+            "student: dims [64]: 64 is outside 1..32, the width of this encoder's vectors",
+        ),
         ("student.nesting={kind: two_d}", "student: nesting: two_d draws a dim below the full 32"),
+        ("budget={dim: 8}", "budget.dim: 8 is below every length that is trained"),
         ("export.cuts=[[3, 32], [4, 8]]", "export.cuts: [4, 8] is beyond the student's [3, 32]"),
     ],
 )
@@ -176,5 +190,35 @@ def test_what_the_model_does_not_have_is_told_before_any_work(
     override: str, said: str, tmp_path: Path, models: Models
 ) -> None:
     path = write_project(tmp_path, tiny_recipe(models))
+    override = override.replace("student={", f"student={{model: {models.encoder}, ")
     (error,) = check_surroundings(load_recipe(path, [override]), tmp_path)
     assert error.startswith(said)
+
+
+def test_keep_needs_a_teacher_of_the_students_width(tmp_path: Path, models: Models) -> None:
+    path = write_project(tmp_path, nested_recipe(models, labelled=True))
+    assert check_surroundings(load_recipe(path), tmp_path) == []
+    two = f"embedding.teachers=[{{model: {models.encoder}}}, {{model: {models.encoder}}}]"
+    (error,) = check_surroundings(load_recipe(path, [two]), tmp_path)
+    assert error.startswith("student.keep: the teachers' vectors have 64 dimensions, not the student's 32")
+
+
+@pytest.mark.parametrize(
+    ("changes", "saw"),
+    [
+        ([], True),
+        (["student.alpha=1"], True),  # the embedding teacher was tuned on them
+        (["student.alpha=1", "embedding.teachers.0.tune=null"], False),
+        (["student.epochs=0", "embedding.teachers.0.tune.epochs=0"], False),
+        (["student.epochs=0"], True),
+    ],
+)
+def test_what_saw_the_labels(changes: list[str], saw: bool, tmp_path: Path, models: Models) -> None:
+    recipe = yaml.safe_load(write_project(tmp_path, nested_recipe(models, labelled=True)).read_text(encoding="utf-8"))
+    for change in changes:
+        *parents, last = change.split("=")[0].split(".")
+        place = recipe
+        for parent in parents:
+            place = place[int(parent)] if parent.isdigit() else place[parent]
+        place[last] = yaml.safe_load(change.split("=")[1])
+    assert Recipe.model_validate(recipe).saw_labels() == saw

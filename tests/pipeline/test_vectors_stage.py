@@ -85,11 +85,30 @@ def test_mined_pairs_join_the_unlabelled_ones(models: Models, tmp_path: Path) ->
     lesson, texts, run_dir = lesson_of(tmp_path, models)
     recipe = load_recipe(tmp_path / "recipe.yaml")
     mining = MineSettings(near=6, window=0, random=7)
-    _, more = mine_stage(recipe, mining, texts, lesson, run_dir)
+    _, more, facts = mine_stage(recipe, mining, texts, lesson, run_dir, unwatched)
+    assert sum(facts.before) == len(texts.train)
+    assert sum(facts.after) == len(texts.train) + 13
     known = {frozenset(pair) for split in (texts.train, texts.dev, texts.test) for pair in split.pairs}
     assert 0 < len(more.unlabelled) <= 13
     assert known.isdisjoint({frozenset(pair) for pair in more.unlabelled.pairs})
     assert np.isnan(more.unlabelled.labels).all()
     assert more.train is texts.train
-    with pytest.raises(InputError, match="texts are fewer than|texts have"):
-        mine_stage(recipe, MineSettings(near=10**6), texts, lesson, run_dir)
+
+
+@pytest.mark.parametrize(
+    ("embedding", "said"),
+    [
+        ({"mine": {"near": 10**6}}, r"mine\.near: 1000000 pairs are asked for, but \d+ texts give \d+ at most"),
+        ({"mine": {"window_ranks": [4, 5000]}}, r"mine: \d+ texts have no 5000 nearest ones each"),
+        ({"batch_size": 4000}, r"\d+ texts are fewer than a batch of 4000"),
+        ({"sentences": [{"path": "train.tsv", "columns": ["body"]}]}, "column 'body'"),
+    ],
+)
+def test_impossible_texts_are_told_before_a_teacher_is_tuned(
+    embedding: dict[str, Any], said: str, models: Models, tmp_path: Path
+) -> None:
+    tuned = {"model": str(models.encoder), "tune": {"epochs": 1}}
+    with pytest.raises(InputError, match=said):
+        lesson_of(tmp_path, models, teachers=[tuned], **embedding)
+    assert not (tmp_path / "run" / "embedding").exists()
+    assert not list((tmp_path / "run").glob(".work/*"))
