@@ -132,14 +132,15 @@ def run(
 ) -> None:
     """Run a recipe end to end; finished stages are used again, a killed run goes on where it was."""
     from pipeline.console import Screen
+    from pipeline.plan import stages_of
     from pipeline.recipe import load_recipe
     from pipeline.report.terminal import show_report
     from pipeline.run import run as run_recipe
-    from pipeline.run_dir import STAGES
 
-    if from_ is not None and from_ not in STAGES:
-        raise InputError(f"--from {from_}: no such stage; the stages are {', '.join(STAGES)}")
     loaded = load_recipe(recipe, set_ or ())
+    stages = stages_of(loaded)
+    if from_ is not None and from_ not in stages:
+        raise InputError(f"--from {from_}: this recipe has no such stage; its stages are {', '.join(stages)}")
     run_dir = _run_dir(loaded.name, out)
     report = run_recipe(loaded, recipe.parent, run_dir, Screen(quiet=quiet), from_)
     if as_json:

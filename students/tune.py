@@ -37,7 +37,7 @@ def tune(
     watch: Watch = unwatched,
 ) -> SentenceEncoder:
     """An embedding model whose cosines follow the labels; arguments as `students.distill.distill` has them."""
-    shared = settings.model_dump(include=set(TuneSettings.model_fields))
+    shared = settings.model_dump()
     student = Student(SentenceEncoder.load(reference, settings.max_length, dropout=settings.dropout, for_training=True))
     distill(
         student, pairs, labels[:, None], labels, kind, dev_pairs, dev_metric, folder,

@@ -32,6 +32,7 @@ from teachers.progress import Advance, Watch, unwatched
 
 Batch = dict[str, Tensor]
 DEV_METRIC = "dev"
+LAST, BEST = "last.ckpt", "best.safetensors"
 CHECKPOINT_SECONDS = 30.0
 NO_DECAY = ("bias", "norm")
 HEADS = ("classifier", "pre_classifier", "pooler", "comparator", "head", "score")
@@ -118,7 +119,12 @@ def fit(
         trainer.callbacks.append(_Follow(advance, settings.epochs))  # type: ignore[attr-defined]
         trainer.fit(module, train_dataloaders=stream, ckpt_path=resume, weights_only=resume is not None or None)
     keeper.load_best(module)
-    keeper.last.unlink(missing_ok=True)
+
+
+def discard_checkpoints(folder: Path) -> None:
+    """Drop what only an unfinished training needs, once its result is saved; the logs stay."""
+    for name in (LAST, BEST):
+        (folder / name).unlink(missing_ok=True)
 
 
 def adamw(module: nn.Module, settings: FitSettings, batches: int) -> dict[str, Any]:
@@ -186,7 +192,7 @@ def _stopper(settings: FitSettings) -> EarlyStopping:
 
 
 def _resume(folder: Path, stream: BatchStream) -> Path | None:
-    last = folder / "last.ckpt"
+    last = folder / LAST
     if not last.is_file():
         return None
     loops = torch.load(last, map_location="cpu", weights_only=True)["loops"]["fit_loop"]
@@ -201,7 +207,7 @@ class _Keeper(Callback):
     """Writes the last state every half minute, and the best weights; seeds dropout by step; clips the gradient."""
 
     def __init__(self, folder: Path, dev: Callable[[], float], seed: int, clip: float) -> None:
-        self.last, self.best, self.record = folder / "last.ckpt", folder / "best.safetensors", folder / "best.json"
+        self.last, self.best, self.record = folder / LAST, folder / BEST, folder / "best.json"
         self.dev, self.seed, self.saved_at, self.high = dev, seed, time.monotonic(), float("-inf")
         self.clip = clip
 

@@ -237,7 +237,7 @@ def test_models(spoil: Callable[[Place], str], expected: list[str], place: Place
 
 
 OPTIONS = [
-    (["--from", "nosuch"], "--from nosuch: no such stage; the stages are texts, teacher, "),
+    (["--from", "nosuch"], "--from nosuch: this recipe has no such stage; its stages are texts, teacher, "),
     (["--set", "nonsense"], "--set nonsense: write it as key.of.a.setting=value"),
     (["--set", "unknown.key=1"], "unknown: no such key"),
     (["--set", "student.epohcs=1"], "student.epohcs: no such key"),

@@ -54,7 +54,8 @@ def headlines(report: Report) -> list[Headline]:
             found.append(Headline(gain, "points against the teacher", f"teacher {points(teacher.value)}"))
     faster = faster_than_teacher(row, refer)
     if faster is not None:
-        found.append(Headline(ratio(faster), "the teacher's speed", "pairs a second, nothing cached"))
+        compared = "pairs a second, nothing cached" if _reads_pairs(refer.teacher) else "texts a second"
+        found.append(Headline(ratio(faster), "the teacher's speed", compared))
     if "1" in row.latency_ms:
         latency = row.latency_ms["1"]
         detail = f"95 of 100 below {duration(latency.p95)}"
@@ -85,11 +86,18 @@ def _accuracy(row: Row, refer: References) -> str | None:
 
 def _speed(row: Row, refer: References) -> str | None:
     than_teacher, than_baseline = faster_than_teacher(row, refer), faster_than_baseline(row, refer)
+    if than_teacher is not None and not _reads_pairs(refer.teacher):
+        return f"reads texts {ratio(than_teacher)} as fast as the teacher"
     if than_teacher is not None:
         return f"scores pairs {ratio(than_teacher)} as fast as the teacher with nothing cached"
     if than_baseline is not None and refer.baseline is not None:
         return f"reads texts {ratio(than_baseline)} as fast as {refer.baseline.name}"
     return None
+
+
+def _reads_pairs(teacher: Row | None) -> bool:
+    """Whether the teacher is a cross-encoder, which has no speed of single texts."""
+    return teacher is not None and teacher.pairs_per_second is not None
 
 
 def _search(row: Row, refer: References) -> str | None:

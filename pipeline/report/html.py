@@ -49,6 +49,7 @@ def html_report(report: Report, training: Sequence[TrainingRecord] = ()) -> str:
         legend=legend(report),
         all_figures=all_figures(rows),
         costs=[(row, row.one_against_many) for row in rows if row.one_against_many is not None],
+        reads_pairs=any(row.pairs_per_second is not None for row in rows),
         parities=[(row, parity_cells(row)) for row in rows if row.parity is not None],
         accuracy_plot=_pictures(*[accuracy_against_latency(report, theme) for theme in (LIGHT, DARK)]),
         grid_plot=_pictures(*[accuracy_grid(report, theme) for theme in (LIGHT, DARK)]),

@@ -13,7 +13,7 @@ from students.embed import embed
 from students.nested import all_dims, teacher_agreement
 from students.student import Student
 from teachers.encoder import SentenceEncoder
-from teachers.fit import training_precision
+from teachers.fit import discard_checkpoints, training_precision
 from teachers.progress import Watch
 from teachers.reference import model_digest, resolve_model
 
@@ -49,6 +49,6 @@ def embed_stage(
             student.the_nesting, student.dims, seed=recipe.seed, watch=watch,
         )  # fmt: skip
         Student(encoder).save(folder)
-        (folder / "training" / "best.safetensors").unlink(missing_ok=True)
+        discard_checkpoints(folder / "training")
 
     return run_dir.make("embed", fingerprint("embed", VERSION, inputs), write)

@@ -20,7 +20,7 @@ from pipeline.texts.load import Texts
 from students.distill import Metric, distill, new_student
 from students.nested import all_dims, grid_predictions
 from students.student import Student, cosines
-from teachers.fit import DEV_METRIC, training_precision
+from teachers.fit import DEV_METRIC, discard_checkpoints, training_precision
 from teachers.progress import Watch
 from teachers.reference import model_digest, resolve_model
 from teachers.vectors import Vectors
@@ -81,9 +81,9 @@ def students_stage(
                     student, pairs, wanted, labels, recipe.texts.task.kind, texts.dev.pairs, metric,
                     folder / TRAINING, settings, alpha=alpha, seed=seed, dev=judge, vectors=vectors, watch=watch,
                 ).save(folder)  # fmt: skip
-                (folder / TRAINING / "best.safetensors").unlink(missing_ok=True)
                 facts = {"alpha": alpha, "seed": seed, DEV_METRIC: judge()}
                 (folder / "trained.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
+                discard_checkpoints(folder / TRAINING)
 
             mark = fingerprint("student", VERSION, common | {"alpha": alpha, "seed": seed})
             stage = run_dir.make(f"students/alpha{alpha:g}-seed{seed}", mark, write)
@@ -95,13 +95,18 @@ def students_stage(
 
 
 def _wanted(recipe: Recipe, texts: Texts, scored: Scored | None, vectors: Vectors | None) -> Array:
-    """What the student regresses, float32 [pairs, outputs]."""
+    """What the student regresses, float32 [pairs, outputs], on the labels' scale.
+
+    Cosines of embedding teachers are put on it by the straight line that fits them to the labels best.
+    """
     if scored is not None:
         return student_targets(recipe, scored.logits, texts, scored.teacher.folder)
     assert vectors is not None
     row = {text: index for index, text in enumerate(pair_texts(texts))}
     sides = np.array([[row[first], row[second]] for first, second in training_pairs(texts)], np.int64)
-    return cosines(vectors.take(sides[:, 0]), vectors.take(sides[:, 1]))[:, None]
+    found = cosines(vectors.take(sides[:, 0]), vectors.take(sides[:, 1]))
+    slope, offset = np.polyfit(found[: len(texts.train)], texts.train.labels, 1)
+    return (slope * found + offset).astype(np.float32)[:, None]
 
 
 def _judge(recipe: Recipe, texts: Texts, student: Student, metric: Metric) -> Callable[[], float]:

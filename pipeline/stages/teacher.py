@@ -10,7 +10,7 @@ from pipeline.stages.metric import dev_metric
 from pipeline.texts.load import Texts
 from teachers.cross_encoder import CrossEncoder
 from teachers.fine_tune import fine_tune
-from teachers.fit import training_precision
+from teachers.fit import discard_checkpoints, training_precision
 from teachers.progress import Watch
 from teachers.reference import model_digest, resolve_model
 
@@ -44,7 +44,7 @@ def teacher_stage(
             teacher, texts.train.pairs, texts.train.labels, task.kind, texts.dev.pairs, metric,
             folder / "training", settings, seed=recipe.seed, watch=watch,
         ).save(folder)  # fmt: skip
-        (folder / "training" / "best.safetensors").unlink(missing_ok=True)
+        discard_checkpoints(folder / "training")
 
     return run_dir.make("teacher", fingerprint("teacher", VERSION, inputs), write)
 

@@ -26,7 +26,7 @@ from pipeline.texts.source import source_digest
 from students.tune import tune
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
-from teachers.fit import training_precision
+from teachers.fit import discard_checkpoints, training_precision
 from teachers.progress import Watch
 from teachers.reference import model_digest, resolve_model
 from teachers.targets import link_shards
@@ -149,7 +149,7 @@ def _teacher(
             source, texts.train.pairs, texts.train.labels, kind, texts.dev.pairs, metric, folder / "training", how,
             seed=recipe.seed, watch=watch,
         ).save(folder)  # fmt: skip
-        (folder / "training" / "best.safetensors").unlink(missing_ok=True)
+        discard_checkpoints(folder / "training")
 
     return run_dir.make(f"embedding/teacher{number}", fingerprint("embedding", VERSION, inputs), write).folder
 

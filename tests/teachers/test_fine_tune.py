@@ -138,7 +138,6 @@ def test_killed_and_resumed_equals_undisturbed(
     assert (resumed.begun_at, resumed.steps) == (begun, EPOCHS * BATCHES - begun)
     assert_same_weights(resumed, undisturbed)
     assert resumed.metrics == undisturbed.metrics[begun // BATCHES :]
-    assert not (tmp_path / "last.ckpt").exists()
 
 
 def test_killed_before_the_first_checkpoint_starts_again(backbone: Path, undisturbed: Seen, tmp_path: Path) -> None:

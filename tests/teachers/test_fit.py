@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from teachers.cross_encoder import CrossEncoder
 from teachers.errors import InputError
-from teachers.fit import Batch, BatchStream, FitSettings, adamw, fit, training_precision
+from teachers.fit import Batch, BatchStream, FitSettings, adamw, discard_checkpoints, fit, training_precision
 from tests.tiny_models import BACKBONES, tiny_backbone_folder
 
 ROWS = 12
@@ -54,11 +54,14 @@ def train(module: Line, dev: Callable[[], float], folder: Path) -> None:
     fit(module, stream(), dev, folder, module.settings, seed=0, label="line")
 
 
-def test_learns_and_leaves_no_checkpoint(tmp_path: Path) -> None:
+def test_learns_and_leaves_nothing_but_logs_once_discarded(tmp_path: Path) -> None:
     module = Line(settings(epochs=60, patience=60))
     train(module, lambda: -float((module.body.weight - 2).abs()), tmp_path)
     assert float(module.body.weight) == pytest.approx(2, abs=0.1)
     assert {path.name for path in tmp_path.iterdir()} == {"best.safetensors", "best.json", "csv", "tensorboard"}
+    (tmp_path / "last.ckpt").touch()
+    discard_checkpoints(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"best.json", "csv", "tensorboard"}
 
 
 def test_best_epoch_is_kept_and_patience_stops(tmp_path: Path) -> None:
