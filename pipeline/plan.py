@@ -16,13 +16,15 @@ from pipeline.stages.texts import texts_fingerprint
 from pipeline.stages.vectors import pair_texts
 from pipeline.texts.load import Texts, load_texts, read_texts
 from pipeline.texts.sentences import load_sentences
+from teachers.backbone import model_size
 from teachers.encoder import SentenceEncoder
 from teachers.fit import FitSettings, training_precision
 from teachers.reference import resolve_model
 
 SHARE_OF_PEAK = 0.5  # what training reaches of a plain matrix product's speed, measured with MiniLM
 SAMPLED_TEXTS = 400
-OTHER_SECONDS = {"texts": 3.0, "mine": 60.0, "graphs": 45.0, "measure": 60.0, "artifacts": 5.0, "report": 5.0}
+OTHER_SECONDS = {"texts": 3.0, "mine": 60.0, "artifacts": 5.0, "report": 5.0}
+GRAPH_SECONDS, MEASURE_SECONDS = 20.0, 20.0  # an artifact
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ def planned_stages(recipe: Recipe, base: Path, run_dir: RunDir) -> list[Planned]
     texts_done = run_dir.finished("texts", texts_fingerprint(recipe, base)) is not None
     texts = read_texts(run_dir.folder("texts")) if texts_done else load_texts(recipe.texts, base)
     seconds = OTHER_SECONDS | _training_seconds(recipe, base, texts)
+    artifacts = len(recipe.export.precisions) * _cuts(recipe, base)
+    seconds |= {"graphs": GRAPH_SECONDS * artifacts, "measure": MEASURE_SECONDS * (1 + artifacts)}
     if recipe.embedding is not None:
         seconds |= _embedding_seconds(recipe, recipe.embedding, base, texts)
     said = {"texts": f"{len(texts.train):,} train, {len(texts.dev):,} dev, {len(texts.test):,} test pairs"}
@@ -62,7 +66,8 @@ def planned_stages(recipe: Recipe, base: Path, run_dir: RunDir) -> list[Planned]
     if recipe.embedding is not None:
         said |= {"vectors": ", ".join(teacher.model for teacher in recipe.embedding.teachers)}
         said |= {"embed": f"{recipe.student.model}, {recipe.embedding.epochs} epochs"}
-    said |= {"student": f"{_students(recipe)} of {recipe.student.model}", "graphs": ", ".join(recipe.export.precisions)}
+    trained = f"{_students(recipe)} of {recipe.student.model}" if len(texts.train) else "as embedded"
+    said |= {"student": trained, "graphs": f"{artifacts} artifacts, {', '.join(recipe.export.precisions)}"}
     planned, fresh = [], texts_done
     for stage in stages_of(recipe):
         fresh = fresh and (run_dir.folder(stage) / "stage.json").is_file()
@@ -125,6 +130,12 @@ def _training_seconds(recipe: Recipe, base: Path, texts: Texts) -> dict[str, flo
         "targets": step / 3 * (train + extra),
         "student": step * (train + extra) * recipe.student.epochs * _students(recipe) + 10,
     }
+
+
+def _cuts(recipe: Recipe, base: Path) -> int:
+    if recipe.export.cuts or recipe.student.nesting is None:
+        return max(1, len(recipe.export.cuts))
+    return model_size(resolve_model(recipe.student.model, base))[0]
 
 
 def _students(recipe: Recipe) -> int:

@@ -230,9 +230,7 @@ def _beyond_the_model(recipe: Recipe, folder: Path, teachers: list[Path]) -> lis
         beyond = [cut for cut in recipe.export.cuts if cut[0] > layers or cut[1] > width]
         errors += [f"export.cuts: {list(cut)} is beyond the student's [{layers}, {width}]" for cut in beyond[:1]]
     if student.keep and taught != width:
-        errors.append(
-            f"student.keep: the teachers' vectors have {taught} dimensions and the student's {width}; leave it"
-        )
+        errors.append(f"student.keep: the teachers' vectors have {taught} dimensions, not the student's {width}")
     smallest = min([width, *student.dims, *(cut[1] for cut in recipe.export.cuts)])
     if recipe.budget is not None and recipe.budget.dim is not None and recipe.budget.dim < smallest:
         errors.append(f"budget.dim: {recipe.budget.dim} is below every length that is trained; add it to student.dims")

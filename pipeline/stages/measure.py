@@ -55,7 +55,7 @@ def measure_stage(
 ) -> tuple[Stage, Measured]:  # fmt: skip
     """Every row's metrics with intervals, speed, size and memory; timings are interleaved."""
     inputs = {
-        "settings": recipe.measure.model_dump(mode="json"),
+        "settings": recipe.measure.model_dump(mode="json"), "set": _set_name(recipe), "seed": recipe.seed,
         "test": [texts.test.pairs, texts.test.labels.tolist()],
         "models": [
             *[one.fingerprint for one in (scored.teacher if scored else None, lesson.stage if lesson else None) if one],
