@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from rich.console import Console
 
 from teachers.errors import DecantError, GateError, InputError
 
+INTERRUPT_AGAIN_SECONDS = 10.0
 DONE, DEFECT, BAD_INPUT, GATE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
 app = typer.Typer(
@@ -50,6 +52,8 @@ def main() -> NoReturn:
     try:
         code = app(standalone_mode=False) or DONE  # what `raise typer.Exit(code)` comes out as
     except Interrupted:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         code = _fail("interrupted; the same command goes on from here", INTERRUPTED)
     except GateError as error:
         code = _fail(f"gate failed: {error}", GATE_FAILED)
@@ -294,6 +298,10 @@ def _print_json(content: object) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    # Python drops an exception that is raised inside a finalizer or a weak reference's callback, so it is sent again
+    again = threading.Timer(INTERRUPT_AGAIN_SECONDS, signal.raise_signal, (number,))
+    again.daemon = True
+    again.start()
     raise Interrupted
 
 
