@@ -38,7 +38,7 @@ def replacing(self, work, folder):
 
 def ending(self, trainer, module):
     epoch_end(self, trainer, module)
-    if moment == "trained" and stage in str(self.last):
+    if moment == "trained" and f"{stage}-" in str(self.last):
         die()
 
 RunDir.note, RunDir._replace, teachers.fit._Keeper.on_train_epoch_end = noting, replacing, ending
