@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.texts.settings import ProblemKind, Task, TextsSettings
+from pipeline.texts.settings import Action, ProblemKind, Task, TextsSettings
 from pipeline.texts.source import Row, Source, read_rows
 from teachers.cross_encoder import Pair
 from teachers.errors import InputError
@@ -104,7 +105,7 @@ def load_texts(settings: TextsSettings, base: Path) -> Texts:
     seen = held_out | {frozenset(pair) for pair in train.split.pairs}
     more = [_without_leaks(read, held_out) for read in extra]
     problems = [p for read in (train, reads["dev"], reads["test"], *more) for p in read.problems]
-    _refuse(problems, settings)
+    refuse(problems, settings.action)
     texts = Texts(
         train.split, reads["dev"].split, reads["test"].split, _joined(more, seen),
         (task.low or 0.0, task.high or 0.0) if task.kind == "regression" else None,
@@ -267,11 +268,26 @@ def _joined(reads: list[_Read], seen: set[frozenset[str]]) -> Split:
     return Split(pairs, np.full(len(pairs), np.nan, np.float32))
 
 
-def _refuse(problems: list[Problem], settings: TextsSettings) -> None:
-    refused = [problem for problem in problems if settings.action(problem.kind) == "refuse"]
+def refuse(
+    problems: Sequence[Problem],
+    action: Callable[[ProblemKind], Action],
+    said: Callable[[Problem], str] = str,
+    unit: str = "rows",
+) -> None:
+    """Stop at problems that are not to be dropped, the first few of them named.
+
+    Args:
+        action: what happens to a kind of problem.
+        said: how one is named.
+        unit: what the rest are counted in.
+
+    Raises:
+        InputError: there are such problems.
+    """
+    refused = [problem for problem in problems if action(problem.kind) == "refuse"]
     if refused:
-        shown = "; ".join(str(problem) for problem in refused[:SHOWN_PROBLEMS])
-        more = f"; and {len(refused) - SHOWN_PROBLEMS} rows more" if len(refused) > SHOWN_PROBLEMS else ""
+        shown = "; ".join(said(problem) for problem in refused[:SHOWN_PROBLEMS])
+        more = f"; and {len(refused) - SHOWN_PROBLEMS} {unit} more" if len(refused) > SHOWN_PROBLEMS else ""
         kinds = ", ".join(f"{kind}: drop" for kind in dict.fromkeys(problem.kind for problem in refused))
         raise InputError(f"{shown}{more}. Mend the file, or set texts.problems to {{{kinds}}}")
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pipeline.texts.load import SHOWN_PROBLEMS, Problem
+from pipeline.texts.load import Problem, refuse
 from pipeline.texts.settings import DEFAULT_ACTIONS, Action, ProblemKind
 from pipeline.texts.source import LINES, SUFFIXES, Source, read_rows
 from teachers.errors import InputError
@@ -86,7 +86,7 @@ def load_sentences(
                     texts[text] = None
                 else:
                     found.append(Problem(kind, file, number, column if len(source.columns) > 1 else ""))
-    _refuse(found, problems)
+    refuse(found, lambda kind: problems.get(kind, DEFAULT_ACTIONS[kind]), _said, "texts")
     sentences = Sentences(list(texts), found)
     if sources and not texts:
         counts = ", ".join(f"{kind} {count}" for kind, count in sentences.dropped_counts().items())
@@ -102,15 +102,6 @@ def _problem(text: str, seen: Collection[str], held_out: Collection[str]) -> Pro
     if text.casefold() in held_out:
         return "leak"
     return "duplicate" if text in seen else None
-
-
-def _refuse(found: Sequence[Problem], problems: Mapping[ProblemKind, Action]) -> None:
-    refused = [one for one in found if problems.get(one.kind, DEFAULT_ACTIONS[one.kind]) == "refuse"]
-    if refused:
-        shown = "; ".join(_said(problem) for problem in refused[:SHOWN_PROBLEMS])
-        more = f"; and {len(refused) - SHOWN_PROBLEMS} texts more" if len(refused) > SHOWN_PROBLEMS else ""
-        kinds = ", ".join(f"{kind}: drop" for kind in dict.fromkeys(problem.kind for problem in refused))
-        raise InputError(f"{shown}{more}. Mend the file, or set texts.problems to {{{kinds}}}")
 
 
 def _said(problem: Problem) -> str:

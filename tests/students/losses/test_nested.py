@@ -14,24 +14,10 @@ from students.nesting import (
     GridNesting,
     LastNesting,
     MatryoshkaNesting,
-    Nesting,
     Step,
     Term,
-    check_nesting,
     plan_step,
 )
-
-DIMS = (64, 384, 128)
-
-
-def steps(nesting: Nesting, layers: int, dims: tuple[int, ...] = DIMS, count: int = 1) -> list[Step]:
-    check_nesting(nesting, layers, dims)
-    generator = np.random.default_rng(7)
-    return [plan_step(nesting, layers, dims, generator) for _ in range(count)]
-
-
-def ones(*exits: tuple[int, int]) -> tuple[Term, ...]:
-    return tuple(Term(layer, dim, 1.0) for layer, dim in exits)
 
 
 def test_feature_kl_by_hand() -> None:
@@ -111,7 +97,7 @@ def test_nested_loss_by_hand() -> None:
 def test_nested_loss_of_one_base_loss_does_not_grow_with_the_exits() -> None:
     exits = [torch.ones(2, 4)] * 4
     for nesting in (LastNesting(), MatryoshkaNesting(), GridNesting(layer_weights="log")):
-        (step,) = steps(nesting, 4, (4, 2))
+        step = plan_step(nesting, 4, (4, 2), np.random.default_rng(7))
         found = nested_loss(exits, step, lambda vectors, layer, dim: vectors.square().sum())
         assert float(found) == pytest.approx(2, rel=1e-5)
 
@@ -129,6 +115,6 @@ def test_agreements_look_up_to_the_deepest_layer_present(detach: bool) -> None:
 
 def test_a_shallow_step_needs_no_deep_exits() -> None:
     exits = [torch.rand(2, 4), torch.rand(2, 4)]
-    assert torch.isfinite(nested_loss(exits, Step(ones((1, 4), (2, 2))), first_entries))
+    assert torch.isfinite(nested_loss(exits, Step((Term(1, 4, 1.0), Term(2, 2, 1.0))), first_entries))
     with pytest.raises(ValueError, match="needs layer 3, but there are exits of 2 layers only"):
-        nested_loss(exits, Step(ones((3, 4))), first_entries)
+        nested_loss(exits, Step((Term(3, 4, 1.0),)), first_entries)
