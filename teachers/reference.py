@@ -1,5 +1,7 @@
 """Model references: a hub id, a local folder, or `package:NAME/FOLDER` inside an installed Python package.
 
+A hub id `org/name` is first looked for as `org/name` and as `name` under the folder in DECANT_MODELS.
+
 Only safetensors weights are accepted: a pickle can run code when it is loaded.
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 import re
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 
 from teachers.errors import InputError
 
+MODELS_VARIABLE = "DECANT_MODELS"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model"]
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5")
@@ -35,6 +39,13 @@ def resolve_model(reference: str | Path, base: Path | None = None) -> Path:
     folder = _locate(str(reference), base)
     check_model_folder(folder)
     return folder
+
+
+def is_on_the_hub(reference: str, base: Path | None = None) -> bool:
+    """Whether the reference is a hub id that no folder here stands for, so that it would be downloaded."""
+    if reference.startswith("package:") or "/" not in reference or HUB_ID.fullmatch(reference) is None:
+        return False
+    return not any(folder.exists() for folder in _folders(reference, base))
 
 
 def model_digest(folder: Path) -> str:
@@ -75,10 +86,7 @@ def check_model_folder(folder: Path) -> None:
 def _locate(reference: str, base: Path | None) -> Path:
     if reference.startswith("package:"):
         return _package_folder(reference)
-    candidates = [Path(reference).expanduser()]
-    if base is not None:
-        candidates.insert(0, base / reference)
-    for candidate in candidates:
+    for candidate in _folders(reference, base):
         if candidate.is_dir():
             return candidate.resolve()
         if candidate.is_file():
@@ -86,6 +94,16 @@ def _locate(reference: str, base: Path | None) -> Path:
     if not HUB_ID.fullmatch(reference):
         raise InputError(f"model {reference!r}: no such folder, and not a hub id (org/name) or package:NAME/FOLDER")
     return _from_hub(reference)
+
+
+def _folders(reference: str, base: Path | None) -> list[Path]:
+    """Where a reference may stand on this machine, whether it does or not."""
+    folders = [base / reference] if base is not None else []
+    folders.append(Path(reference).expanduser())
+    models = os.environ.get(MODELS_VARIABLE)
+    if models and HUB_ID.fullmatch(reference):
+        folders += [Path(models) / reference, Path(models) / reference.rpartition("/")[2]]
+    return folders
 
 
 def _package_folder(reference: str) -> Path:
@@ -111,7 +129,8 @@ def _from_hub(reference: str) -> Path:
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise InputError(
             f"model {reference!r} is neither a local folder nor reachable on the hub "
-            f"({type(error).__name__}); check the name and the network, or download it and give the folder"
+            f"({type(error).__name__}); check the name and the network, or download it and give its "
+            f"folder, or set {MODELS_VARIABLE} to the folder it lies in"
         ) from error
 
 

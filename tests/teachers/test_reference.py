@@ -11,7 +11,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 
 from teachers import reference
 from teachers.errors import InputError
-from teachers.reference import model_digest, resolve_model
+from teachers.reference import is_on_the_hub, model_digest, resolve_model
 from tests.tiny_models import tiny_backbone_folder
 
 
@@ -157,6 +157,22 @@ def test_unreachable_hub_is_one_line(monkeypatch: pytest.MonkeyPatch, error: Exc
     with pytest.raises(InputError, match=rf"'org/name' is neither a local folder nor reachable .*\({kind}\)") as caught:
         resolve_model("org/name")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("inside", ["org/name", "name"])
+def test_a_hub_id_is_taken_from_the_folder_of_models(
+    inside: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert is_on_the_hub("org/name", tmp_path)
+    shutil.copytree(model, tmp_path / "models" / inside)
+    monkeypatch.setenv("DECANT_MODELS", str(tmp_path / "models"))
+    assert resolve_model("org/name") == tmp_path / "models" / inside
+    assert not is_on_the_hub("org/name", tmp_path)
+    assert is_on_the_hub("org/other", tmp_path)
+
+
+def test_only_a_hub_id_is_on_the_hub(model: Path, tmp_path: Path) -> None:
+    assert not any(is_on_the_hub(one, tmp_path) for one in ("model", str(model), "package:json/x", "./a/b/c", "name"))
 
 
 def test_hub_download_asks_for_no_pickle_and_no_code(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
