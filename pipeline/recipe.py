@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from export.encode_texts import EncodePrecision
 from pipeline.budget import Budget
 from pipeline.measure.evaluate import MAIN_METRICS
 from pipeline.settings import ExportSettings, MeasureSettings
@@ -23,11 +24,12 @@ from students.distill import DistillSettings
 from students.embed import EmbedSettings
 from students.nested import all_dims
 from students.nesting import LastNesting, Nesting, check_nesting
+from students.prune import check_ffn_width
 from students.tune import TuneSettings
 from teachers.backbone import model_size
 from teachers.errors import DecantError, InputError
 from teachers.fine_tune import FineTuneSettings
-from teachers.reference import HUB_ID, resolve_model
+from teachers.reference import is_on_the_hub, resolve_model
 
 KINDS = {"load", "fine_tune", "last", "matryoshka", "two_d", "ese", "starbucks", "grid"}  # of sections with a `kind`
 
@@ -74,6 +76,9 @@ class EmbeddingSettings(EmbedSettings, frozen=True, extra="forbid"):
     augment: AugmentSettings | None = Field(None, description="more texts, made of the given ones; default: none")
     mine: MineSettings | None = Field(
         None, description="pairs mined from the given texts, for the teachers to score; default: none"
+    )
+    encode_precision: EncodePrecision = Field(
+        "auto", description="of the teachers' vectors; auto: bf16 where the processor multiplies it natively, else fp32"
     )
     held_back: int = Field(500, ge=10, le=5000, description="texts to judge an epoch by; a tenth of them all at most")
 
@@ -129,6 +134,8 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     def _check_teachers(self) -> None:
         if self.teacher is None and self.embedding is None:
             raise ValueError("no teacher: give teacher (a cross-encoder), embedding.teachers, or both")
+        if self.student.soup and len(self.student.seeds) < 2:
+            raise ValueError("student.soup averages the students of several seeds; give two or more student.seeds")
         if self.student.nesting is None and (self.student.keep or self.student.dims):
             raise ValueError("student.keep and student.dims go with nesting; give student.nesting too")
         if self.embedding is None and self.student.keep:
@@ -202,24 +209,31 @@ def check_surroundings(recipe: Recipe, base: Path) -> list[str]:
     found: dict[str, Path] = {}
     for key, reference in models.items():
         try:
-            if not _is_hub_id(reference, base):
+            if not is_on_the_hub(reference, base):
                 found[key] = resolve_model(reference, base)
         except DecantError as error:
             errors.append(f"{key}: {error}")
-    if set(found) == set(models):
-        teachers = [folder for key, folder in found.items() if key.startswith("embedding.")]
-        errors += _beyond_the_model(recipe, found["student.model"], teachers)
+    if "student.model" in found:
+        errors += _beyond_the_model(recipe, found["student.model"])
     return errors
 
 
-def _beyond_the_model(recipe: Recipe, folder: Path, teachers: list[Path]) -> list[str]:
+def _beyond_the_model(recipe: Recipe, folder: Path) -> list[str]:
     """Depths, lengths and cuts that the student's model does not have, read from the configs alone."""
     try:
         layers, width = model_size(folder)
-        taught = sum(model_size(teacher)[1] for teacher in teachers)
     except InputError as error:
         return [f"student.model: {error}"]
     student, errors = recipe.student, []
+    if student.layers:
+        if list(student.layers) != sorted(set(student.layers)) or student.layers[-1] >= layers:
+            return [f"student.layers: {list(student.layers)} must be rising numbers of 0..{layers - 1}"]
+        layers = len(student.layers)
+    if student.ffn_width is not None:
+        try:
+            check_ffn_width(folder, student.ffn_width)
+        except InputError as error:
+            errors.append(f"student.ffn_width: {error}")
     try:
         dims = all_dims(width, student.dims)
         if student.nesting is not None:
@@ -229,8 +243,6 @@ def _beyond_the_model(recipe: Recipe, folder: Path, teachers: list[Path]) -> lis
     if student.pooling != "concat_top_mean":
         beyond = [cut for cut in recipe.export.cuts if cut[0] > layers or cut[1] > width]
         errors += [f"export.cuts: {list(cut)} is beyond the student's [{layers}, {width}]" for cut in beyond[:1]]
-    if student.keep and taught != width:
-        errors.append(f"student.keep: the teachers' vectors have {taught} dimensions, not the student's {width}")
     smallest = min([width, *student.dims, *(cut[1] for cut in recipe.export.cuts)])
     if recipe.budget is not None and recipe.budget.dim is not None and recipe.budget.dim < smallest:
         errors.append(f"budget.dim: {recipe.budget.dim} is below every length that is trained; add it to student.dims")
@@ -245,11 +257,6 @@ def recipe_yaml(recipe: Recipe) -> str:
 def recipe_digest(recipe: Recipe) -> str:
     """Sha256 of the resolved recipe."""
     return hashlib.sha256(json.dumps(recipe.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
-
-
-def _is_hub_id(reference: str, base: Path) -> bool:
-    there = (base / reference).exists() or Path(reference).expanduser().exists()
-    return "/" in reference and not there and HUB_ID.fullmatch(reference) is not None
 
 
 def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
@@ -306,7 +313,7 @@ def _set(content: dict[str, Any], override: str) -> None:
 
 
 def _line(path: Path, lines: dict[tuple[str, ...], int], location: tuple[Any, ...], message: str, given: Any) -> str:
-    keys = tuple(str(part) for part in location if part not in KINDS)
+    keys = tuple(str(part) for part in location if part not in KINDS and part != "[key]")
     known = next((lines[keys[:end]] for end in range(len(keys), 0, -1) if keys[:end] in lines), None)
     where = f"{path}:{known}" if known else str(path)
     message = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "no such key")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -13,10 +13,11 @@ from pydantic import Field
 
 from students.comparator import Comparator
 from students.exits import check_pooling
-from students.losses.score import ScoreLoss
+from students.losses.pairs import LossWeights
 from students.module import Distillation
 from students.nested import StepExits
 from students.nesting import Nesting
+from students.start import shrink
 from students.student import Student
 from teachers.batches import padded
 from teachers.cross_encoder import Pair
@@ -39,7 +40,9 @@ class DistillSettings(FitSettings, frozen=True, extra="forbid"):
         "cosine", description="cosine: serve the cosine of two vectors; comparator: DSE's head on [u; v; u*v; |u-v|]"
     )
     alpha: float = Field(0.5, ge=0, le=1, description="weight of the teacher against the labels")
-    loss: ScoreLoss = Field("cosent", description="loss of the cosine form; the comparator always takes DSE's")
+    loss: LossWeights = Field(
+        {"cosent": 1.0}, description="of the cosine form, by name or name: weight; the comparator always takes DSE's"
+    )
     pooling: PoolingKind = Field("mean", description="token states to vector; concat_top_mean is DSE's own")
     hidden: int = Field(512, ge=1, le=65536, description="width of the comparator's hidden layer")
     max_length: int = Field(128, ge=4, le=8192, description="tokens a text, specials included")
@@ -49,18 +52,35 @@ class DistillSettings(FitSettings, frozen=True, extra="forbid"):
         None, discriminator="kind", description="train every depth and vector length, and how; default: only the whole"
     )
     dims: tuple[int, ...] = Field((), description="nested: vector lengths that are trained beside the full one")
+    layers: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (), description="layers of the model that the student keeps, 0-based and rising; default: all"
+    )
+    ffn_width: int | None = Field(
+        None, ge=1, description="neurons that each FFN keeps, the most important ones; default: all"
+    )
+    soup: bool = Field(
+        False, description="several seeds: average their students' weights too, and ship the average if best on dev"
+    )
     keep: float = Field(
         0.0,
         ge=0,
-        description="nested: weight of 1 - cosine to the embedding teacher's vector, which holds what it knew",
+        description="nested: weight of the losses to the embedding teacher's vectors, which hold what it has learned",
     )
 
 
-def new_student(reference: str | Path, outputs: int, settings: DistillSettings, seed: int) -> Student:
-    """A student with the pretrained weights of `reference` and, in comparator form, an untrained head."""
+def new_student(
+    reference: str | Path, outputs: int, settings: DistillSettings, seed: int, shrink_on: Sequence[str] = ()
+) -> Student:
+    """A student with the pretrained weights of `reference` and, in comparator form, an untrained head.
+
+    Args:
+        shrink_on: texts to choose FFN neurons by; without any, `reference` is taken to be shrunk already.
+    """
     encoder = SentenceEncoder.load(
         reference, settings.max_length, settings.pooling, dropout=settings.dropout, for_training=True
     )
+    if shrink_on:
+        encoder = shrink(encoder, settings.layers, settings.ffn_width, shrink_on, seed)
     if settings.nesting is not None:
         check_pooling(encoder)
     if settings.form == "cosine":
@@ -106,11 +126,6 @@ def distill(
     number = {text: index for index, text in enumerate(texts)}
     sides = np.array([[number[a], number[b]] for a, b in pairs], np.int64).reshape(len(pairs), 2)
     kept = vectors if settings.keep and settings.nesting is not None else None
-    if kept is not None and kept.dim != student.encoder.hidden_size:
-        raise InputError(
-            f"keep: the teacher's vectors have {kept.dim} dimensions and the student's {student.encoder.hidden_size}; "
-            "set keep to 0"
-        )
     first, second = [tokens[a] for a, _ in pairs], [tokens[b] for _, b in pairs]
     pad_id = int(student.encoder.tokenizer.pad_token_id)
 

@@ -14,13 +14,14 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from students.exits import check_pooling
-from students.losses.vectors import cosine_distance, similarity_kl, similarity_mse
+from students.losses.vectors import VectorWeights, vector_loss
 from students.nested import StepExits
 from students.nesting import Nesting
 from teachers.batches import padded
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 from teachers.fit import Batch, BatchStream, FitSettings, adamw, fit
+from teachers.neighbours import neighbour_batches, sketch
 from teachers.progress import Watch, unwatched
 from teachers.vectors import Vectors
 
@@ -31,10 +32,18 @@ class EmbedSettings(FitSettings, frozen=True, extra="forbid"):
     epochs: int = Field(2, ge=0, le=1000, description="passes over the texts; 0 skips this training")
     learning_rate: float = Field(2.0e-4, gt=0, lt=1, description="peak of AdamW's learning rate")
     batch_size: int = Field(64, ge=4, le=4096, description="texts a batch; their similarities are what is learned")
+    neighbours: int = Field(
+        1, ge=1, le=4096, description="texts of a group that the teacher finds alike; a batch is made of such groups"
+    )
     similarity_kl: float = Field(0.5, ge=0, description="weight of the KL of the in-batch similarity matrix")
     temperature: float = Field(0.05, gt=0, description="of that KL's softmax")
     similarity_mse: float = Field(20.0, ge=0, description="weight of the squared error of the similarity matrix")
     cosine: float = Field(2.0, ge=0, description="weight of 1 - cosine to the teacher's vector, at full width")
+
+    @property
+    def weights(self) -> VectorWeights:
+        """Of the losses on the vectors."""
+        return VectorWeights(self.similarity_kl, self.similarity_mse, self.cosine, self.temperature)
 
 
 def embed(
@@ -73,7 +82,15 @@ def embed(
         input_ids, mask = padded([ids[row] for row in rows], pad_id)
         return {"input_ids": input_ids, "attention_mask": mask, "teacher": torch.from_numpy(teacher.take(rows))}
 
-    stream = BatchStream([len(row) for row in ids], collate, settings.batch_size, seed)
+    lengths = [len(row) for row in ids]
+    draw = None
+    if settings.neighbours > 1:
+        sketches = sketch(teacher, seed)
+
+        def draw(generator: np.random.Generator) -> list[NDArray[np.int64]]:
+            return neighbour_batches(lengths, sketches, settings.neighbours, settings.batch_size, generator)
+
+    stream = BatchStream(lengths, collate, settings.batch_size, seed, draw)
     module = _Embedding(encoder, teacher.dim, settings, nesting, dims, seed, len(stream))
     fit(module, stream, dev, folder, settings, seed=seed, label="student on vectors", watch=watch)
     return encoder.eval()
@@ -99,12 +116,9 @@ class _Embedding(LightningModule):
         teacher = batch["teacher"]
 
         def base(vectors: Tensor, layer: int, dim: int) -> Tensor:
-            settings = self.settings
-            loss = settings.similarity_kl * similarity_kl(vectors, teacher, settings.temperature)
-            loss = loss + settings.similarity_mse * similarity_mse(vectors, teacher)
-            if dim == self.encoder.hidden_size:
-                loss = loss + settings.cosine * cosine_distance(self.head[layer - 1](vectors), teacher)
-            return loss
+            whole = dim == self.encoder.hidden_size
+            projected = self.head[layer - 1](vectors) if whole else None
+            return vector_loss(vectors, teacher, self.settings.weights, projected)
 
         with torch.autocast(teacher.device.type, enabled=False):
             loss = self.exits.loss(exits, step, base)

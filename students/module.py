@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
-from students.losses.score import SCORE_LOSSES, ScoreLoss, dse, mixed_targets
-from students.losses.vectors import cosine_distance
+from students.losses.pairs import PairLoss, pair_loss
+from students.losses.score import dse, mixed_targets
+from students.losses.vectors import VectorWeights, vector_loss
 from students.nested import StepExits
 from students.student import Student
 from teachers.fine_tune import TaskKind
@@ -20,9 +22,10 @@ class Distillation(LightningModule):
     """One forward a side, then the loss of the student's form, at every exit of the step where it is nested.
 
     Args:
+        losses: what each loss of the cosine form weighs.
         batches: batches an epoch.
         exits: of a nested student.
-        keep: weight of 1 − cosine to the embedding teacher's vectors, which the batch then holds as `vectors`,
+        keep: weight of `vector_loss` to the embedding teacher's vectors, which the batch then holds as `vectors`,
             first sides before second ones.
     """
 
@@ -30,7 +33,7 @@ class Distillation(LightningModule):
         self,
         student: Student,
         kind: TaskKind,
-        loss: ScoreLoss,
+        losses: Mapping[PairLoss, float],
         alpha: float,
         settings: FitSettings,
         batches: int,
@@ -38,7 +41,7 @@ class Distillation(LightningModule):
         keep: float = 0.0,
     ) -> None:
         super().__init__()
-        self.student, self.kind, self.score_loss, self.alpha = student, kind, SCORE_LOSSES[loss], alpha
+        self.student, self.kind, self.losses, self.alpha = student, kind, losses, alpha
         self.settings, self.batches, self.exits, self.keep = settings, batches, exits, keep
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
@@ -60,9 +63,10 @@ class Distillation(LightningModule):
         def base(vectors: Tensor, layer: int, dim: int) -> Tensor:
             u, v = vectors.chunk(2)
             loss = self._loss(u, v, batch["targets"], batch["labels"])
-            if teacher is not None and dim == self.student.encoder.hidden_size:
-                loss = loss + self.keep * cosine_distance(vectors, teacher)
-            return loss
+            if teacher is None:
+                return loss
+            same_space = vectors if dim == teacher.shape[1] else None
+            return loss + self.keep * vector_loss(vectors, teacher, VectorWeights(), same_space)
 
         with torch.autocast(batch["targets"].device.type, enabled=False):
             return exits.loss([torch.cat(pair) for pair in zip(*sides, strict=True)], step, base)
@@ -70,7 +74,7 @@ class Distillation(LightningModule):
     def _loss(self, u: Tensor, v: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
         if self.student.comparator is not None:
             return dse(self.student.comparator(u, v), targets, labels, self.kind, self.alpha)
-        return self.score_loss((u * v).sum(dim=1), mixed_targets(labels, targets[:, 0], self.alpha))
+        return pair_loss(u, v, mixed_targets(labels, targets[:, 0], self.alpha), self.losses)
 
     def configure_optimizers(self) -> Any:
         return adamw(self, self.settings, self.batches)

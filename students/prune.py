@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import AutoConfig, PreTrainedModel
 
 from students.cut import layer_list
 from teachers.batches import padded, sorted_batches
@@ -142,6 +143,18 @@ def prune_ffn(encoder: SentenceEncoder, width: int, importance: Importance) -> S
     return pruned
 
 
+def check_ffn_width(folder: Path, width: int) -> None:
+    """Refuse an FFN width that the model of a folder cannot be pruned to, by its config alone.
+
+    Raises:
+        InputError: its family cannot be pruned, or its FFNs are narrower.
+    """
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    full = int(getattr(config, _family(config.model_type).width))
+    if width > full:
+        raise InputError(f"{width} is above {full}, the FFN width of {folder}")
+
+
 def _importance(
     encoder: SentenceEncoder,
     texts: Sequence[str],
@@ -232,7 +245,10 @@ def _hooked(modules: Sequence[nn.Module], hook: Callable[..., Any]) -> Iterator[
 
 
 def _names(backbone: PreTrainedModel) -> LayerNames:
-    kind = backbone.config.model_type
+    return _family(backbone.config.model_type)
+
+
+def _family(kind: str) -> LayerNames:
     if kind not in FAMILIES:
         raise InputError(f"a {kind!r} backbone cannot be pruned; {', '.join(FAMILIES)} can")
     return FAMILIES[kind]

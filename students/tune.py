@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from students.distill import Array, DistillSettings, Metric, distill
-from students.losses.score import ScoreLoss
+from students.losses.pairs import LossWeights
 from students.student import Student
 from teachers.cross_encoder import Pair
 from teachers.encoder import SentenceEncoder
@@ -19,7 +19,7 @@ from teachers.progress import Watch, unwatched
 class TuneSettings(FitSettings, frozen=True, extra="forbid"):
     """How an embedding teacher is fine-tuned on the labels."""
 
-    loss: ScoreLoss = Field("cosent", description="loss of the cosines against the labels")
+    loss: LossWeights = Field({"cosent": 1.0}, description="of the cosines and labels, by name or name: weight")
     max_length: int = Field(128, ge=4, le=8192, description="tokens a text, specials included")
 
 

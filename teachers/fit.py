@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +28,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from teachers.batches import bucketed_batches
+from teachers.bfloat16 import bfloat16_is_native
 from teachers.errors import InputError
 from teachers.progress import Advance, Watch, unwatched
 
@@ -57,20 +59,32 @@ class FitSettings(BaseModel, frozen=True, extra="forbid"):
 
 
 class BatchStream:
-    """The batches of every epoch, each drawn from its seed and epoch alone; one iteration gives one epoch."""
+    """The batches of every epoch, each drawn from its seed and epoch alone; one iteration gives one epoch.
+
+    Args:
+        lengths: tokens of each row.
+        collate: row numbers → a batch.
+        draw: an epoch's random numbers → its batches, as many in every epoch; default: of like length.
+    """
 
     def __init__(
-        self, lengths: Sequence[int], collate: Callable[[NDArray[np.int64]], Batch], batch_size: int, seed: int
-    ) -> None:
-        self.lengths, self.collate, self.batch_size, self.seed = lengths, collate, batch_size, seed
+        self, lengths: Sequence[int], collate: Callable[[NDArray[np.int64]], Batch], batch_size: int, seed: int,
+        draw: Callable[[np.random.Generator], list[NDArray[np.int64]]] | None = None,
+    ) -> None:  # fmt: skip
+        self.lengths, self.collate, self.seed = lengths, collate, seed
+        self.draw = draw or (lambda generator: bucketed_batches(lengths, batch_size, generator))
         self.epoch, self.skip = 0, 0
 
-    def __len__(self) -> int:
+    @cached_property
+    def _length(self) -> int:
         return len(self.batches(0))
+
+    def __len__(self) -> int:
+        return self._length
 
     def batches(self, epoch: int) -> list[NDArray[np.int64]]:
         """Row numbers of each batch of this epoch."""
-        return bucketed_batches(self.lengths, self.batch_size, np.random.default_rng([self.seed, epoch]))
+        return self.draw(np.random.default_rng([self.seed, epoch]))
 
     def start_at(self, epoch: int, batch: int) -> None:
         """Let the next iteration begin at this batch of this epoch."""
@@ -160,10 +174,7 @@ def training_precision(settings: FitSettings) -> Literal["32-true", "bf16-mixed"
     """What `auto` means on this machine."""
     if settings.precision != "auto":
         return settings.precision
-    if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    able = torch.cpu.get_capabilities()
-    return "bf16-mixed" if able.get("avx512_bf16") or able.get("amx_bf16") else "32-true"
+    return "bf16-mixed" if bfloat16_is_native() else "32-true"
 
 
 def _trainer(folder: Path, settings: FitSettings, callbacks: list[Callback], batches: int) -> Trainer:

@@ -11,6 +11,7 @@ from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.vectors import Lesson
 from students.embed import embed
 from students.nested import all_dims, teacher_agreement
+from students.start import shrink
 from students.student import Student
 from teachers.encoder import SentenceEncoder
 from teachers.fit import discard_checkpoints, training_precision
@@ -18,6 +19,7 @@ from teachers.progress import Watch
 from teachers.reference import model_digest, resolve_model
 
 VERSION = 1
+SHAPE = {"nesting", "dims", "pooling", "max_length", "layers", "ffn_width"}
 
 
 def embed_stage(
@@ -26,11 +28,13 @@ def embed_stage(
     """The folder of a student that has learned the vectors."""
     student = recipe.student
     source = resolve_model(student.model, base)
-    how = settings.model_dump(mode="json", exclude={"teachers", "sentences", "augment", "mine", "held_back"})
+    how = settings.model_dump(
+        mode="json", exclude={"teachers", "sentences", "augment", "mine", "held_back", "encode_precision"}
+    )
     inputs: dict[str, object] = {
         "settings": how, "model": model_digest(source), "vectors": lesson.stage.fingerprint,
         "weights": [weight for _, weight in lesson.teachers], "seed": recipe.seed,
-        "student": student.model_dump(mode="json", include={"nesting", "dims", "pooling", "max_length"}),
+        "student": student.model_dump(mode="json", include=SHAPE),
         "precision": training_precision(settings),
     }  # fmt: skip
 
@@ -38,6 +42,7 @@ def embed_stage(
         encoder = SentenceEncoder.load(
             source, student.max_length, student.pooling, dropout=settings.dropout, for_training=True
         )
+        encoder = shrink(encoder, student.layers, student.ffn_width, lesson.texts, recipe.seed)
         teacher = lesson.vectors(lesson.held_back).take(np.arange(len(lesson.held_back)))
         dims = all_dims(encoder.hidden_size, student.dims)
 

@@ -28,6 +28,7 @@ from pipeline.stages.student import Trained
 from pipeline.stages.targets import Scored
 from pipeline.stages.vectors import Lesson
 from pipeline.texts.load import Split, Texts
+from students.cut import cut
 from students.nested import all_dims, grid_predictions
 from students.student import Student
 from teachers.cores import usable_cores
@@ -132,6 +133,8 @@ def _grid(recipe: Recipe, base: Path, texts: Texts, student: Stage, watch: Watch
     """Every (layers, dim) of the student, and of the model that it started from, each from one pass over the test."""
     model = Student.load(student.folder).encoder
     start = SentenceEncoder.load(resolve_model(recipe.student.model, base), recipe.student.max_length)
+    if recipe.student.layers:
+        start = cut(start, recipe.student.layers)
     dims = all_dims(model.hidden_size, recipe.student.dims)
     binary = recipe.texts.task.kind == "binary"
     with watch("grid", (1 + binary) * 2) as advance:

@@ -19,13 +19,14 @@ from pipeline.stages.vectors import Lesson, pair_texts
 from pipeline.texts.load import Texts
 from students.distill import Metric, distill, new_student
 from students.nested import all_dims, grid_predictions
+from students.soup import soup
 from students.student import Student, cosines
 from teachers.fit import DEV_METRIC, discard_checkpoints, training_precision
 from teachers.progress import Watch
 from teachers.reference import model_digest, resolve_model
 from teachers.vectors import Vectors
 
-VERSION = 2
+VERSION = 3
 TRAINING = "training"
 Array = NDArray[np.float32]
 
@@ -60,7 +61,7 @@ def students_stage(
     from_teachers: list[object] = [one.stage.fingerprint for one in (scored, lesson) if one is not None]
     from_teachers += [weight for _, weight in lesson.teachers] if lesson is not None else []
     common: dict[str, object] = {
-        "settings": settings.model_dump(mode="json", exclude={"seeds", "compare_alphas", "alpha"}),
+        "settings": settings.model_dump(mode="json", exclude={"seeds", "compare_alphas", "alpha", "soup"}),
         "model": model_digest(source), "targets": from_teachers, "metric": recipe.measure.metric,
         "labels": texts.train.labels.tolist(), "unlabelled": texts.unlabelled.pairs,
         "dev": [texts.dev.pairs, texts.dev.labels.tolist()],
@@ -70,12 +71,13 @@ def students_stage(
     labels = np.concatenate([texts.train.labels, texts.unlabelled.labels])
     pairs = training_pairs(texts)
     metric = dev_metric(recipe.texts.task.kind, texts.dev.labels, recipe.measure.metric)
+    shrink_on = pair_texts(texts) if embedded is None else []
     trained = []
     for alpha in (settings.alpha, *settings.compare_alphas):
         for seed in settings.seeds:
 
             def write(folder: Path, alpha: float = alpha, seed: int = seed) -> None:
-                student = new_student(source, recipe.texts.task.outputs, settings, seed)
+                student = new_student(source, recipe.texts.task.outputs, settings, seed, shrink_on)
                 judge = _judge(recipe, texts, student, metric)
                 distill(
                     student, pairs, wanted, labels, recipe.texts.task.kind, texts.dev.pairs, metric,
@@ -89,9 +91,28 @@ def students_stage(
             stage = run_dir.make(f"students/alpha{alpha:g}-seed{seed}", mark, write)
             facts = json.loads((stage.folder / "trained.json").read_text(encoding="utf-8"))
             trained.append(Trained(alpha, seed, stage, facts[DEV_METRIC]))
-    best = max((one for one in trained if one.alpha == settings.alpha), key=lambda one: one.dev)
-
+    own = [one for one in trained if one.alpha == settings.alpha]
+    best = max(own, key=lambda one: one.dev)
+    if settings.soup and len(own) > 1:
+        mixed = _soup(recipe, texts, own, metric, run_dir)
+        best = mixed if mixed.dev > best.dev else best
     return _copy("student", best.stage, run_dir), trained
+
+
+def _soup(recipe: Recipe, texts: Texts, trained: list[Trained], metric: Metric, run_dir: RunDir) -> Trained:
+    """The mean of the seeds' students, and its metric on dev."""
+
+    def write(folder: Path) -> None:
+        mixed = soup([Student.load(one.stage.folder) for one in trained])
+        mixed.save(folder)
+        facts = {"alpha": trained[0].alpha, "seeds": [one.seed for one in trained]}
+        facts |= {DEV_METRIC: _judge(recipe, texts, mixed, metric)()}
+        (folder / "trained.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
+
+    made_from: dict[str, object] = {"students": [one.stage.fingerprint for one in trained]}
+    stage = run_dir.make("students/soup", fingerprint("soup", VERSION, made_from), write)
+    facts = json.loads((stage.folder / "trained.json").read_text(encoding="utf-8"))
+    return Trained(trained[0].alpha, trained[0].seed, stage, facts[DEV_METRIC])
 
 
 def _wanted(recipe: Recipe, texts: Texts, scored: Scored | None, vectors: Vectors | None) -> Array:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
-from export.encode_texts import fast_encode
+from export.encode_texts import encoding_precision, fast_encode
 from pipeline.recipe import EmbeddingSettings, EmbeddingTeacher, Recipe
 from pipeline.run_dir import MARK, RunDir, Stage, fingerprint
 from pipeline.stages.metric import dev_metric
@@ -54,6 +54,7 @@ class Lesson:
         given: how many of them were given.
         held_back: that it is judged by on the way.
         teachers: folders of the teachers, and the weight of each.
+        precision: of the teachers' vectors.
         dropped: how many sentences were left out, by kind of problem.
     """
 
@@ -62,13 +63,14 @@ class Lesson:
     given: int
     held_back: list[str]
     teachers: tuple[tuple[Path, float], ...]
+    precision: Literal["fp32", "bf16"]
     dropped: dict[str, int]
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
         """The teachers' vectors of texts that the stage has seen, in this order."""
         stores = []
         for folder, _ in self.teachers:
-            shards = self.stage.folder / SHARDS / model_digest(folder)[:16]
+            shards = _shards(self.stage.folder, folder, self.precision)
             stores.append(teacher_vectors(texts, _unexpected, shards, SentenceEncoder.load(folder).dim))
         return MixedVectors(stores, [weight for _, weight in self.teachers])
 
@@ -98,10 +100,12 @@ def vectors_stage(
         (_teacher(recipe, number, one, base, texts, texts_done, run_dir, watch), one.weight)
         for number, one in enumerate(settings.teachers)
     )
+    precision = encoding_precision(settings.encode_precision)
     inputs: dict[str, object] = {
         "teachers": [model_digest(folder) for folder, _ in teachers], "texts": texts_done.fingerprint,
         "sources": [source_digest(source, base) for source in settings.sentences], "seed": recipe.seed,
         "settings": settings.model_dump(mode="json", include={"sentences", "augment", "held_back"}),
+        "precision": precision,
     }  # fmt: skip
     finished = run_dir.folder("vectors")
 
@@ -113,16 +117,16 @@ def vectors_stage(
         (folder / DROPPED).write_text(json.dumps(taught.dropped) + "\n", encoding="utf-8")
         every = list(dict.fromkeys([*taught.given, *taught.augmented, *taught.held_back, *pair_texts(texts)]))
         for source, _ in teachers:
-            name = model_digest(source)[:16]
-            link_shards(finished / SHARDS / name, folder / SHARDS / name)
+            shards = _shards(folder, source, precision)
+            link_shards(_shards(finished, source, precision), shards)
             encoder = SentenceEncoder.load(source).to("cuda" if torch.cuda.is_available() else "cpu")
-            encode = fast_encode(encoder, len(every), folder)
-            teacher_vectors(every, encode, folder / SHARDS / name, encoder.dim, watch=watch)
+            encode = fast_encode(encoder, len(every), folder, precision)
+            teacher_vectors(every, encode, shards, encoder.dim, watch=watch)
 
     stage = run_dir.make("vectors", fingerprint("vectors", VERSION, inputs), write)
     given, more, held_back = (_read(stage.folder / f"{name}.parquet") for name in ("given", "augmented", "held_back"))
     dropped = json.loads((stage.folder / DROPPED).read_text(encoding="utf-8"))
-    return Lesson(stage, given + more, len(given), held_back, teachers, dropped)
+    return Lesson(stage, given + more, len(given), held_back, teachers, precision, dropped)
 
 
 def pair_texts(texts: Texts) -> list[str]:
@@ -176,6 +180,10 @@ def _sentences(recipe: Recipe, settings: EmbeddingSettings, base: Path, texts: T
     if settings.mine is not None:
         check_mining(settings.mine, len(given))
     return Taught(given, more, sorted(held_back), read.dropped_counts())
+
+
+def _shards(folder: Path, teacher: Path, precision: str) -> Path:
+    return folder / SHARDS / f"{model_digest(teacher)[:16]}-{precision}"
 
 
 def _read(path: Path) -> list[str]:

@@ -5,16 +5,12 @@ Shapes: `cosines` and `targets` are float [batch]; DSE's `outputs` and `teacher_
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from teachers.fine_tune import TaskKind, task_loss
 
-ScoreLoss = Literal["cosent", "score_mse", "margin_mse", "kl"]
 COSENT_SCALE = 20.0
 KL_TEMPERATURE = 0.05
 
@@ -75,14 +71,6 @@ def score_kl(cosines: Tensor, targets: Tensor, temperature: float = KL_TEMPERATU
         log_target=True,
         reduction="sum",
     )
-
-
-SCORE_LOSSES: dict[ScoreLoss, Callable[[Tensor, Tensor], Tensor]] = {
-    "cosent": cosent,
-    "score_mse": score_mse,
-    "margin_mse": margin_mse,
-    "kl": score_kl,
-}
 
 
 def mixed_targets(labels: Tensor, teacher_scores: Tensor, alpha: float) -> Tensor:

@@ -6,11 +6,34 @@ take unit vectors and any two widths; those on the vectors themselves need dim =
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 SIMILARITY_TEMPERATURE = 0.05
+
+
+class VectorWeights(NamedTuple):
+    """What each loss weighs in `vector_loss`."""
+
+    similarity_kl: float = 0.5
+    similarity_mse: float = 20.0
+    cosine: float = 2.0
+    temperature: float = SIMILARITY_TEMPERATURE
+
+
+def vector_loss(student: Tensor, teacher: Tensor, weights: VectorWeights, same_space: Tensor | None) -> Tensor:
+    """Weighted sum of `similarity_kl`, `similarity_mse` and, where there are vectors to compare, `cosine_distance`.
+
+    Args:
+        same_space: the student's vectors in the teacher's space, float [batch, teacher_dim], or None for those that
+            cannot be put there, such as shorter ones.
+    """
+    loss = weights.similarity_kl * similarity_kl(student, teacher, weights.temperature)
+    loss = loss + weights.similarity_mse * similarity_mse(student, teacher)
+    return loss if same_space is None else loss + weights.cosine * cosine_distance(same_space, teacher)
 
 
 def cosine_distance(student: Tensor, teacher: Tensor) -> Tensor:

@@ -63,6 +63,24 @@ def test_a_missing_key_has_the_line_it_belongs_under(tmp_path: Path) -> None:
     assert errors_of(tmp_path, "name: x\n") == [": texts: is missing", ": student: is missing"]
 
 
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [
+        ("{cosent: 1, other: 2}", ":12: student.loss.other: Input should be 'cosent', 'score_mse', 'margin_mse'"),
+        ("other", ":12: student.loss.other: Input should be 'cosent', 'score_mse', 'margin_mse'"),
+        ("{cosent: -1}", ":12: student.loss.cosent: Input should be greater than 0"),
+        ("{}", ":12: student.loss: Value should have at least 1 item"),
+    ],
+)
+def test_losses_are_named_and_weighed(loss: str, said: str, tmp_path: Path) -> None:
+    (error,) = errors_of(tmp_path, GOOD + f"  loss: {loss}\n")
+    assert error.startswith(said)
+
+
+def test_a_loss_by_its_name_alone_weighs_1(tmp_path: Path) -> None:
+    assert load_recipe(write(tmp_path, GOOD + "  loss: angle\n")).student.loss == {"angle": 1.0}
+
+
 TEACHER = """\
 teacher:
   kind: fine_tune
@@ -91,6 +109,7 @@ VECTORS = "embedding: {teachers: [{model: org/vectors}], sentences: [{path: text
         ),
         (GOOD + "  nesting: {kind: grid}\n  keep: 1\n", "student.keep: there are no embedding.teachers"),
         (GOOD + "  dims: [64]\n", "student.keep and student.dims go with nesting"),
+        (GOOD + "  soup: true\n", "student.soup averages the students of several seeds"),
         (GOOD + "measure: {metric: f1}\n", "measure.metric: f1 does not go with this task; spearman or pearson"),
         (
             GOOD.replace(TEACHER, VECTORS).replace(TRAIN, "") + "  seeds: [0, 1]\n",
@@ -184,6 +203,9 @@ def test_the_starter_recipe_loads_whatever_its_name(name: str, tmp_path: Path) -
         ("student.nesting={kind: two_d}", "student: nesting: two_d draws a dim below the full 32"),
         ("budget={dim: 8}", "budget.dim: 8 is below every length that is trained"),
         ("export.cuts=[[3, 32], [4, 8]]", "export.cuts: [4, 8] is beyond the student's [3, 32]"),
+        ("student.layers=[0, 3]", "student.layers: [0, 3] must be rising numbers of 0..2"),
+        ("student.layers=[1, 0]", "student.layers: [1, 0] must be rising numbers of 0..2"),
+        ("student.ffn_width=999", "student.ffn_width: 999 is above 64, the FFN width of"),
     ],
 )
 def test_what_the_model_does_not_have_is_told_before_any_work(
@@ -193,14 +215,6 @@ def test_what_the_model_does_not_have_is_told_before_any_work(
     override = override.replace("student={", f"student={{model: {models.encoder}, ")
     (error,) = check_surroundings(load_recipe(path, [override]), tmp_path)
     assert error.startswith(said)
-
-
-def test_keep_needs_a_teacher_of_the_students_width(tmp_path: Path, models: Models) -> None:
-    path = write_project(tmp_path, nested_recipe(models, labelled=True))
-    assert check_surroundings(load_recipe(path), tmp_path) == []
-    two = f"embedding.teachers=[{{model: {models.encoder}}}, {{model: {models.encoder}}}]"
-    (error,) = check_surroundings(load_recipe(path, [two]), tmp_path)
-    assert error.startswith("student.keep: the teachers' vectors have 64 dimensions, not the student's 32")
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,16 @@ def trained(
     return embed(encoder, texts, Held(teacher), dev, folder, settings(**changes), nesting, (8,), seed=0)
 
 
+def test_batches_of_neighbours_teach_too(train: Topics, dev: Topics, tmp_path: Path) -> None:
+    texts, held_out = texts_of(train), texts_of(dev)
+    wanted = tiny_encoder(num_hidden_layers=3, seed=9)
+    encoder = tiny_encoder(num_hidden_layers=3)
+    before = teacher_agreement(encoder, held_out, wanted.encode(held_out), (32,))
+    trained(encoder, texts, wanted.encode(texts), tmp_path, GridNesting(), neighbours=4)
+    after = teacher_agreement(encoder, held_out, wanted.encode(held_out), (32,))
+    assert all(after[exit_] > before[exit_] for exit_ in after)
+
+
 @pytest.mark.parametrize("width", [32, 64])
 def test_every_exit_comes_nearer_to_a_teacher_of_any_width(
     width: int, train: Topics, dev: Topics, tmp_path: Path

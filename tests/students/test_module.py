@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from students.distill import new_student
-from students.losses.score import SCORE_LOSSES
+from students.losses.pairs import PairLoss, pair_loss
+from students.losses.vectors import VectorWeights, vector_loss
 from students.module import Distillation
+from students.nested import StepExits
+from students.nesting import LastNesting
 from teachers.batches import padded
 from teachers.fit import Batch
 from tests.students.conftest import settings
@@ -18,15 +23,17 @@ PAIRS = [("a dog", "the big cat"), ("a river", "water"), ("play", "a red guitar 
 TARGETS, LABELS = [0.9, 0.4, 0.2], [1.0, math.nan, 0.0]
 
 
-@pytest.mark.parametrize("loss", ["cosent", "score_mse", "margin_mse", "kl"])
-def test_cosine_step_is_the_loss_of_the_cosines(loss: str, backbone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("losses", [{"cosent": 1.0}, {"margin_mse": 2.0, "angle": 0.5}, {"info_nce": 1.0}])
+def test_cosine_step_is_the_loss_of_the_pairs(
+    losses: dict[PairLoss, float], backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     student = new_student(backbone, 1, settings(), seed=0).eval()
-    module = Distillation(student, "regression", loss, 0.25, settings(), batches=1)  # type: ignore[arg-type]
+    module = Distillation(student, "regression", losses, 0.25, settings(), batches=1)
     logged: dict[str, float] = {}
     monkeypatch.setattr(module, "log", lambda name, value: logged.update({name: float(value.detach())}))
     mixed = torch.tensor([0.75 * 1 + 0.25 * 0.9, 0.4, 0.25 * 0.2])
-    cosines = torch.from_numpy(student.predict(PAIRS))
-    expected = SCORE_LOSSES[loss](cosines, mixed)  # type: ignore[index]
+    first, second = (torch.from_numpy(student.encoder.encode([pair[side] for pair in PAIRS])) for side in (0, 1))
+    expected = pair_loss(first, second, mixed, losses)
     step = module.training_step(batch_of(module), 0)
     assert step.requires_grad
     assert float(step.detach()) == pytest.approx(float(expected), rel=1e-4)
@@ -36,12 +43,30 @@ def test_cosine_step_is_the_loss_of_the_cosines(loss: str, backbone: Path, monke
 def test_comparator_step_is_dse(backbone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = settings(form="comparator")
     student = new_student(backbone, 1, chosen, seed=0).eval()
-    module = Distillation(student, "regression", "cosent", 0.25, chosen, batches=1)
+    module = Distillation(student, "regression", {"cosent": 1.0}, 0.25, chosen, batches=1)
     monkeypatch.setattr(module, "log", lambda name, value: None)
     outputs = student.predict(PAIRS)
     to_labels = ((outputs[0] - 1) ** 2 + outputs[2] ** 2) / 2
     expected = 0.75 * to_labels + 0.25 * np.square(outputs - np.array(TARGETS)).mean()
     assert float(module.training_step(batch_of(module), 0).detach()) == pytest.approx(float(expected), rel=1e-4)
+
+
+@pytest.mark.parametrize(("width", "same_space"), [(32, True), (5, False)])
+def test_keep_adds_the_losses_to_the_embedding_teacher(
+    width: int, same_space: bool, backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    student = new_student(backbone, 1, settings(), seed=0).eval()
+    vectors = functional.normalize(torch.randn(6, width, generator=torch.Generator().manual_seed(1)), dim=1)
+    exits = StepExits(student.encoder, LastNesting(), (), seed=0)
+    module = Distillation(student, "regression", {"score_mse": 1.0}, 0.25, settings(), batches=1, exits=exits, keep=3.0)
+    monkeypatch.setattr(Distillation, "trainer", SimpleNamespace(current_epoch=0))
+    monkeypatch.setattr(module, "log", lambda name, value: None)
+    batch = batch_of(module)
+    plain = float(module.training_step(batch, 0).detach())
+    kept = float(module.training_step(batch | {"vectors": vectors}, 0).detach())
+    own = torch.from_numpy(student.encoder.encode([pair[side] for side in (0, 1) for pair in PAIRS]))
+    expected = vector_loss(own, vectors, VectorWeights(), own if same_space else None)
+    assert kept - plain == pytest.approx(3 * float(expected), rel=1e-3)
 
 
 def batch_of(module: Distillation) -> Batch:

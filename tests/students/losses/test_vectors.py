@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from students.losses.vectors import cosine_distance, similarity_kl, similarity_mse, vector_mse
+from students.losses.vectors import (
+    VectorWeights,
+    cosine_distance,
+    similarity_kl,
+    similarity_mse,
+    vector_loss,
+    vector_mse,
+)
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 STUDENT = torch.eye(3)  # every cosine to another text is 0
@@ -24,6 +31,14 @@ def test_cosine_distance_by_hand() -> None:
     student, teacher = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[3.0, 0.0], [4.0, 3.0]])
     assert float(cosine_distance(student, teacher)) == pytest.approx((0 + 0.4) / 2)
     assert float(cosine_distance(student, -student)) == pytest.approx(2)
+
+
+def test_vector_loss_weighs_its_parts() -> None:
+    weights = VectorWeights(similarity_kl=2, similarity_mse=3, cosine=5, temperature=1)
+    parts = 2 * similarity_kl(STUDENT, TEACHER, 1) + 3 * similarity_mse(STUDENT, TEACHER)
+    assert float(vector_loss(STUDENT, TEACHER, weights, None)) == pytest.approx(float(parts))
+    expected = parts + 5 * cosine_distance(-TEACHER, TEACHER)
+    assert float(vector_loss(STUDENT, TEACHER, weights, -TEACHER)) == pytest.approx(float(expected))
 
 
 def test_vector_mse_by_hand() -> None:

@@ -1,0 +1,37 @@
+"""What a student starts from: a model's encoder, of which chosen layers and the most important FFN neurons are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from students.cut import cut
+from students.prune import ffn_importance, prune_ffn
+from teachers.encoder import SentenceEncoder
+
+SAMPLE = 512  # texts that importance is measured on
+
+
+def shrink(
+    encoder: SentenceEncoder, layers: Sequence[int], ffn_width: int | None, texts: Sequence[str], seed: int
+) -> SentenceEncoder:
+    """The encoder with these layers and FFNs of this width; as it is where neither is asked for.
+
+    What it forgets is learned again by the training that follows.
+
+    Args:
+        layers: 0-based, rising; none: all.
+        ffn_width: neurons a layer, by `ffn_importance` of kind taylor; None: all.
+        texts: of the training; 512 drawn by `seed` are used.
+
+    Raises:
+        InputError: a layer or width that the encoder does not have, or a family that cannot be pruned.
+    """
+    if layers:
+        encoder = cut(encoder, layers)
+    if ffn_width is None:
+        return encoder
+    rows = np.random.default_rng(seed).permutation(len(texts))[:SAMPLE]
+    importance = ffn_importance(encoder, [texts[row] for row in rows], seed=seed)
+    return prune_ffn(encoder, ffn_width, importance)
