@@ -7,6 +7,7 @@ from pipeline.report.accuracy_plot import accuracy_against_latency
 from pipeline.report.grid_plot import accuracy_grid
 from pipeline.report.html import html_report
 from pipeline.report.markdown import markdown_report
+from pipeline.report.mined_plot import mined_scores
 from pipeline.report.plot_theme import png
 from pipeline.report.rows import Report, write_report_json
 from pipeline.report.training_plot import TrainingRecord, training_curves
@@ -14,6 +15,7 @@ from pipeline.report.training_plot import TrainingRecord, training_curves
 ACCURACY_PLOT = "accuracy_latency.png"
 TRAINING_PLOT = "training.png"
 GRID_PLOT = "grid.png"
+MINED_PLOT = "mined.png"
 
 
 def build_report(report: Report, folder: Path, training: Sequence[TrainingRecord] = ()) -> None:
@@ -30,6 +32,7 @@ def build_report(report: Report, folder: Path, training: Sequence[TrainingRecord
         ACCURACY_PLOT: accuracy_against_latency(report),
         TRAINING_PLOT: training_curves(training),
         GRID_PLOT: accuracy_grid(report),
+        MINED_PLOT: mined_scores(report),
     }
     for name, plot in drawn.items():
         if plot is not None:

@@ -15,6 +15,7 @@ from pipeline.report.figures import METRIC_NAMES, MISSING, duration, parameters,
 from pipeline.report.grid_plot import accuracy_grid
 from pipeline.report.grid_table import cut_with_interval, grid_header, grid_legend, grid_rows
 from pipeline.report.markdown import parity_cells
+from pipeline.report.mined_plot import mined_scores, mined_sentence
 from pipeline.report.plot_theme import DARK, LIGHT, png
 from pipeline.report.rows import Report, Row
 from pipeline.report.table import columns, label, legend, sorted_rows
@@ -57,6 +58,8 @@ def html_report(report: Report, training: Sequence[TrainingRecord] = ()) -> str:
         grid_rows=grid_rows,
         grid_legend=grid_legend,
         cut_with_interval=cut_with_interval,
+        mined_plot=_pictures(*[mined_scores(report, theme) for theme in (LIGHT, DARK)]),
+        mined_sentence=mined_sentence,
         training_plot=_pictures(*[training_curves(training, theme) for theme in (LIGHT, DARK)]),
         recipe=yaml.safe_dump(report.recipe, sort_keys=False, allow_unicode=True),
         label=label,

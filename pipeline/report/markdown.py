@@ -6,6 +6,7 @@ from pipeline.report.answer import answer
 from pipeline.report.environment import Environment
 from pipeline.report.figures import duration
 from pipeline.report.grid_table import grid_cell, grid_header, grid_legend, grid_rows
+from pipeline.report.mined_plot import mined_sentence
 from pipeline.report.rows import Report, Row
 from pipeline.report.table import columns, label, legend, sorted_rows
 
@@ -37,7 +38,11 @@ def markdown_table(report: Report, only: Sequence[str] | None = None, bold: str 
 
 
 def markdown_report(
-    report: Report, accuracy_plot: str | None = None, training_plot: str | None = None, grid_plot: str | None = None
+    report: Report,
+    accuracy_plot: str | None = None,
+    training_plot: str | None = None,
+    grid_plot: str | None = None,
+    mined_plot: str | None = None,
 ) -> str:
     """Write report.md.
 
@@ -46,6 +51,7 @@ def markdown_report(
         accuracy_plot: file name of the plot beside it, or None.
         training_plot: likewise.
         grid_plot: likewise.
+        mined_plot: likewise.
     """
     name = str(report.recipe.get("name", "report"))
     parts = [f"# {escape(name)}", f"**{escape(answer(report))}**", markdown_table(report)]
@@ -55,6 +61,9 @@ def markdown_report(
     parts += _grid(report, grid_plot)
     parts += _one_against_many(report)
     parts += parity_lines(report)
+    if report.mined is not None:
+        parts += ["## Mined pairs", escape(mined_sentence(report.mined))]
+        parts += [f"![Teacher's cosines without and with the mined pairs]({mined_plot})"] if mined_plot else []
     if training_plot:
         parts += ["## Training", f"![Training curves]({training_plot})"]
     parts += ["## Measured on", escape(machine(report.environment))]

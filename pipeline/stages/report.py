@@ -12,7 +12,7 @@ from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.artifacts import decant_version
 from pipeline.stages.student import TRAINING
 
-VERSION = 1
+VERSION = 2
 
 
 def report_stage(report: Report, student: Stage, artifacts: Stage, run_dir: RunDir) -> Stage:

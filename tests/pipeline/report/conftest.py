@@ -8,7 +8,7 @@ from pipeline.measure.regressions import Regression
 from pipeline.measure.set_metrics import Difference, SetMetrics
 from pipeline.measure.speed import Latency
 from pipeline.report.environment import Environment
-from pipeline.report.rows import Parity, Report, Row
+from pipeline.report.rows import Mined, Parity, Report, Row
 
 TEACHER = 0.85
 
@@ -61,6 +61,12 @@ def grid() -> Grid:
             for layers, dim, value, start in cells
         ),
     )  # fmt: skip
+
+
+@pytest.fixture
+def mined() -> Mined:
+    """Ten labelled pairs, and thirty mined ones that fill the bins below."""
+    return Mined(counts={"near": 12, "window": 10, "random": 8}, before=(0, 0, 2, 8), after=(0, 20, 10, 10))
 
 
 @pytest.fixture

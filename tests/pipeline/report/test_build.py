@@ -3,7 +3,7 @@ from pathlib import Path
 
 from pipeline.measure.grid import Grid
 from pipeline.report.build import build_report
-from pipeline.report.rows import Report, read_report_json
+from pipeline.report.rows import Mined, Report, read_report_json
 from pipeline.report.training_plot import TrainingRecord
 
 
@@ -40,3 +40,11 @@ def test_a_grid_is_drawn_linked_and_read_back(tmp_path: Path, report: Report, gr
     assert (tmp_path / "grid.png").read_bytes().startswith(b"\x89PNG")
     assert "(grid.png)" in (tmp_path / "report.md").read_text(encoding="utf-8")
     assert read_report_json(tmp_path / "report.json") == nested
+
+
+def test_mined_pairs_are_drawn_linked_and_read_back(tmp_path: Path, report: Report, mined: Mined) -> None:
+    with_mined = report.model_copy(update={"mined": mined})
+    build_report(with_mined, tmp_path)
+    assert (tmp_path / "mined.png").read_bytes().startswith(b"\x89PNG")
+    assert "(mined.png)" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert read_report_json(tmp_path / "report.json") == with_mined

@@ -6,7 +6,7 @@ import pytest
 from pipeline.measure.grid import Grid
 from pipeline.measure.regressions import Regression
 from pipeline.report.html import all_figures, html_report
-from pipeline.report.rows import Report
+from pipeline.report.rows import Mined, Report
 from pipeline.report.training_plot import TrainingRecord
 
 ATTACK = '<script>alert("1")</script>'
@@ -132,3 +132,11 @@ def test_every_cut_has_its_cell_and_the_heat_map_is_embedded(report: Report, gri
     assert section.count("start model 45.00") == 1
     assert "<script" not in page
     assert ATTACK in "".join(tags.words)
+
+
+def test_mined_pairs_have_a_sentence_and_a_histogram(report: Report, mined: Mined) -> None:
+    page = html_report(report.model_copy(update={"mined": mined}))
+    parsed(page)
+    section = page[page.index("<h2>Mined pairs</h2>") : page.index("<h2>Where the student")]
+    assert section.count("data:image/png;base64,") == 2
+    assert "<p>30 pairs were mined from the unlabelled texts: 12 near" in section

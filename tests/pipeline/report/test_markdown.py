@@ -5,7 +5,7 @@ from markdown_it import MarkdownIt
 
 from pipeline.measure.grid import Grid
 from pipeline.report.markdown import escape, markdown_report, markdown_table, parity_cells
-from pipeline.report.rows import Report
+from pipeline.report.rows import Mined, Report
 
 
 def test_every_row_of_the_table_has_as_many_cells_as_the_head(report: Report) -> None:
@@ -59,4 +59,18 @@ def test_cuts_are_a_table_below_the_plot(report: Report, grid: Grid) -> None:
         "| 3 | 87.00 ±1.5 (98.9 %) | – |",
         "| 6, start model | 82.00 | – |",
         "| 3, start model | 45.00 | – |",
+    ]
+
+
+def test_mined_pairs_have_a_sentence_and_their_plot(report: Report, mined: Mined) -> None:
+    text = markdown_report(report.model_copy(update={"mined": mined}), mined_plot="mined.png")
+    section = text[text.index("## Mined pairs") : text.index("## Measured on")]
+    assert section.splitlines() == [
+        "## Mined pairs",
+        "",
+        "30 pairs were mined from the unlabelled texts: 12 near (a text and one of its nearest), "
+        "10 window (one from further down the ranks) and 8 random.",
+        "",
+        "![Teacher's cosines without and with the mined pairs](mined.png)",
+        "",
     ]
