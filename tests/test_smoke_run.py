@@ -156,6 +156,7 @@ def test_a_nested_student_has_every_cut_as_an_artifact(labelled: bool, models: M
     cells = {(cell["layers"], cell["dim"]): cell for cell in report["grid"]["cells"]}
     assert set(cells) == {(layers, dim) for layers in (1, 2, 3) for dim in (32, 8)}
     assert report["grid"]["trained_on_labels"] == labelled
+    assert [place for place, cell in cells.items() if "pca_value" in cell] == [(3, 8)]
     for layers, dim in ((3, 32), (1, 32), (1, 8)):
         row = rows[f"L{layers}xD{dim}-fp32"]
         assert row["metrics"][set_name]["spearman"] == pytest.approx(cells[layers, dim]["value"], abs=2e-3)
@@ -166,6 +167,7 @@ def test_a_nested_student_has_every_cut_as_an_artifact(labelled: bool, models: M
     assert report["selected"] == "L3xD32-fp32"
     assert rows["L1xD8-fp32"]["parameters"] < rows["L3xD32-fp32"]["parameters"]
     assert (tmp_path / "run" / "mine" / "mined.json").is_file() == labelled
+    assert (tmp_path / "run" / "report" / "mined.png").is_file() == labelled
     before = len(read_log(tmp_path / "run"))
     fits = decant("run", path, "--out", tmp_path / "run", "--set", "budget.dim=8", "--json")
     assert fits.json()["selected"] == "L1xD8-fp32"

@@ -30,6 +30,7 @@ class Cell(BaseModel, frozen=True, extra="forbid"):
     ci95: tuple[float, float]
     of_full: float | None = Field(default=None, description="value divided by the full cut's; null: that is not > 0")
     start_value: IfMeasured[float] = Field(default=None, description="the start model's, cut the same, not trained")
+    pca_value: IfMeasured[float] = Field(default=None, description="of as many PCA axes of this depth's full vectors")
 
 
 class Grid(BaseModel, frozen=True, extra="forbid"):
@@ -76,9 +77,11 @@ def measure_grid(
     *,
     set_name: str,
     start_predictions: Mapping[Cut, FloatArray] | None = None,
+    pca_predictions: Mapping[Cut, FloatArray] | None = None,
     dev_labels: NDArray[np.integer] | None = None,
     dev_predictions: Mapping[Cut, FloatArray] | None = None,
     start_dev_predictions: Mapping[Cut, FloatArray] | None = None,
+    pca_dev_predictions: Mapping[Cut, FloatArray] | None = None,
     trained_on_labels: bool | None = None,
     metric: MetricName | None = None,
     resamples: int = RESAMPLES,
@@ -96,22 +99,23 @@ def measure_grid(
         task: what the labels mean.
         set_name: test set's name in the report.
         start_predictions: the start model's at some of the same cuts.
+        pca_predictions: the student's full vectors' at some of the same depths, brought to some of the dims by PCA.
         dev_labels: binary only: [dev].
         dev_predictions: binary only: [dev] scores at every cut, from which its threshold is chosen.
         start_dev_predictions: binary only: likewise for `start_predictions`.
+        pca_dev_predictions: binary only: likewise for `pca_predictions`.
         trained_on_labels: whether the student's training saw this task's labels; None: not known.
         metric: main metric; None for the task's first.
         resamples: number of bootstrap resamples.
         seed: of the resamples.
 
     Raises:
-        ValueError: no predictions, none of the full cut, the start model's at a cut that the student lacks, or as
-            `judge`.
+        ValueError: no predictions, none of the full cut, the start model's or PCA's at a cut that the student lacks,
+            or as `judge`.
     """
     from pipeline.measure.evaluate import DevScores, judge
 
-    start = start_predictions or {}
-    full = _full_cut(predictions, start)
+    full = _full_cut(predictions, {"the start model has": start_predictions or {}, "PCA has": pca_predictions or {}})
 
     def dev(scores: Mapping[Cut, FloatArray] | None, cut: Cut) -> DevScores | None:
         return DevScores(scores[cut], dev_labels) if scores and cut in scores and dev_labels is not None else None
@@ -120,15 +124,23 @@ def measure_grid(
         cut: judge(task, labels, scores, dev(dev_predictions, cut), metric=metric, resamples=resamples, seed=seed)
         for cut, scores in sorted(predictions.items(), reverse=True)
     }
-    start_values = {  # of these no interval is shown, so one resample will do
-        cut: judge(task, labels, scores, dev(start_dev_predictions, cut), metric=metric, resamples=1).value
-        for cut, scores in start.items()
-    }
+
+    def values(
+        scores: Mapping[Cut, FloatArray] | None, dev_scores: Mapping[Cut, FloatArray] | None
+    ) -> dict[Cut, float]:  # of these no interval is shown, so one resample will do
+        return {
+            cut: judge(task, labels, one, dev(dev_scores, cut), metric=metric, resamples=1).value
+            for cut, one in (scores or {}).items()
+        }
+
+    start_values = values(start_predictions, start_dev_predictions)
+    pca_values = values(pca_predictions, pca_dev_predictions)
     whole = judged[full]
     cells = [
         Cell(
             layers=cut[0], dim=cut[1], value=one.value, ci95=percentile_interval(one.samples),
             of_full=one.value / whole.value if whole.value > 0 else None, start_value=start_values.get(cut),
+            pca_value=pca_values.get(cut),
         )
         for cut, one in judged.items()
     ]  # fmt: skip
@@ -138,15 +150,16 @@ def measure_grid(
     )  # fmt: skip
 
 
-def _full_cut(predictions: Mapping[Cut, FloatArray], start: Mapping[Cut, FloatArray]) -> Cut:
+def _full_cut(predictions: Mapping[Cut, FloatArray], others: Mapping[str, Mapping[Cut, FloatArray]]) -> Cut:
     """The cut that cuts nothing away."""
     if not predictions:
         raise ValueError("a grid needs the predictions of at least one cut")
     full = max(layers for layers, _ in predictions), max(dim for _, dim in predictions)
     if full not in predictions:
         raise ValueError(f"no predictions of the full cut, {full[0]} layers and {full[1]} dimensions")
-    beyond = sorted(set(start) - set(predictions))
-    if beyond:
-        layers, dim = beyond[0]
-        raise ValueError(f"the start model has predictions at {layers} layers and {dim} dimensions, the student none")
+    for which, cuts in others.items():
+        beyond = sorted(set(cuts) - set(predictions))
+        if beyond:
+            layers, dim = beyond[0]
+            raise ValueError(f"{which} predictions at {layers} layers and {dim} dimensions, the student none")
     return full

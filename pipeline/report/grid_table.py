@@ -62,7 +62,22 @@ def grid_legend(grid: Grid, *, in_brackets: bool = True) -> list[str]:
     ]
     if grid.has_start:
         said.append("The start model is what the student was trained from, cut the same way.")
+    said += _pca(grid)
     if grid.trained_on_labels is not None:
         labels = "this task's own training labels" if grid.trained_on_labels else "no label of this task"
         said.append(f"The student's training saw {labels}.")
     return said
+
+
+def _pca(grid: Grid) -> list[str]:
+    """One sentence on the whole depth's shorter lengths where PCA was measured beside them; else nothing."""
+    cells = [cell for cell in grid.cells if cell.layers == grid.layers[0] and cell.pca_value is not None]
+    found = [
+        f"to {cell.dim} dimensions: {points(cell.pca_value or 0.0)} (trained: {points(cell.value)})" for cell in cells
+    ]
+    if not found:
+        return []
+    return [
+        f"PCA of {grid.dims[0]} {'; '.join(found)}. It is fitted to the whole depth's vectors of texts that are not in "
+        "the test set."
+    ]

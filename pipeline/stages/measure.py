@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from pipeline.measure.evaluate import evaluate
 from pipeline.measure.grid import Grid, measure_grid
 from pipeline.measure.one_against_many import BiEncoder, one_against_many
+from pipeline.measure.pca import fit_texts, pca_predictions
 from pipeline.measure.regressions import Regression, worst_regressions
 from pipeline.measure.set_metrics import SetMetrics
 from pipeline.measure.speed import measure_speed
@@ -36,7 +37,7 @@ from teachers.encoder import SentenceEncoder
 from teachers.progress import Watch
 from teachers.reference import resolve_model
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def measure_stage(
         environment = read_environment(threads)
         found, notes = candidates(recipe, base, texts, scored, lesson, student, graphs, threads)
         rows, regressions = _measure(recipe, texts, found, trained, watch)
-        grid = _grid(recipe, base, texts, student, watch) if recipe.student.nesting is not None else None
+        grid = _grid(recipe, base, texts, lesson, student, watch) if recipe.student.nesting is not None else None
         content = {
             "grid": grid and grid.model_dump(mode="json"),
             "rows": [row.model_dump(mode="json", by_alias=True) for row in rows],
@@ -129,30 +130,44 @@ def _measure(
     return rows, worst
 
 
-def _grid(recipe: Recipe, base: Path, texts: Texts, student: Stage, watch: Watch) -> Grid:
-    """Every (layers, dim) of the student, and of the model that it started from, each from one pass over the test."""
+def _grid(recipe: Recipe, base: Path, texts: Texts, lesson: Lesson | None, student: Stage, watch: Watch) -> Grid:
+    """Every (layers, dim) of the student, and of the model that it started from, each from one pass over the test.
+
+    Beside the student's shorter vectors of the whole depth stands PCA of the full ones.
+    """
     model = Student.load(student.folder).encoder
     start = SentenceEncoder.load(resolve_model(recipe.student.model, base), recipe.student.max_length)
     if recipe.student.layers:
         start = cut(start, recipe.student.layers)
     dims = all_dims(model.hidden_size, recipe.student.dims)
     binary = recipe.texts.task.kind == "binary"
-    with watch("grid", (1 + binary) * 2) as advance:
+    with watch("grid", (1 + binary) * 2 + 1) as advance:
 
         def every(encoder: SentenceEncoder, split: Split) -> dict[tuple[int, int], NDArray[np.float32]]:
             found = grid_predictions(encoder, split.pairs, dims)
             advance(1)
             return found
 
+        splits = [texts.test.pairs, *([texts.dev.pairs] if binary else [])]
+        short = pca_predictions(model.encode, _pca_texts(recipe, texts, lesson), splits, dims[1:])
+        pca = [{(model.layers, dim): scores for dim, scores in one.items()} for one in short]
+        advance(1)
         return measure_grid(
             every(model, texts.test), _labels(recipe, texts.test), recipe.texts.task.kind,
             set_name=_set_name(recipe), start_predictions=every(start, texts.test),
+            pca_predictions=pca[0], pca_dev_predictions=pca[1] if binary else None,
             dev_labels=texts.dev.labels.astype(np.int64) if binary else None,
             dev_predictions=every(model, texts.dev) if binary else None,
             start_dev_predictions=every(start, texts.dev) if binary else None,
             trained_on_labels=recipe.saw_labels(), metric=recipe.measure.metric,
             resamples=recipe.measure.resamples, seed=recipe.seed,
         )  # fmt: skip
+
+
+def _pca_texts(recipe: Recipe, texts: Texts, lesson: Lesson | None) -> list[str]:
+    labelled = [text for pair in texts.train.pairs for text in pair]
+    taught = [*lesson.held_back, *lesson.texts[: lesson.given]] if lesson is not None else []
+    return fit_texts([labelled, taught], texts.test.pairs, recipe.seed)
 
 
 def _predictions(

@@ -43,16 +43,26 @@ def test_the_start_model_stands_in_the_cells_where_it_was_measured() -> None:
     assert [cell for cell in grid.model_dump()["cells"] if "start_value" not in cell]
 
 
+def test_pca_stands_in_the_cells_where_it_was_measured() -> None:
+    pca = {(6, 64): CUTS[3, 64]}
+    grid = measure_grid(CUTS, LABELS, "regression", set_name="a", pca_predictions=pca, resamples=5)
+    found = {(cell.layers, cell.dim): cell.pca_value for cell in grid.cells if cell.pca_value is not None}
+    assert found == pytest.approx({(6, 64): spearmanr(CUTS[3, 64], LABELS).statistic})
+    assert [(c["layers"], c["dim"]) for c in grid.model_dump()["cells"] if "pca_value" in c] == [(6, 64)]
+
+
 def test_binary_thresholds_come_from_the_development_split() -> None:
     labels = np.array([0, 0, 1, 1])
     dev = {(1, 8): np.array([0.1, 0.4, 0.6, 0.9])}  # parted at 0.5
     test = {(1, 8): np.array([0.2, 0.7, 0.8, 0.45])}  # at 0.5: one right of each class
     grid = measure_grid(
         test, labels, "binary", set_name="a", start_predictions=test, dev_labels=labels, dev_predictions=dev,
-        start_dev_predictions=dev, metric="accuracy", resamples=5,
+        start_dev_predictions=dev, pca_predictions=test, pca_dev_predictions={(1, 8): np.array([0.6, 0.7, 0.8, 0.9])},
+        metric="accuracy", resamples=5,
     )  # fmt: skip
     assert grid.metric == "accuracy"
     assert (grid.cells[0].value, grid.cells[0].start_value) == (0.5, 0.5)
+    assert grid.cells[0].pca_value == 0.75  # parted at 0.75: three right
     with pytest.raises(ValueError, match="binary needs development scores"):
         measure_grid(test, labels, "binary", set_name="a")
 
@@ -83,6 +93,8 @@ def test_wrong_input_is_refused() -> None:
         measure_grid({(6, 64): LABELS, (3, 384): LABELS}, LABELS, "regression", set_name="a")
     with pytest.raises(ValueError, match="start model has predictions at 2 layers and 8 dimensions, the student none"):
         measure_grid({(1, 8): LABELS}, LABELS, "regression", set_name="a", start_predictions={(2, 8): LABELS})
+    with pytest.raises(ValueError, match="PCA has predictions at 1 layers and 4 dimensions, the student none"):
+        measure_grid({(1, 8): LABELS}, LABELS, "regression", set_name="a", pca_predictions={(1, 4): LABELS})
     cell = Cell(layers=2, dim=8, value=0.5, ci95=(0.4, 0.6))
     with pytest.raises(ValidationError, match="two cells are of 2 layers and 8 dimensions"):
         Grid(set="a", metric="spearman", examples=9, cells=(cell, cell))

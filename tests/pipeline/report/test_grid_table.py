@@ -38,3 +38,16 @@ def test_the_legend_tells_whether_labels_were_seen(grid: Grid) -> None:
     ]
     unlabelled = grid.model_copy(update={"trained_on_labels": False})
     assert grid_legend(unlabelled)[-1] == "The student's training saw no label of this task."
+
+
+def test_pca_is_a_line_beside_what_was_trained(grid: Grid) -> None:
+    whole, short, shallow = grid.cells
+    pca = short.model_copy(update={"pca_value": 0.8312})
+    with_pca = grid.model_copy(update={"cells": (whole, pca, shallow)})
+    fitted = " It is fitted to the whole depth's vectors of texts that are not in the test set."
+    assert grid_legend(with_pca)[2] == "PCA of 384 to 64 dimensions: 83.12 (trained: 86.00)." + fitted
+    shorter = pca.model_copy(update={"dim": 8, "pca_value": 0.0, "value": 0.5})
+    two = grid.model_copy(update={"cells": (whole, pca, shorter, shallow)})
+    said = "PCA of 384 to 64 dimensions: 83.12 (trained: 86.00); to 8 dimensions: 0.00 (trained: 50.00)."
+    assert grid_legend(two)[2] == said + fitted
+    assert not [sentence for sentence in grid_legend(grid) if "PCA" in sentence]
