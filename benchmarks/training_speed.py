@@ -114,7 +114,7 @@ def all_ways(work: Work) -> dict[str, Train]:
 def ours(work: Work, nesting: Nesting) -> float:
     """Seconds of a training by `students.distill`."""
     settings = DistillSettings(
-        epochs=1, batch_size=work.batch_size, learning_rate=LEARNING_RATE, alpha=0.0, loss="cosent",
+        epochs=1, batch_size=work.batch_size, learning_rate=LEARNING_RATE, alpha=0.0, loss={"cosent": 1.0},
         max_length=MAX_LENGTH, nesting=nesting, dims=SMALLER,
     )  # fmt: skip
     student = new_student(MODEL, 1, settings, seed=0)
