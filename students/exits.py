@@ -14,7 +14,7 @@ from students.cut import layer_list
 from teachers.batches import padded, sorted_batches
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
-from teachers.pooling import pool
+from teachers.pooling import PoolingKind, pool
 
 Vectors = NDArray[np.float32]
 
@@ -24,6 +24,21 @@ def exit_vectors(encoder: SentenceEncoder, input_ids: Tensor, attention_mask: Te
 
     Args:
         encoder: with mean or cls pooling.
+        input_ids: int64 [batch, length].
+        attention_mask: int64 [batch, length], 1 for a token.
+    """
+    return pool_exits(exit_states(encoder, input_ids, attention_mask), attention_mask, encoder.pooling)
+
+
+def pool_exits(states: Sequence[Tensor], attention_mask: Tensor, kind: PoolingKind) -> list[Tensor]:
+    """The vector of each exit, float32 [batch, hidden], from its token states [batch, length, hidden]."""
+    return [pool(state, attention_mask, kind).float() for state in states]
+
+
+def exit_states(encoder: SentenceEncoder, input_ids: Tensor, attention_mask: Tensor) -> list[Tensor]:
+    """Token states after layer 1, 2, …, each [batch, length, hidden], as the encoder cut there would give them.
+
+    Args:
         input_ids: int64 [batch, length].
         attention_mask: int64 [batch, length], 1 for a token.
     """
@@ -41,9 +56,7 @@ def exit_vectors(encoder: SentenceEncoder, input_ids: Tensor, attention_mask: Te
         for hook in hooks:
             hook.remove()
     norm = getattr(backbone, "final_norm", None)  # ModernBERT norms what leaves its last layer, and only that
-    if norm is not None:
-        states = [norm(state) for state in states]
-    return [pool(state, attention_mask, encoder.pooling).float() for state in states]
+    return states if norm is None else [norm(state) for state in states]
 
 
 @torch.inference_mode()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from students.cut import with_layers
-from students.exits import encode_exits, exit_vectors, unit_slice
+from students.exits import encode_exits, exit_states, pool_exits, unit_slice
 from students.losses.nested import nested_loss
 from students.nesting import Nesting, Step, agreement_options, check_nesting, plan_step
 from teachers.cross_encoder import Pair
@@ -38,12 +38,16 @@ class StepExits:
 
     def forward(self, step: Step, input_ids: Tensor, attention_mask: Tensor) -> list[Tensor]:
         """Pooled vectors after each layer that the step needs, each float32 [batch, hidden], not normalised."""
+        return pool_exits(self.states(step, input_ids, attention_mask), attention_mask, self.encoder.pooling)
+
+    def states(self, step: Step, input_ids: Tensor, attention_mask: Tensor) -> list[Tensor]:
+        """Token states after each layer that the step needs, each [batch, length, hidden]."""
         encoder = self.encoder
         if step.deepest < encoder.layers:
             if step.deepest not in self._shallow:
                 self._shallow[step.deepest] = with_layers(encoder, range(step.deepest))
             encoder = self._shallow[step.deepest]
-        return exit_vectors(encoder, input_ids, attention_mask)
+        return exit_states(encoder, input_ids, attention_mask)
 
     def loss(self, exits: Sequence[Tensor], step: Step, base: Callable[[Tensor, int, int], Tensor]) -> Tensor:
         """The step's loss over its exits; `base` gets unit vectors, the layer (from 1) and the dim."""

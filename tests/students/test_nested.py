@@ -41,6 +41,18 @@ def test_a_shallow_step_gives_the_same_exits(kind: str) -> None:
         torch.testing.assert_close(one, other)
 
 
+def test_states_of_a_step_are_those_its_vectors_are_pooled_from() -> None:
+    encoder = tiny_encoder()
+    exits = StepExits(encoder, GridNesting(), (), seed=0)
+    ids, mask = padded(encoder.tokenize(TEXTS), int(encoder.tokenizer.pad_token_id))
+    step = exits.plan(0)
+    output = encoder.backbone(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+    for own, other in zip(exits.states(step, ids, mask), output.hidden_states[1:], strict=True):
+        torch.testing.assert_close(own, other)
+    whole = exits.forward(step, ids, mask)[-1]
+    torch.testing.assert_close(torch.nn.functional.normalize(whole, dim=1), encoder(ids, mask)[1])
+
+
 def test_a_shallow_step_trains_the_encoder_itself() -> None:
     encoder = tiny_encoder()
     exits = StepExits(encoder, GridNesting(depth_sampling=0.5), (), seed=0)
