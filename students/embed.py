@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
-from students.exits import check_pooling
+from students.exits import check_pooling, pool_exits
 from students.losses.vectors import VectorWeights, vector_loss
 from students.nested import StepExits
 from students.nesting import Nesting
+from students.states import SAMPLE, Reader, StateLoss, States, check_states
 from teachers.batches import padded
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
@@ -39,6 +40,9 @@ class EmbedSettings(FitSettings, frozen=True, extra="forbid"):
     temperature: float = Field(0.05, gt=0, description="of that KL's softmax")
     similarity_mse: float = Field(20.0, ge=0, description="weight of the squared error of the similarity matrix")
     cosine: float = Field(2.0, ge=0, description="weight of 1 - cosine to the teacher's vector, at full width")
+    states: States | None = Field(
+        None, discriminator="kind", description="follow the teacher's token states too; default: its vectors alone"
+    )
 
     @property
     def weights(self) -> VectorWeights:
@@ -57,6 +61,7 @@ def embed(
     dims: tuple[int, ...],
     *,
     seed: int,
+    live: SentenceEncoder | None = None,
     watch: Watch = unwatched,
 ) -> SentenceEncoder:
     """Train every exit of `encoder` in place on the teacher's vectors; return it with the weights best on dev.
@@ -68,11 +73,14 @@ def embed(
         dev: how well the encoder does, higher is better; asked at the end of each epoch.
         dims: vector lengths that are trained beside the full one.
         folder: checkpoints and logs; a folder left by a killed run is continued.
+        live: the teacher itself, for `settings.states`; its weights stay as they are.
 
     Raises:
-        InputError: fewer texts than a batch, a dim above the width, or a pooling that has no exits.
+        InputError: fewer texts than a batch, a dim above the width, a pooling that has no exits, or a teacher whose
+            token states the student cannot follow.
     """
     check_pooling(encoder)
+    _check_live(settings.states, encoder, live, texts)
     if len(texts) < settings.batch_size:
         raise InputError(f"{len(texts)} texts are fewer than a batch of {settings.batch_size}; give more texts")
     ids = encoder.tokenize(texts)
@@ -91,15 +99,25 @@ def embed(
             return neighbour_batches(lengths, sketches, settings.neighbours, settings.batch_size, generator)
 
     stream = BatchStream(lengths, collate, settings.batch_size, seed, draw)
-    module = _Embedding(encoder, teacher.dim, settings, nesting, dims, seed, len(stream))
+    module = _Embedding(encoder, teacher.dim, live, settings, nesting, dims, seed, len(stream))
     fit(module, stream, dev, folder, settings, seed=seed, label="student on vectors", watch=watch)
     return encoder.eval()
 
 
+def _check_live(
+    states: States | None, encoder: SentenceEncoder, live: SentenceEncoder | None, texts: Sequence[str]
+) -> None:
+    if states is None:
+        return
+    if live is None:
+        raise InputError("states: they are learned from a teacher that runs beside the student, but none is given")
+    check_states(states, Reader.of(encoder), Reader.of(live), texts[:: max(1, len(texts) // SAMPLE)])
+
+
 class _Embedding(LightningModule):
     def __init__(
-        self, encoder: SentenceEncoder, teacher_dim: int, settings: EmbedSettings, nesting: Nesting,
-        dims: tuple[int, ...], seed: int, batches: int,
+        self, encoder: SentenceEncoder, teacher_dim: int, live: SentenceEncoder | None, settings: EmbedSettings,
+        nesting: Nesting, dims: tuple[int, ...], seed: int, batches: int,
     ) -> None:  # fmt: skip
         super().__init__()
         self.encoder, self.settings, self.batches = encoder, settings, batches
@@ -109,11 +127,15 @@ class _Embedding(LightningModule):
         self.head = nn.ModuleList(
             nn.Identity() if same else nn.Linear(encoder.hidden_size, teacher_dim) for _ in range(encoder.layers)
         )
+        self.states: StateLoss | None = None
+        if settings.states is not None and live is not None:
+            self.states = StateLoss(settings.states, encoder, live)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         step = self.exits.plan(self.trainer.current_epoch * self.batches + index)
-        exits = self.exits.forward(step, batch["input_ids"], batch["attention_mask"])
-        teacher = batch["teacher"]
+        input_ids, mask, teacher = batch["input_ids"], batch["attention_mask"], batch["teacher"]
+        states = self.exits.states(step, input_ids, mask)
+        exits = pool_exits(states, mask, self.encoder.pooling)
 
         def base(vectors: Tensor, layer: int, dim: int) -> Tensor:
             whole = dim == self.encoder.hidden_size
@@ -122,6 +144,8 @@ class _Embedding(LightningModule):
 
         with torch.autocast(teacher.device.type, enabled=False):
             loss = self.exits.loss(exits, step, base)
+        if self.states is not None:
+            loss = loss + self.states(step, states, input_ids, mask)
         self.log("loss", loss)
         return loss
 
