@@ -95,7 +95,10 @@ def plan_table(stages: list[Planned]) -> Table:
 
 
 def _embedding_seconds(recipe: Recipe, settings: EmbeddingSettings, base: Path, texts: Texts) -> dict[str, float]:
-    """Labelling by each teacher, its fine-tuning, and the passes over the texts, augmented ones included."""
+    """Labelling by each teacher, its fine-tuning, and the passes over the texts, augmented ones included.
+
+    A teacher whose token states are followed runs in every pass.
+    """
     given = load_sentences(settings.sentences, base, recipe.texts.problems).texts if settings.sentences else []
     every = [*given, *pair_texts(texts)]
     more = settings.augment
@@ -109,7 +112,8 @@ def _embedding_seconds(recipe: Recipe, settings: EmbeddingSettings, base: Path, 
         tuning += step * tokens * 2 * len(texts.train) * teacher.tune.epochs if teacher.tune is not None else 0
     student = SentenceEncoder.load(resolve_model(recipe.student.model, base))
     passes = 6 * _weights(student) / _speed(settings) * _mean_tokens(every, student) * grown * settings.epochs
-    return {"vectors": label + tuning + 10, "embed": passes + 10}
+    beside = label * settings.epochs if settings.states is not None else 0.0
+    return {"vectors": label + tuning + 10, "embed": passes + beside + 10}
 
 
 def _weights(encoder: SentenceEncoder) -> int:

@@ -25,13 +25,17 @@ from students.embed import EmbedSettings
 from students.nested import all_dims
 from students.nesting import LastNesting, Nesting, check_nesting
 from students.prune import check_ffn_width
+from students.states import PROBES, Reader, check_states
 from students.tune import TuneSettings
 from teachers.backbone import model_size
 from teachers.errors import DecantError, InputError
 from teachers.fine_tune import FineTuneSettings
 from teachers.reference import is_on_the_hub, resolve_model
 
-KINDS = {"load", "fine_tune", "last", "matryoshka", "two_d", "ese", "starbucks", "grid"}  # of sections with a `kind`
+KINDS = {
+    "load", "fine_tune", "last", "matryoshka", "two_d", "ese", "starbucks", "grid", "hidden", "relations",
+}  # fmt: skip
+WITH_KINDS = {"teacher", "nesting", "states"}  # the sections that have one: `hidden` is a key of the student, too
 
 
 class LoadTeacher(BaseModel, frozen=True, extra="forbid"):
@@ -140,6 +144,11 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
             raise ValueError("student.keep and student.dims go with nesting; give student.nesting too")
         if self.embedding is None and self.student.keep:
             raise ValueError("student.keep: there are no embedding.teachers whose vectors could be kept")
+        if self.embedding is not None and self.embedding.states and len(self.embedding.teachers) > 1:
+            raise ValueError(
+                f"embedding.states follow one teacher, but embedding.teachers names {len(self.embedding.teachers)}"
+                "; give one, or leave states out"
+            )
         if self.embedding is not None and self.student.form == "comparator":
             raise ValueError("embedding: its vectors are learned for serving by cosine; use student.form: cosine")
         if self.texts.train is None:
@@ -215,6 +224,8 @@ def check_surroundings(recipe: Recipe, base: Path) -> list[str]:
             errors.append(f"{key}: {error}")
     if "student.model" in found:
         errors += _beyond_the_model(recipe, found["student.model"])
+    if {"student.model", "embedding.teachers.0.model"} <= found.keys():
+        errors += _unlike_the_teacher(recipe, found["student.model"], found["embedding.teachers.0.model"])
     return errors
 
 
@@ -247,6 +258,19 @@ def _beyond_the_model(recipe: Recipe, folder: Path) -> list[str]:
     if recipe.budget is not None and recipe.budget.dim is not None and recipe.budget.dim < smallest:
         errors.append(f"budget.dim: {recipe.budget.dim} is below every length that is trained; add it to student.dims")
     return errors
+
+
+def _unlike_the_teacher(recipe: Recipe, student: Path, teacher: Path) -> list[str]:
+    """Why the student cannot follow the teacher's token states, read from configs and tokenizers alone."""
+    if recipe.embedding is None or recipe.embedding.states is None:
+        return []
+    how = recipe.embedding.teachers[0].tune
+    try:
+        sides = Reader.at(student, recipe.student.max_length), Reader.at(teacher, how.max_length if how else None)
+        check_states(recipe.embedding.states, *sides, PROBES)
+    except InputError as error:
+        return [f"embedding.states: {error}"]
+    return []
 
 
 def recipe_yaml(recipe: Recipe) -> str:
@@ -313,7 +337,12 @@ def _set(content: dict[str, Any], override: str) -> None:
 
 
 def _line(path: Path, lines: dict[tuple[str, ...], int], location: tuple[Any, ...], message: str, given: Any) -> str:
-    keys = tuple(str(part) for part in location if part not in KINDS and part != "[key]")
+    sections = (None, *location)
+    keys = tuple(
+        str(part)
+        for section, part in zip(sections, location, strict=False)
+        if not (section in WITH_KINDS and part in KINDS) and part != "[key]"
+    )
     known = next((lines[keys[:end]] for end in range(len(keys), 0, -1) if keys[:end] in lines), None)
     where = f"{path}:{known}" if known else str(path)
     message = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "no such key")

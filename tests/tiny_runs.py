@@ -160,7 +160,7 @@ def nested_recipe(models: Models, *, labelled: bool) -> dict[str, Any]:
     recipe["embedding"] = {"teachers": [teacher], "sentences": ["sentences.txt"], "augment": {}, **schedule}
     if labelled:
         few = {"near": 5, "window": 5, "random": 5, "window_ranks": [4, 9], "max_of_nearest": 1.0}
-        recipe["embedding"]["mine"] = few
+        recipe["embedding"] |= {"mine": few, "states": {"kind": "hidden"}}
     return recipe
 
 

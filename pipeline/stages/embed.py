@@ -28,9 +28,9 @@ def embed_stage(
     """The folder of a student that has learned the vectors."""
     student = recipe.student
     source = resolve_model(student.model, base)
-    how = settings.model_dump(
-        mode="json", exclude={"teachers", "sentences", "augment", "mine", "held_back", "encode_precision"}
-    )
+    elsewhere = {"teachers", "sentences", "augment", "mine", "held_back", "encode_precision"}
+    # without what is None, so that a setting that a recipe does not use leaves the fingerprint as it was
+    how = settings.model_dump(mode="json", exclude=elsewhere, exclude_none=True)
     inputs: dict[str, object] = {
         "settings": how, "model": model_digest(source), "vectors": lesson.stage.fingerprint,
         "weights": [weight for _, weight in lesson.teachers], "seed": recipe.seed,
@@ -45,13 +45,14 @@ def embed_stage(
         encoder = shrink(encoder, student.layers, student.ffn_width, lesson.texts, recipe.seed)
         teacher = lesson.vectors(lesson.held_back).take(np.arange(len(lesson.held_back)))
         dims = all_dims(encoder.hidden_size, student.dims)
+        live = SentenceEncoder.load(lesson.teachers[0][0]) if settings.states is not None else None
 
         def dev() -> float:
             return float(np.mean(list(teacher_agreement(encoder, lesson.held_back, teacher, dims).values())))
 
         embed(
             encoder, lesson.texts, lesson.vectors(lesson.texts), dev, folder / "training", settings,
-            student.the_nesting, student.dims, seed=recipe.seed, watch=watch,
+            student.the_nesting, student.dims, seed=recipe.seed, live=live, watch=watch,
         )  # fmt: skip
         Student(encoder).save(folder)
         discard_checkpoints(folder / "training")

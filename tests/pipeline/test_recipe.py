@@ -7,6 +7,7 @@ import yaml
 
 from pipeline.recipe import Recipe, RecipeError, check_surroundings, load_recipe, recipe_digest, recipe_yaml
 from pipeline.starter import starter_recipe
+from tests.tiny_models import tiny_backbone_folder
 from tests.tiny_runs import Models, nested_recipe, tiny_recipe, write_project
 
 GOOD = """\
@@ -121,6 +122,10 @@ VECTORS = "embedding: {teachers: [{model: org/vectors}], sentences: [{path: text
         ),
         (GOOD + "  form: comparator\n  nesting: {kind: grid}\n", "student.nesting: a comparator reads whole vectors"),
         (GOOD + "  form: comparator\n" + VECTORS, "embedding: its vectors are learned for serving by cosine"),
+        (
+            GOOD + VECTORS.replace("}]", "}, {model: org/more}]", 1).replace("]}", "], states: {kind: hidden}}"),
+            "embedding.states follow one teacher, but embedding.teachers names 2; give one",
+        ),
         (GOOD + "budget: {metric: f1}\n", "budget.metric: f1 is not what this run is judged by, which is spearman"),
     ],
 )
@@ -139,6 +144,24 @@ def test_a_wrong_nesting_has_the_line_of_its_key(tmp_path: Path) -> None:
     assert error == ":12: student.nesting.depth_sampling: Input should be less than 1 (given: 2)"
     (error,) = errors_of(tmp_path, GOOD + "  nesting: {kind: spiral}\n")
     assert error.startswith(":12: student.nesting: Input tag 'spiral' found using 'kind' does not match")
+
+
+def test_wrong_states_have_the_line_of_their_key(tmp_path: Path) -> None:
+    states = GOOD + VECTORS.replace("]}", "], states: {kind: %s}}")
+    assert errors_of(tmp_path, states % "hidden, weight: 0") == [
+        ":12: embedding.states.weight: Input should be greater than 0 (given: 0)"
+    ]
+    assert errors_of(tmp_path, states % "relations, heads: 0") == [
+        ":12: embedding.states.heads: Input should be greater than or equal to 1 (given: 0)"
+    ]
+    (error,) = errors_of(tmp_path, states % "attention")
+    assert error.startswith(":12: embedding.states: Input tag 'attention' found using 'kind' does not match")
+
+
+def test_a_key_that_is_also_a_kind_keeps_its_name(tmp_path: Path) -> None:
+    assert errors_of(tmp_path, GOOD + "  hidden: 0\n") == [
+        ":12: student.hidden: Input should be greater than or equal to 1 (given: 0)"
+    ]
 
 
 @pytest.mark.parametrize("name", ["../up", "", ".hidden", "a/b", "x" * 65])
@@ -215,6 +238,28 @@ def test_what_the_model_does_not_have_is_told_before_any_work(
     override = override.replace("student={", f"student={{model: {models.encoder}, ")
     (error,) = check_surroundings(load_recipe(path, [override]), tmp_path)
     assert error.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("states", "teacher", "tune", "said"),
+    [
+        ({"kind": "hidden"}, "bert", {}, ""),
+        (None, "roberta", {}, ""),
+        ({"kind": "hidden"}, "roberta", {}, "the teacher's tokenizer gives other ids than the student's, as for 'A m"),
+        ({"kind": "hidden"}, "bert", {"max_length": 16}, "the student reads 32 tokens and the teacher 16 at most"),
+        ({"kind": "relations"}, "bert", {}, "heads 12 does not divide both widths, the student's 32 and the teacher's"),
+        ({"kind": "relations", "heads": 8}, "bert", {}, ""),
+    ],
+)
+def test_a_teacher_whose_states_cannot_be_followed_is_told_before_any_work(
+    states: dict[str, object] | None, teacher: str, tune: dict[str, int], said: str, tmp_path: Path, models: Models
+) -> None:
+    content = nested_recipe(models, labelled=True)
+    folder = tiny_backbone_folder(tmp_path, teacher)
+    tuned = content["embedding"]["teachers"][0]["tune"] | tune
+    content["embedding"] |= {"states": states, "teachers": [{"model": str(folder), "tune": tuned}]}
+    errors = check_surroundings(load_recipe(write_project(tmp_path, content)), tmp_path)
+    assert [error.startswith(f"embedding.states: {said}") for error in errors] == [True] * bool(said), errors
 
 
 @pytest.mark.parametrize(
