@@ -20,14 +20,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from transfer_sets import COSINE_AP, MOST_ROWS, PROBE, SETS, TransferSet, measure_set, read_set
+from transfer_sets import COSINE_AP, MOST_ROWS, PROBE, SETS, TransferSet, Vectors, measure_set, read_set
 
 from export.bundle import GRAPH, MANIFEST, read_manifest
 from export.session import OnnxEncoder
@@ -35,7 +35,7 @@ from pipeline.console import Screen
 from pipeline.recipe import load_recipe
 from pipeline.report.environment import read_environment
 from pipeline.texts.source import DATA_VARIABLE, Source, data_folder
-from students.cut import cut
+from students.exits import encode_exits, unit_slice
 from teachers.cores import usable_cores
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
@@ -52,6 +52,7 @@ class Model:
     name: str
     reference: str
     encoder: SentenceEncoder | OnnxEncoder
+    """The whole one, of which the row may take fewer layers."""
     layers: int
     seen: dict[str, str] | None
     """What the training took from each set, "labels" or "texts"; None where no recipe is known."""
@@ -67,7 +68,7 @@ def main() -> None:
         models = open_models(options.models, options.cut, options.max_length, options.threads)
         sets = [read_set(folder, name, options.limit) for name in options.sets]
         environment = read_environment(options.threads)
-        found = [measure(model, sets, Screen()) for model in models]
+        found = measure(models, sets, Screen())
     except InputError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
@@ -93,7 +94,10 @@ def open_models(references: Sequence[str], depths: Sequence[int], max_length: in
         if number == 0 or not depths:
             models.append(Model(reference, reference, encoder, encoder.layers, seen))
         if number > 0 or len(references) == 1:
-            models += [Model(f"{reference}, first {n}", reference, cut(encoder, n), n, seen) for n in depths]
+            beyond = [depth for depth in depths if not 1 <= depth <= encoder.layers]
+            if beyond:
+                raise InputError(f"--cut {beyond[0]}: {reference} has {encoder.layers} layers")
+            models += [Model(f"{reference}, first {n}", reference, encoder, n, seen) for n in depths]
     return models
 
 
@@ -107,7 +111,7 @@ def seen_sets(folder: Path) -> dict[str, str] | None:
     train = [recipe.texts.train] if recipe.texts.train is not None else []
     sentences = recipe.embedding.sentences if recipe.embedding is not None else ()
     seen = {name: "texts" for source in (*train, *recipe.texts.unlabelled, *sentences) for name in _named(source)}
-    return seen | {name: "labels" for source in train if recipe.saw_labels for name in _named(source)}
+    return seen | {name: "labels" for source in train if recipe.saw_labels() for name in _named(source)}
 
 
 def _named(source: Source) -> list[str]:
@@ -115,13 +119,31 @@ def _named(source: Source) -> list[str]:
     return [name for name in SETS if any(name in (*place.parts, place.stem) for place in places)]
 
 
-def measure(model: Model, sets: Sequence[TransferSet], screen: Screen) -> dict[str, dict[str, float]]:
-    """Of each set its figures, fractions; each distinct text is embedded once."""
+def measure(models: Sequence[Model], sets: Sequence[TransferSet], screen: Screen) -> list[dict[str, dict[str, float]]]:
+    """Of each model and set its figures, fractions; a distinct text is embedded once, and at all depths in one pass."""
     texts = list(dict.fromkeys(text for one in sets for text in one.texts))
-    with screen.watch(model.name, len(texts)) as advance:
-        vectors = model.encoder.encode(texts, progress=advance)
     row = {text: index for index, text in enumerate(texts)}
-    return {one.name: measure_set(one, lambda wanted: vectors[[row[text] for text in wanted]]) for one in sets}
+    exits: dict[str, Vectors] = {}
+    found = []
+    for model in models:
+        with screen.watch(model.name, len(texts)) as advance:
+            vectors = _vectors(model, texts, exits, advance)
+
+        def encode(wanted: Sequence[str], vectors: Vectors = vectors) -> Vectors:
+            return vectors[[row[text] for text in wanted]]
+
+        found.append({one.name: measure_set(one, encode) for one in sets})
+    return found
+
+
+def _vectors(model: Model, texts: Sequence[str], exits: dict[str, Vectors], advance: Callable[[int], None]) -> Vectors:
+    """Unit vectors of a row; those of every depth of its encoder are kept in `exits`."""
+    encoder = model.encoder
+    if isinstance(encoder, OnnxEncoder) or model.layers == encoder.layers and model.reference not in exits:
+        return encoder.encode(texts, progress=advance)
+    if model.reference not in exits:
+        exits[model.reference] = encode_exits(encoder, texts, progress=advance)
+    return unit_slice(exits[model.reference][model.layers - 1], encoder.dim)
 
 
 def average(sets: Sequence[TransferSet], figures: Figures) -> float:
