@@ -65,7 +65,7 @@ class Distillation(LightningModule):
             loss = self._loss(u, v, batch["targets"], batch["labels"])
             if teacher is None:
                 return loss
-            same_space = vectors if dim == teacher.shape[1] else None
+            same_space = vectors if dim == self.student.encoder.hidden_size == teacher.shape[1] else None
             return loss + self.keep * vector_loss(vectors, teacher, VectorWeights(), same_space)
 
         with torch.autocast(batch["targets"].device.type, enabled=False):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from students.distill import new_student
@@ -14,7 +15,7 @@ from students.losses.pairs import PairLoss, pair_loss
 from students.losses.vectors import VectorWeights, vector_loss
 from students.module import Distillation
 from students.nested import StepExits
-from students.nesting import LastNesting
+from students.nesting import LastNesting, MatryoshkaNesting, Nesting
 from teachers.batches import padded
 from teachers.fit import Batch
 from tests.students.conftest import settings
@@ -55,9 +56,27 @@ def test_comparator_step_is_dse(backbone: Path, monkeypatch: pytest.MonkeyPatch)
 def test_keep_adds_the_losses_to_the_embedding_teacher(
     width: int, same_space: bool, backbone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    added, own, vectors = added_by_keep(LastNesting(), (), width, backbone, monkeypatch)
+    expected = vector_loss(own, vectors, VectorWeights(), own if same_space else None)
+    assert added == pytest.approx(3 * float(expected), rel=1e-3)
+
+
+def test_shorter_vectors_are_not_in_the_space_of_a_teacher_of_their_length(
+    backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added, own, vectors = added_by_keep(MatryoshkaNesting(), (8,), 8, backbone, monkeypatch)
+    short = functional.normalize(own[:, :8], dim=1)
+    expected = sum(float(vector_loss(one, vectors, VectorWeights(), None)) for one in (own, short)) / 2
+    assert added == pytest.approx(3 * expected, rel=1e-3)
+
+
+def added_by_keep(
+    nesting: Nesting, dims: tuple[int, ...], width: int, backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[float, Tensor, Tensor]:
+    """What a keep of 3 adds to a step's loss, the student's vectors, and the teacher's, float32 [6, width]."""
     student = new_student(backbone, 1, settings(), seed=0).eval()
     vectors = functional.normalize(torch.randn(6, width, generator=torch.Generator().manual_seed(1)), dim=1)
-    exits = StepExits(student.encoder, LastNesting(), (), seed=0)
+    exits = StepExits(student.encoder, nesting, dims, seed=0)
     module = Distillation(student, "regression", {"score_mse": 1.0}, 0.25, settings(), batches=1, exits=exits, keep=3.0)
     monkeypatch.setattr(Distillation, "trainer", SimpleNamespace(current_epoch=0))
     monkeypatch.setattr(module, "log", lambda name, value: None)
@@ -65,8 +84,7 @@ def test_keep_adds_the_losses_to_the_embedding_teacher(
     plain = float(module.training_step(batch, 0).detach())
     kept = float(module.training_step(batch | {"vectors": vectors}, 0).detach())
     own = torch.from_numpy(student.encoder.encode([pair[side] for side in (0, 1) for pair in PAIRS]))
-    expected = vector_loss(own, vectors, VectorWeights(), own if same_space else None)
-    assert kept - plain == pytest.approx(3 * float(expected), rel=1e-3)
+    return kept - plain, own, vectors
 
 
 def batch_of(module: Distillation) -> Batch:
