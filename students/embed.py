@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from students.exits import check_pooling, pool_exits
@@ -34,7 +34,10 @@ class EmbedSettings(FitSettings, frozen=True, extra="forbid"):
     learning_rate: float = Field(2.0e-4, gt=0, lt=1, description="peak of AdamW's learning rate")
     batch_size: int = Field(64, ge=4, le=4096, description="texts a batch; their similarities are what is learned")
     neighbours: int = Field(
-        1, ge=1, le=4096, description="texts of a group that the teacher finds alike; a batch is made of such groups"
+        1,
+        ge=1,
+        le=4096,
+        description="texts of a group that the teacher finds alike, 1 to batch_size; a batch holds whole groups",
     )
     similarity_kl: float = Field(0.5, ge=0, description="weight of the KL of the in-batch similarity matrix")
     temperature: float = Field(0.05, gt=0, description="of that KL's softmax")
@@ -43,6 +46,15 @@ class EmbedSettings(FitSettings, frozen=True, extra="forbid"):
     states: States | None = Field(
         None, discriminator="kind", description="follow the teacher's token states too; default: its vectors alone"
     )
+
+    @model_validator(mode="after")
+    def _groups_fit(self) -> EmbedSettings:
+        if self.neighbours > self.batch_size:
+            raise ValueError(
+                f"neighbours: groups of {self.neighbours} do not fit into a batch of {self.batch_size}; "
+                "lower neighbours, or raise batch_size"
+            )
+        return self
 
     @property
     def weights(self) -> VectorWeights:

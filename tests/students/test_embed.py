@@ -5,7 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from pydantic import ValidationError
+from torch import Tensor
 
 from students.embed import EmbedSettings, embed
 from students.nested import teacher_agreement
@@ -89,6 +92,39 @@ def test_a_nested_training_leaves_better_shallow_exits_than_a_last_only_one(trai
         encoder = trained(tiny_encoder(), texts, teacher, tmp_path / name, nesting)
         agreement[name] = teacher_agreement(encoder, texts, teacher, (32,))[1, 32]
     assert agreement["grid"] > agreement["last"] + 0.05
+
+
+def test_refuses_groups_above_a_batch() -> None:
+    assert settings(neighbours=16).neighbours == 16
+    with pytest.raises(ValidationError, match="neighbours: groups of 17 do not fit into a batch of 16; lower"):
+        settings(neighbours=17)
+
+
+def test_a_killed_training_on_neighbours_takes_the_same_steps(
+    train: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("teachers.fit.CHECKPOINT_SECONDS", -1.0)  # a checkpoint every step
+    texts = texts_of(train)
+    teacher = tiny_encoder(seed=9).encode(texts)
+
+    def weights(name: str, *judged: float) -> dict[str, Tensor]:
+        values = list(judged)
+
+        def dev() -> float:
+            if not values:
+                raise RuntimeError("killed")
+            return values.pop(0)
+
+        how = {"epochs": 3, "neighbours": 4, "batch_size": 8}
+        small = tiny_encoder(num_hidden_layers=2)
+        return trained(small, texts, teacher, tmp_path / name, GridNesting(), dev, **how).state_dict()
+
+    whole = weights("undisturbed", 0.1, 0.2, 0.3)
+    with pytest.raises(RuntimeError, match="killed"):
+        weights("killed", 0.1)
+    assert (tmp_path / "killed" / "last.ckpt").is_file()
+    resumed = weights("killed", 0.2, 0.3)
+    assert all(torch.equal(weight, resumed[name]) for name, weight in whole.items())
 
 
 def test_refuses_what_cannot_be_trained(train: Topics, tmp_path: Path) -> None:
