@@ -69,18 +69,25 @@ class DistillSettings(FitSettings, frozen=True, extra="forbid"):
 
 
 def new_student(
-    reference: str | Path, outputs: int, settings: DistillSettings, seed: int, shrink_on: Sequence[str] = ()
+    reference: str | Path,
+    outputs: int,
+    settings: DistillSettings,
+    seed: int,
+    shrink_on: Sequence[str] = (),
+    shrink_seed: int = 0,
 ) -> Student:
     """A student with the pretrained weights of `reference` and, in comparator form, an untrained head.
 
     Args:
+        seed: of the head.
         shrink_on: texts to choose FFN neurons by; without any, `reference` is taken to be shrunk already.
+        shrink_seed: of that choice, one for all the students of a soup: they must keep the same neurons.
     """
     encoder = SentenceEncoder.load(
         reference, settings.max_length, settings.pooling, dropout=settings.dropout, for_training=True
     )
     if shrink_on:
-        encoder = shrink(encoder, settings.layers, settings.ffn_width, shrink_on, seed)
+        encoder = shrink(encoder, settings.layers, settings.ffn_width, shrink_on, shrink_seed)
     if settings.nesting is not None:
         check_pooling(encoder)
     if settings.form == "cosine":

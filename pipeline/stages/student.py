@@ -72,12 +72,14 @@ def students_stage(
     pairs = training_pairs(texts)
     metric = dev_metric(recipe.texts.task.kind, texts.dev.labels, recipe.measure.metric)
     shrink_on = pair_texts(texts) if embedded is None else []
+    if shrink_on and settings.ffn_width is not None:
+        common["shrink_seed"] = recipe.seed
     trained = []
     for alpha in (settings.alpha, *settings.compare_alphas):
         for seed in settings.seeds:
 
             def write(folder: Path, alpha: float = alpha, seed: int = seed) -> None:
-                student = new_student(source, recipe.texts.task.outputs, settings, seed, shrink_on)
+                student = new_student(source, recipe.texts.task.outputs, settings, seed, shrink_on, recipe.seed)
                 judge = _judge(recipe, texts, student, metric)
                 distill(
                     student, pairs, wanted, labels, recipe.texts.task.kind, texts.dev.pairs, metric,
