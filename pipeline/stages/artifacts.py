@@ -14,6 +14,7 @@ from pipeline.report.rows import Mined, Report, Row
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.graphs import Graph
 from pipeline.stages.measure import Measured
+from pipeline.stages.student import TRAINING_LOG, seeds_of_soup
 from pipeline.stages.vectors import Lesson
 from pipeline.texts.load import Texts
 from students.cut import cut
@@ -21,7 +22,7 @@ from students.student import Student
 from teachers.encoder import SentenceEncoder
 from teachers.reference import HUB_ID
 
-VERSION = 2
+VERSION = 3
 
 
 def artifacts_stage(
@@ -29,7 +30,7 @@ def artifacts_stage(
     graphs: list[Graph], measured_done: Stage, measured: Measured, run_dir: RunDir,
 ) -> tuple[Stage, Report]:  # fmt: skip
     """A folder a precision under `artifacts/`, and the report that their cards quote."""
-    report = _report(recipe, texts, lesson, mined, measured)
+    report = _report(recipe, texts, lesson, mined, student, measured)
     inputs: dict[str, object] = {
         "graphs": [graph.fingerprint for graph in graphs],
         "measured": measured_done.fingerprint,
@@ -62,8 +63,13 @@ def decant_version() -> str:
         return "not installed"
 
 
-def _report(recipe: Recipe, texts: Texts, lesson: Lesson | None, mined: Mined | None, measured: Measured) -> Report:
+def _report(
+    recipe: Recipe, texts: Texts, lesson: Lesson | None, mined: Mined | None, student: Stage, measured: Measured
+) -> Report:
     notes = list(measured.notes)
+    if seeds := seeds_of_soup(student):
+        listed = ", ".join(map(str, seeds))
+        notes.append(f"The student's weights are the mean of those of seeds {listed}: on dev it is better than each.")
     chosen, because = _fastest_steady(measured.rows)
     if recipe.budget is not None:
         choice = choose(measured.rows, recipe.budget)
@@ -83,7 +89,7 @@ def _report(recipe: Recipe, texts: Texts, lesson: Lesson | None, mined: Mined | 
         selected=chosen.name if chosen else None,
         selected_because=because,
         notes=tuple(notes),
-        training_curves="../student/training/csv/metrics.csv",
+        training_curves=f"../student/{TRAINING_LOG}" if (student.folder / TRAINING_LOG).is_file() else None,
         regressions=measured.regressions,
         grid=measured.grid,
         mined=mined,

@@ -10,7 +10,7 @@ from pipeline.report.rows import Report
 from pipeline.report.training_plot import TrainingRecord
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.artifacts import decant_version
-from pipeline.stages.student import TRAINING
+from pipeline.stages.student import TRAINING_LOG
 
 VERSION = 2
 
@@ -18,7 +18,7 @@ VERSION = 2
 def report_stage(report: Report, student: Stage, artifacts: Stage, run_dir: RunDir) -> Stage:
     """The report's folder."""
     mark = fingerprint("report", VERSION, {"artifacts": artifacts.fingerprint, "decant": decant_version()})
-    training = read_training(student.folder / TRAINING / "csv" / "metrics.csv")
+    training = read_training(student.folder / TRAINING_LOG)
     return run_dir.make("report", mark, lambda folder: build_report(report, folder, training))
 
 

@@ -27,7 +27,8 @@ from teachers.reference import model_digest, resolve_model
 from teachers.vectors import Vectors
 
 VERSION = 3
-TRAINING = "training"
+TRAINING, FACTS = "training", "trained.json"
+TRAINING_LOG = f"{TRAINING}/csv/metrics.csv"
 Array = NDArray[np.float32]
 
 
@@ -86,12 +87,12 @@ def students_stage(
                     folder / TRAINING, settings, alpha=alpha, seed=seed, dev=judge, vectors=vectors, watch=watch,
                 ).save(folder)  # fmt: skip
                 facts = {"alpha": alpha, "seed": seed, DEV_METRIC: judge()}
-                (folder / "trained.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
+                (folder / FACTS).write_text(json.dumps(facts) + "\n", encoding="utf-8")
                 discard_checkpoints(folder / TRAINING)
 
             mark = fingerprint("student", VERSION, common | {"alpha": alpha, "seed": seed})
             stage = run_dir.make(f"students/alpha{alpha:g}-seed{seed}", mark, write)
-            facts = json.loads((stage.folder / "trained.json").read_text(encoding="utf-8"))
+            facts = json.loads((stage.folder / FACTS).read_text(encoding="utf-8"))
             trained.append(Trained(alpha, seed, stage, facts[DEV_METRIC]))
     own = [one for one in trained if one.alpha == settings.alpha]
     best = max(own, key=lambda one: one.dev)
@@ -99,6 +100,12 @@ def students_stage(
         mixed = _soup(recipe, texts, own, metric, run_dir)
         best = mixed if mixed.dev > best.dev else best
     return _copy("student", best.stage, run_dir), trained
+
+
+def seeds_of_soup(student: Stage) -> list[int]:
+    """The seeds whose mean the chosen student is; none where it is a single one."""
+    facts = student.folder / FACTS
+    return list(json.loads(facts.read_text(encoding="utf-8")).get("seeds", [])) if facts.is_file() else []
 
 
 def _soup(recipe: Recipe, texts: Texts, trained: list[Trained], metric: Metric, run_dir: RunDir) -> Trained:
@@ -109,11 +116,11 @@ def _soup(recipe: Recipe, texts: Texts, trained: list[Trained], metric: Metric, 
         mixed.save(folder)
         facts = {"alpha": trained[0].alpha, "seeds": [one.seed for one in trained]}
         facts |= {DEV_METRIC: _judge(recipe, texts, mixed, metric)()}
-        (folder / "trained.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
+        (folder / FACTS).write_text(json.dumps(facts) + "\n", encoding="utf-8")
 
     made_from: dict[str, object] = {"students": [one.stage.fingerprint for one in trained]}
     stage = run_dir.make("students/soup", fingerprint("soup", VERSION, made_from), write)
-    facts = json.loads((stage.folder / "trained.json").read_text(encoding="utf-8"))
+    facts = json.loads((stage.folder / FACTS).read_text(encoding="utf-8"))
     return Trained(trained[0].alpha, trained[0].seed, stage, facts[DEV_METRIC])
 
 

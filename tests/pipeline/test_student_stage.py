@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -45,6 +46,22 @@ def test_seeds_start_from_the_same_neurons_and_the_soup_is_their_mean(models: Mo
     for name, weight in mean.items():
         torch.testing.assert_close(weight, (first[name] + second[name]) / 2)
     assert any(not torch.equal(weight, second[name]) for name, weight in first.items())
+
+
+@pytest.mark.parametrize("better", [True, False])
+def test_the_soup_is_shipped_where_it_is_best_on_dev_and_the_report_says_so(
+    better: bool, models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = iter(np.arange(100.0) if better else -np.arange(100.0))
+    monkeypatch.setattr("pipeline.stages.student._judge", lambda *_: lambda: float(next(judged)))
+    made = run(tmp_path, models, seeds=[3, 1], soup=True)
+    chosen = "soup" if better else "alpha0.5-seed3"
+    shipped, wanted = ((made / part / "trained.json").read_bytes() for part in ("student", f"students/{chosen}"))
+    assert shipped == wanted
+    report = json.loads((made / "report" / "report.json").read_text(encoding="utf-8"))
+    said = "The student's weights are the mean of those of seeds 3, 1: on dev it is better than each."
+    assert (said in report.get("notes", [])) == better
+    assert ("training_curves" in report) == (made / "report" / "training.png").is_file() == (not better)
 
 
 def test_another_seed_of_the_recipe_chooses_the_neurons_again(models: Models, tmp_path: Path) -> None:
