@@ -20,10 +20,12 @@ from pipeline.texts.mine import MineSettings
 from pipeline.texts.sentences import SentenceSource
 from pipeline.texts.settings import TextsSettings
 from pipeline.texts.source import local_file
+from students.cut import check_layers
 from students.distill import DistillSettings
 from students.embed import EmbedSettings
+from students.losses.pairs import check_losses
 from students.nested import all_dims
-from students.nesting import LastNesting, Nesting, check_nesting
+from students.nesting import LastNesting, Nesting, check_nesting, trained_dims
 from students.prune import check_ffn_width
 from students.states import PROBES, Reader, check_states
 from students.tune import TuneSettings
@@ -140,6 +142,11 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
             raise ValueError("no teacher: give teacher (a cross-encoder), embedding.teachers, or both")
         if self.student.soup and len(self.student.seeds) < 2:
             raise ValueError("student.soup averages the students of several seeds; give two or more student.seeds")
+        if self.student.soup and self.student.form == "comparator":
+            raise ValueError(
+                "student.soup: the comparators of several seeds start apart, so that their mean is none of them; "
+                "use form: cosine, or leave soup out"
+            )
         if self.student.nesting is None and (self.student.keep or self.student.dims):
             raise ValueError("student.keep and student.dims go with nesting; give student.nesting too")
         if self.embedding is None and self.student.keep:
@@ -237,8 +244,10 @@ def _beyond_the_model(recipe: Recipe, folder: Path) -> list[str]:
         return [f"student.model: {error}"]
     student, errors = recipe.student, []
     if student.layers:
-        if list(student.layers) != sorted(set(student.layers)) or student.layers[-1] >= layers:
-            return [f"student.layers: {list(student.layers)} must be rising numbers of 0..{layers - 1}"]
+        try:
+            check_layers(folder, student.layers, student.pooling)
+        except InputError as error:
+            return [f"student.layers: {error}"]
         layers = len(student.layers)
     if student.ffn_width is not None:
         try:
@@ -249,6 +258,8 @@ def _beyond_the_model(recipe: Recipe, folder: Path) -> list[str]:
         dims = all_dims(width, student.dims)
         if student.nesting is not None:
             check_nesting(student.nesting, layers, dims)
+        if student.form == "cosine" and recipe.texts.train is not None:
+            check_losses(student.loss, trained_dims(student.the_nesting, dims))
     except InputError as error:
         errors.append(f"student: {error}")
     if student.pooling != "concat_top_mean":

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import AutoConfig, PreTrainedModel
 
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
-from teachers.pooling import TOP_LAYERS
+from teachers.pooling import TOP_LAYERS, PoolingKind
 
 
 def cut(encoder: SentenceEncoder, layers: int | Sequence[int], dim: int | None = None) -> SentenceEncoder:
@@ -66,6 +67,16 @@ def layer_list(backbone: PreTrainedModel) -> tuple[list[str], nn.ModuleList]:
     return min(found, key=lambda one: len(one[0]))
 
 
+def check_layers(folder: Path, chosen: Sequence[int], pooling: PoolingKind) -> None:
+    """Refuse layers that the model of a folder cannot be cut to, by its config alone.
+
+    Raises:
+        InputError: as `cut`.
+    """
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    _check_layers(list(chosen), int(config.num_hidden_layers), pooling, config.model_type)
+
+
 def _chosen(encoder: SentenceEncoder, layers: int | Sequence[int]) -> list[int]:
     have = encoder.layers
     if isinstance(layers, int):
@@ -74,13 +85,17 @@ def _chosen(encoder: SentenceEncoder, layers: int | Sequence[int]) -> list[int]:
         chosen = list(range(layers))
     else:
         chosen = list(layers)
-        if not chosen or any(not 0 <= number < have for number in chosen) or chosen != sorted(set(chosen)):
-            raise InputError(f"keep layers {chosen}: give rising numbers of 0..{have - 1}, at least one")
-    if encoder.pooling == "concat_top_mean" and len(chosen) < TOP_LAYERS - 1:
-        raise InputError(f"cut to {len(chosen)} layers: concat_top_mean pooling needs {TOP_LAYERS - 1} or more")
-    if encoder.backbone.config.model_type == "modernbert" and chosen[0] != 0:
-        raise InputError("keep layers without 0: ModernBERT's first layer has no norm of its own, so it must stay")
+    _check_layers(chosen, have, encoder.pooling, encoder.backbone.config.model_type)
     return chosen
+
+
+def _check_layers(chosen: list[int], have: int, pooling: PoolingKind, model_type: str) -> None:
+    if not chosen or any(not 0 <= number < have for number in chosen) or chosen != sorted(set(chosen)):
+        raise InputError(f"keep layers {chosen}: give rising numbers of 0..{have - 1}, at least one")
+    if pooling == "concat_top_mean" and len(chosen) < TOP_LAYERS - 1:
+        raise InputError(f"cut to {len(chosen)} layers: concat_top_mean pooling needs {TOP_LAYERS - 1} or more")
+    if model_type == "modernbert" and chosen[0] != 0:
+        raise InputError("keep layers without 0: ModernBERT's first layer has no norm of its own, so it must stay")
 
 
 def _check_dim(encoder: SentenceEncoder, dim: int | None) -> None:

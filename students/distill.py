@@ -13,10 +13,10 @@ from pydantic import Field
 
 from students.comparator import Comparator
 from students.exits import check_pooling
-from students.losses.pairs import LossWeights
+from students.losses.pairs import LossWeights, check_losses
 from students.module import Distillation
-from students.nested import StepExits
-from students.nesting import Nesting
+from students.nested import StepExits, all_dims
+from students.nesting import LastNesting, Nesting, trained_dims
 from students.start import shrink
 from students.student import Student
 from teachers.batches import padded
@@ -93,6 +93,8 @@ def new_student(
     if settings.form == "cosine":
         if outputs != 1:
             raise InputError("form: cosine gives one score a pair, but the task has classes; use form: comparator")
+        nesting = settings.nesting or LastNesting()
+        check_losses(settings.loss, trained_dims(nesting, all_dims(encoder.hidden_size, settings.dims)))
         return Student(encoder)
     torch.manual_seed(seed)
     return Student(encoder, Comparator(encoder.dim, outputs, settings.hidden))

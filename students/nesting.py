@@ -152,6 +152,17 @@ def check_nesting(nesting: Nesting, layers: int, dims: tuple[int, ...]) -> None:
             pass
 
 
+def trained_dims(nesting: Nesting, dims: tuple[int, ...]) -> tuple[int, ...]:
+    """Those of a student's vector lengths that the nesting trains, as `plan_step` takes them."""
+    match nesting:
+        case LastNesting():
+            return (max(dims),)
+        case StarbucksNesting() if nesting.sizes:
+            return tuple(dim for _, dim in nesting.sizes)
+        case _:
+            return dims
+
+
 def plan_step(nesting: Nesting, layers: int, dims: tuple[int, ...], generator: np.random.Generator) -> Step:
     """The exits of the next step, for a nesting that `check_nesting` accepts.
 

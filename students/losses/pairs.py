@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Literal
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from students.losses.ranking import angle, info_nce
 from students.losses.score import cosent, margin_mse, score_kl, score_mse
+from teachers.errors import InputError
 
 PairLoss = Literal["cosent", "score_mse", "margin_mse", "kl", "angle", "info_nce"]
 LossWeights = Annotated[
@@ -51,6 +52,20 @@ PAIR_LOSSES: dict[PairLoss, PairLossFunction] = {
     "angle": angle,
     "info_nce": in_batch,
 }
+
+
+def check_losses(weights: Mapping[PairLoss, float], dims: Sequence[int]) -> None:
+    """Refuse losses that vectors of these lengths do not have.
+
+    Raises:
+        InputError: the angle loss with an odd length.
+    """
+    odd = [dim for dim in dims if dim % 2]
+    if "angle" in weights and odd:
+        raise InputError(
+            f"loss: angle splits a vector in two halves, but a length of {odd[0]} is odd; "
+            "make it even, or take another loss"
+        )
 
 
 def pair_loss(first: Tensor, second: Tensor, targets: Tensor, weights: Mapping[PairLoss, float]) -> Tensor:

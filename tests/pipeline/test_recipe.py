@@ -111,6 +111,10 @@ VECTORS = "embedding: {teachers: [{model: org/vectors}], sentences: [{path: text
         (GOOD + "  nesting: {kind: grid}\n  keep: 1\n", "student.keep: there are no embedding.teachers"),
         (GOOD + "  dims: [64]\n", "student.keep and student.dims go with nesting"),
         (GOOD + "  soup: true\n", "student.soup averages the students of several seeds"),
+        (
+            GOOD + "  soup: true\n  seeds: [0, 1]\n  form: comparator\n",
+            "student.soup: the comparators of several seeds start apart, so that their mean is none of them",
+        ),
         (GOOD + "measure: {metric: f1}\n", "measure.metric: f1 does not go with this task; spearman or pearson"),
         (
             GOOD.replace(TEACHER, VECTORS).replace(TRAIN, "") + "  seeds: [0, 1]\n",
@@ -226,8 +230,20 @@ def test_the_starter_recipe_loads_whatever_its_name(name: str, tmp_path: Path) -
         ("student.nesting={kind: two_d}", "student: nesting: two_d draws a dim below the full 32"),
         ("budget={dim: 8}", "budget.dim: 8 is below every length that is trained"),
         ("export.cuts=[[3, 32], [4, 8]]", "export.cuts: [4, 8] is beyond the student's [3, 32]"),
-        ("student.layers=[0, 3]", "student.layers: [0, 3] must be rising numbers of 0..2"),
-        ("student.layers=[1, 0]", "student.layers: [1, 0] must be rising numbers of 0..2"),
+        ("student.layers=[0, 3]", "student.layers: keep layers [0, 3]: give rising numbers of 0..2"),
+        ("student.layers=[1, 0]", "student.layers: keep layers [1, 0]: give rising numbers of 0..2"),
+        (
+            "student={form: comparator, pooling: concat_top_mean, layers: [0, 2]}",
+            "student.layers: cut to 2 layers: concat_top_mean pooling needs 3 or more",
+        ),
+        (
+            "student={nesting: {kind: grid}, dims: [8, 5], loss: {cosent: 1, angle: 1}}",
+            "student: loss: angle splits a vector in two halves, but a length of 5 is odd",
+        ),
+        (
+            "student={nesting: {kind: starbucks, sizes: [[1, 7], [3, 32]]}, loss: angle}",
+            "student: loss: angle splits a vector in two halves, but a length of 7 is odd",
+        ),
         ("student.ffn_width=999", "student.ffn_width: 999 is above 64, the FFN width of"),
     ],
 )
@@ -238,6 +254,22 @@ def test_what_the_model_does_not_have_is_told_before_any_work(
     override = override.replace("student={", f"student={{model: {models.encoder}, ")
     (error,) = check_surroundings(load_recipe(path, [override]), tmp_path)
     assert error.startswith(said)
+
+
+def test_layers_that_a_family_cannot_do_without_are_told_before_any_work(tmp_path: Path, models: Models) -> None:
+    content = tiny_recipe(models)
+    content["student"] |= {"model": str(tiny_backbone_folder(tmp_path, "modernbert")), "layers": [1, 2]}
+    (error,) = check_surroundings(load_recipe(write_project(tmp_path, content)), tmp_path)
+    assert error.startswith("student.layers: keep layers without 0: ModernBERT's first layer")
+
+
+def test_odd_lengths_that_no_angle_loss_sees_are_fine(tmp_path: Path, models: Models) -> None:
+    content = tiny_recipe(models)
+    content["student"] |= {"nesting": {"kind": "grid"}, "dims": [5]}
+    path = write_project(tmp_path, content)
+    assert check_surroundings(load_recipe(path), tmp_path) == []
+    last = ["student.loss=angle", "student.nesting={kind: last}"]
+    assert check_surroundings(load_recipe(path, last), tmp_path) == []
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,12 @@ def test_cosine_has_no_classes(backbone: Path) -> None:
         new_student(backbone, 3, settings(), seed=0)
 
 
+def test_angles_need_even_lengths(backbone: Path) -> None:
+    chosen = settings(loss="angle", nesting={"kind": "matryoshka"}, dims=(16, 7))
+    with pytest.raises(InputError, match="angle splits a vector in two halves, but a length of 7 is odd; make it even"):
+        new_student(backbone, 1, chosen, seed=0)
+
+
 @pytest.mark.parametrize("outputs", [1, 3])
 def test_new_student_has_the_pretrained_encoder(backbone: Path, outputs: int) -> None:
     chosen = settings(form="comparator", hidden=20)
