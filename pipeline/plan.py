@@ -16,6 +16,7 @@ from pipeline.stages.texts import texts_fingerprint
 from pipeline.stages.vectors import pair_texts
 from pipeline.texts.load import Texts, load_texts, read_texts
 from pipeline.texts.sentences import load_sentences
+from students.start import shrunk_shape
 from teachers.backbone import model_size
 from teachers.encoder import SentenceEncoder
 from teachers.fit import FitSettings, training_precision
@@ -110,10 +111,16 @@ def _embedding_seconds(recipe: Recipe, settings: EmbeddingSettings, base: Path, 
         tokens = _mean_tokens(every, encoder)
         label += step / 3 * tokens * grown
         tuning += step * tokens * 2 * len(texts.train) * teacher.tune.epochs if teacher.tune is not None else 0
-    student = SentenceEncoder.load(resolve_model(recipe.student.model, base))
+    student = _student(recipe, base)
     passes = 6 * _weights(student) / _speed(settings) * _mean_tokens(every, student) * grown * settings.epochs
     beside = label * settings.epochs if settings.states is not None else 0.0
     return {"vectors": label + tuning + 10, "embed": passes + beside + 10}
+
+
+def _student(recipe: Recipe, base: Path) -> SentenceEncoder:
+    """An encoder of the student's shape."""
+    start = SentenceEncoder.load(resolve_model(recipe.student.model, base))
+    return shrunk_shape(start, recipe.student.layers, recipe.student.ffn_width)
 
 
 def _weights(encoder: SentenceEncoder) -> int:
@@ -123,16 +130,16 @@ def _weights(encoder: SentenceEncoder) -> int:
 
 def _training_seconds(recipe: Recipe, base: Path, texts: Texts) -> dict[str, float]:
     encoder = SentenceEncoder.load(resolve_model(recipe.student.model, base))
-    weights = _weights(encoder)
     tokens = 2 * _mean_tokens(pair_texts(texts), encoder)
     train, extra = tokens * len(texts.train), tokens * len(texts.unlabelled)
     teacher = recipe.teacher
     epochs = teacher.epochs if isinstance(teacher, FineTuneTeacher) else 0
-    step = 6 * weights / _speed(recipe.student)  # forward and backward: 6 operations a weight and token
+    a_weight = 6 / _speed(recipe.student)  # forward and backward: 6 operations a weight and token
+    step, own_step = a_weight * _weights(encoder), a_weight * _weights(_student(recipe, base))
     return {
         "teacher": step * train * epochs + 10,
         "targets": step / 3 * (train + extra),
-        "student": step * (train + extra) * recipe.student.epochs * _students(recipe) + 10,
+        "student": own_step * (train + extra) * recipe.student.epochs * _students(recipe) + 10,
     }
 
 

@@ -103,10 +103,17 @@ def ffn_importance(
     Raises:
         InputError: no text, a family that is not in `FAMILIES`, or a loss for `activation`.
     """
-    backbone = encoder.backbone
-    names = _names(backbone)
-    outputs = _linears(backbone, names.ffn_output)
-    return _importance(encoder, texts, outputs, getattr(backbone.config, names.width), kind, loss, batch_size, seed)
+    outputs = _linears(encoder.backbone, _names(encoder.backbone).ffn_output)
+    return _importance(encoder, texts, outputs, ffn_neurons(encoder), kind, loss, batch_size, seed)
+
+
+def ffn_neurons(encoder: SentenceEncoder) -> int:
+    """Neurons of each FFN.
+
+    Raises:
+        InputError: a family that is not in `FAMILIES`.
+    """
+    return int(getattr(encoder.backbone.config, _names(encoder.backbone).width))
 
 
 def prune_ffn(encoder: SentenceEncoder, width: int, importance: Importance) -> SentenceEncoder:
@@ -123,7 +130,7 @@ def prune_ffn(encoder: SentenceEncoder, width: int, importance: Importance) -> S
         InputError: a width that the encoder cannot give, or an importance of another shape or with NaN.
     """
     names = _names(encoder.backbone)
-    full = int(getattr(encoder.backbone.config, names.width))
+    full = ffn_neurons(encoder)
     if not 1 <= width <= full:
         raise InputError(f"FFN width {width} is outside 1..{full}, what this encoder has")
     if importance.shape != (encoder.layers, full):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from students.cut import cut
-from students.prune import ffn_importance, prune_ffn
+from students.prune import ffn_importance, ffn_neurons, prune_ffn
 from teachers.encoder import SentenceEncoder
 
 SAMPLE = 512  # texts that importance is measured on
@@ -35,3 +35,12 @@ def shrink(
     rows = np.random.default_rng(seed).permutation(len(texts))[:SAMPLE]
     importance = ffn_importance(encoder, [texts[row] for row in rows], seed=seed)
     return prune_ffn(encoder, ffn_width, importance)
+
+
+def shrunk_shape(encoder: SentenceEncoder, layers: Sequence[int], ffn_width: int | None) -> SentenceEncoder:
+    """An encoder of the shape that `shrink` gives, found without any text: its FFNs keep their first neurons."""
+    if layers:
+        encoder = cut(encoder, layers)
+    if ffn_width is None:
+        return encoder
+    return prune_ffn(encoder, ffn_width, np.zeros((encoder.layers, ffn_neurons(encoder)), np.float32))

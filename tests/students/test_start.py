@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from students.start import shrink
+from students.start import shrink, shrunk_shape
 from teachers.errors import InputError
 from tests.tiny_models import tiny_encoder
 
@@ -25,6 +25,14 @@ def test_chosen_layers_with_narrow_ffns() -> None:
     np.testing.assert_array_equal(weights["encoder.layer.1.attention.self.query.weight"], own)
     again = shrink(encoder, (0, 2), 10, TEXTS, seed=0)
     np.testing.assert_array_equal(small.encode(TEXTS), again.encode(TEXTS))
+
+
+def test_the_shape_is_found_without_texts() -> None:
+    encoder = tiny_encoder(num_hidden_layers=3)
+    assert shrunk_shape(encoder, (), None) is encoder
+    expected = {name: weight.shape for name, weight in shrink(encoder, (0, 2), 10, TEXTS, seed=0).state_dict().items()}
+    found = {name: weight.shape for name, weight in shrunk_shape(encoder, (0, 2), 10).state_dict().items()}
+    assert found == expected
 
 
 def test_refuses_what_is_not_there() -> None:
