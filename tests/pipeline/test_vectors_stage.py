@@ -23,7 +23,7 @@ from tests.tiny_runs import Models, nested_recipe, write_project
 
 def lesson_of(folder: Path, models: Models, **embedding: Any) -> tuple[Lesson, Texts, RunDir]:
     content = nested_recipe(models, labelled=True)
-    content["embedding"] |= {"teachers": [{"model": str(models.encoder)}]} | embedding
+    content["embedding"] |= {"teachers": [{"model": str(models.encoder)}], "states": None} | embedding
     path = folder / "recipe.yaml" if (folder / "recipe.yaml").exists() else write_project(folder, content)
     recipe, run_dir = load_recipe(path), RunDir(folder / "run")
     run_dir.root.mkdir(exist_ok=True)
