@@ -126,6 +126,11 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(f"budget.metric: {self.budget.metric} is not what this run is judged by, which is {main}")
         return self
 
+    @property
+    def set_name(self) -> str:
+        """What the report calls the test set."""
+        return f"{self.name}/{self.measure.name}"
+
     def saw_labels(self, alpha: float | None = None) -> bool:
         """Whether a student's training uses this task's own labels, by itself or by way of a teacher.
 

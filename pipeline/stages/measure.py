@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from pipeline.measure.evaluate import evaluate
-from pipeline.measure.grid import Grid, measure_grid
+from pipeline.measure.grid import Grid
 from pipeline.measure.one_against_many import BiEncoder, one_against_many
-from pipeline.measure.pca import fit_texts, pca_predictions
 from pipeline.measure.regressions import Regression, worst_regressions
 from pipeline.measure.set_metrics import SetMetrics
 from pipeline.measure.speed import measure_speed
@@ -25,17 +24,15 @@ from pipeline.report.rows import Row, Seeds
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.candidates import STUDENT, TEACHER, Candidate, candidates
 from pipeline.stages.graphs import Graph
+from pipeline.stages.grid import student_grid
+from pipeline.stages.metric import label_values
 from pipeline.stages.student import Trained
 from pipeline.stages.targets import Scored
 from pipeline.stages.vectors import Lesson
 from pipeline.texts.load import Split, Texts
-from students.cut import cut
-from students.nested import all_dims, grid_predictions
 from students.student import Student
 from teachers.cores import usable_cores
-from teachers.encoder import SentenceEncoder
 from teachers.progress import Watch
-from teachers.reference import resolve_model
 
 VERSION = 3
 
@@ -57,7 +54,7 @@ def measure_stage(
 ) -> tuple[Stage, Measured]:  # fmt: skip
     """Every row's metrics with intervals, speed, size and memory; timings are interleaved."""
     inputs = {
-        "settings": recipe.measure.model_dump(mode="json"), "set": _set_name(recipe), "seed": recipe.seed,
+        "settings": recipe.measure.model_dump(mode="json"), "set": recipe.set_name, "seed": recipe.seed,
         "test": [texts.test.pairs, texts.test.labels.tolist()],
         "models": [
             *[one.fingerprint for one in (scored.teacher if scored else None, lesson.stage if lesson else None) if one],
@@ -71,7 +68,7 @@ def measure_stage(
         environment = read_environment(threads)
         found, notes = candidates(recipe, base, texts, scored, lesson, student, graphs, threads)
         rows, regressions = _measure(recipe, texts, found, trained, watch)
-        grid = _grid(recipe, base, texts, lesson, student, watch) if recipe.student.nesting is not None else None
+        grid = student_grid(recipe, base, texts, lesson, student, watch) if recipe.student.nesting is not None else None
         content = {
             "grid": grid and grid.model_dump(mode="json"),
             "rows": [row.model_dump(mode="json", by_alias=True) for row in rows],
@@ -107,14 +104,15 @@ def _measure(
             if dev:
                 dev[_run_name(one)] = model.predict(texts.dev.pairs)
             advance(1)
+    labels = label_values(recipe.texts.task.kind, texts.test)
     metrics = evaluate(
-        recipe.texts.task.kind, _labels(recipe, texts.test), test, teacher=TEACHER, student=STUDENT,
-        dev_labels=_labels(recipe, texts.dev).astype(np.int64) if dev else None, dev_predictions=dev or None,
+        recipe.texts.task.kind, labels, test, teacher=TEACHER, student=STUDENT,
+        dev_labels=texts.dev.labels.astype(np.int64) if dev else None, dev_predictions=dev or None,
         metric=recipe.measure.metric, resamples=recipe.measure.resamples, seed=recipe.seed,
     )  # fmt: skip
     seeds = _seeds(recipe, {_run_name(one): metrics[_run_name(one)].value for one in runs}, runs)
     speed = _speed(recipe, texts, candidates, watch)
-    set_name = _set_name(recipe)
+    set_name = recipe.set_name
     rows = [
         Row.model_validate(
             {"name": one.name, "kind": one.kind, **one.facts, **speed.get(one.name, {})}
@@ -125,49 +123,13 @@ def _measure(
     ]
     rows += _compared(recipe, trained, metrics, seeds, set_name)
     worst = worst_regressions(
-        recipe.texts.task.kind, texts.test.pairs, _labels(recipe, texts.test), test[TEACHER], test[STUDENT]
+        recipe.texts.task.kind,
+        texts.test.pairs,
+        labels,
+        test[TEACHER],
+        test[STUDENT],
     )
     return rows, worst
-
-
-def _grid(recipe: Recipe, base: Path, texts: Texts, lesson: Lesson | None, student: Stage, watch: Watch) -> Grid:
-    """Every (layers, dim) of the student, and of the model that it started from, each from one pass over the test.
-
-    Beside the student's shorter vectors of the whole depth stands PCA of the full ones.
-    """
-    model = Student.load(student.folder).encoder
-    start = SentenceEncoder.load(resolve_model(recipe.student.model, base), recipe.student.max_length)
-    if recipe.student.layers:
-        start = cut(start, recipe.student.layers)
-    dims = all_dims(model.hidden_size, recipe.student.dims)
-    binary = recipe.texts.task.kind == "binary"
-    with watch("grid", (1 + binary) * 2 + 1) as advance:
-
-        def every(encoder: SentenceEncoder, split: Split) -> dict[tuple[int, int], NDArray[np.float32]]:
-            found = grid_predictions(encoder, split.pairs, dims)
-            advance(1)
-            return found
-
-        splits = [texts.test.pairs, *([texts.dev.pairs] if binary else [])]
-        short = pca_predictions(model.encode, _pca_texts(recipe, texts, lesson), splits, dims[1:])
-        pca = [{(model.layers, dim): scores for dim, scores in one.items()} for one in short]
-        advance(1)
-        return measure_grid(
-            every(model, texts.test), _labels(recipe, texts.test), recipe.texts.task.kind,
-            set_name=_set_name(recipe), start_predictions=every(start, texts.test),
-            pca_predictions=pca[0], pca_dev_predictions=pca[1] if binary else None,
-            dev_labels=texts.dev.labels.astype(np.int64) if binary else None,
-            dev_predictions=every(model, texts.dev) if binary else None,
-            start_dev_predictions=every(start, texts.dev) if binary else None,
-            trained_on_labels=recipe.saw_labels(), metric=recipe.measure.metric,
-            resamples=recipe.measure.resamples, seed=recipe.seed,
-        )  # fmt: skip
-
-
-def _pca_texts(recipe: Recipe, texts: Texts, lesson: Lesson | None) -> list[str]:
-    labelled = [text for pair in texts.train.pairs for text in pair]
-    taught = [*lesson.held_back, *lesson.texts[: lesson.given]] if lesson is not None else []
-    return fit_texts([labelled, taught], texts.test.pairs, recipe.seed)
 
 
 def _predictions(
@@ -179,10 +141,6 @@ def _predictions(
             found[one.name] = one.predict(split.pairs)
         advance(1)
     return found
-
-
-def _labels(recipe: Recipe, split: Split) -> NDArray[np.float32] | NDArray[np.int64]:
-    return split.labels if recipe.texts.task.kind == "regression" else split.labels.astype(np.int64)
 
 
 def _speed(recipe: Recipe, texts: Texts, candidates: list[Candidate], watch: Watch) -> dict[str, dict[str, object]]:
@@ -199,10 +157,6 @@ def _speed(recipe: Recipe, texts: Texts, candidates: list[Candidate], watch: Wat
     return {
         name: speed.model_dump(exclude_none=True) | {"one_against_many": costs[name]} for name, speed in speeds.items()
     }
-
-
-def _set_name(recipe: Recipe) -> str:
-    return f"{recipe.name}/{recipe.measure.name}"
 
 
 def _run_name(one: Trained) -> str:

@@ -1,4 +1,4 @@
-"""The metric that training is judged by on dev: the report's main metric."""
+"""What predictions are judged by: the metric on dev, which is the report's main one, and the labels it takes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.measure.classification import accuracy, best_threshold, f1, macro_f1
 from pipeline.measure.evaluate import MAIN_METRICS, MetricName
 from pipeline.measure.similarity import pearson, spearman
+from pipeline.texts.load import Split
 from teachers.fine_tune import TaskKind
 
 Array = NDArray[np.float32]
@@ -38,3 +39,8 @@ def dev_metric(kind: TaskKind, labels: Array, metric: MetricName | None = None) 
         return accuracy(predicted, classes) if wanted == "accuracy" else f1(predicted, classes)
 
     return binary
+
+
+def label_values(kind: TaskKind, split: Split) -> NDArray[np.float32] | NDArray[np.int64]:
+    """Labels of a split as the metrics take them, [pairs]: floats of a regression, else class numbers."""
+    return split.labels if kind == "regression" else split.labels.astype(np.int64)

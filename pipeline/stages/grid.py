@@ -1,0 +1,62 @@
+"""The part of stage `measure` that judges a nested student at every depth and vector length."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.measure.grid import Grid, measure_grid
+from pipeline.measure.pca import fit_texts, pca_predictions
+from pipeline.recipe import Recipe
+from pipeline.run_dir import Stage
+from pipeline.stages.metric import label_values
+from pipeline.stages.vectors import Lesson
+from pipeline.texts.load import Split, Texts
+from students.cut import cut
+from students.nested import all_dims, grid_predictions
+from students.student import Student
+from teachers.encoder import SentenceEncoder
+from teachers.progress import Watch
+from teachers.reference import resolve_model
+
+
+def student_grid(recipe: Recipe, base: Path, texts: Texts, lesson: Lesson | None, student: Stage, watch: Watch) -> Grid:
+    """Every (layers, dim) of the student, and of the model that it started from, each from one pass over the test.
+
+    Beside the student's shorter vectors of the whole depth stands PCA of the full ones.
+    """
+    model = Student.load(student.folder).encoder
+    start = SentenceEncoder.load(resolve_model(recipe.student.model, base), recipe.student.max_length)
+    if recipe.student.layers:
+        start = cut(start, recipe.student.layers)
+    dims = all_dims(model.hidden_size, recipe.student.dims)
+    binary = recipe.texts.task.kind == "binary"
+    with watch("grid", (1 + binary) * 2 + 1) as advance:
+
+        def every(encoder: SentenceEncoder, split: Split) -> dict[tuple[int, int], NDArray[np.float32]]:
+            found = grid_predictions(encoder, split.pairs, dims)
+            advance(1)
+            return found
+
+        splits = [texts.test.pairs, *([texts.dev.pairs] if binary else [])]
+        short = pca_predictions(model.encode, _pca_texts(recipe, texts, lesson), splits, dims[1:])
+        pca = [{(model.layers, dim): scores for dim, scores in one.items()} for one in short]
+        advance(1)
+        return measure_grid(
+            every(model, texts.test), label_values(recipe.texts.task.kind, texts.test), recipe.texts.task.kind,
+            set_name=recipe.set_name, start_predictions=every(start, texts.test),
+            pca_predictions=pca[0], pca_dev_predictions=pca[1] if binary else None,
+            dev_labels=texts.dev.labels.astype(np.int64) if binary else None,
+            dev_predictions=every(model, texts.dev) if binary else None,
+            start_dev_predictions=every(start, texts.dev) if binary else None,
+            trained_on_labels=recipe.saw_labels(), metric=recipe.measure.metric,
+            resamples=recipe.measure.resamples, seed=recipe.seed,
+        )  # fmt: skip
+
+
+def _pca_texts(recipe: Recipe, texts: Texts, lesson: Lesson | None) -> list[str]:
+    labelled = [text for pair in texts.train.pairs for text in pair]
+    taught = [*lesson.held_back, *lesson.texts[: lesson.given]] if lesson is not None else []
+    return fit_texts([labelled, taught], texts.test.pairs, recipe.seed)
