@@ -19,6 +19,7 @@ from students.nested import StepExits, all_dims
 from students.nesting import LastNesting, Nesting, trained_dims
 from students.start import shrink
 from students.student import Student
+from students.vocabulary import VocabularySettings
 from teachers.batches import padded
 from teachers.cross_encoder import Pair
 from teachers.encoder import SentenceEncoder
@@ -58,6 +59,9 @@ class DistillSettings(FitSettings, frozen=True, extra="forbid"):
     ffn_width: int | None = Field(
         None, ge=1, description="neurons that each FFN keeps, the most important ones; default: all"
     )
+    vocabulary: VocabularySettings | None = Field(
+        None, description="keep only the tokens that the texts need; default: the model's own vocabulary"
+    )
     soup: bool = Field(
         False, description="several seeds: average their students' weights too, and ship the average if best on dev"
     )
@@ -75,19 +79,23 @@ def new_student(
     seed: int,
     shrink_on: Sequence[str] = (),
     shrink_seed: int = 0,
+    listed: Sequence[str] = (),
 ) -> Student:
     """A student with the pretrained weights of `reference` and, in comparator form, an untrained head.
 
     Args:
         seed: of the head.
-        shrink_on: texts to choose FFN neurons by; without any, `reference` is taken to be shrunk already.
+        shrink_on: texts to choose tokens and FFN neurons by; without any, `reference` is taken to be shrunk already.
         shrink_seed: of that choice, one for all the students of a soup: they must keep the same neurons.
+        listed: texts whose tokens are kept too.
     """
     encoder = SentenceEncoder.load(
         reference, settings.max_length, settings.pooling, dropout=settings.dropout, for_training=True
     )
     if shrink_on:
-        encoder = shrink(encoder, settings.layers, settings.ffn_width, shrink_on, shrink_seed)
+        encoder = shrink(
+            encoder, settings.layers, settings.ffn_width, shrink_on, shrink_seed, settings.vocabulary, listed
+        )
     if settings.nesting is not None:
         check_pooling(encoder)
     if settings.form == "cosine":

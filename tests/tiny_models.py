@@ -101,7 +101,7 @@ def tiny_config(kind: str, vocab_size: int, **changes: Any) -> PretrainedConfig:
 
 def tiny_backbone(kind: str = "bert", seed: int = 0, **changes: Any) -> PreTrainedModel:
     """A backbone in eval mode, without a pooler; all of it is random, biases and norms included."""
-    config = tiny_config(kind, len(tiny_tokenizer(kind)), **changes)
+    config = tiny_config(kind, **{"vocab_size": len(tiny_tokenizer(kind))} | changes)
     state = torch.random.get_rng_state()
     torch.manual_seed(seed)
     try:
