@@ -29,6 +29,7 @@ from students.nesting import LastNesting, Nesting, check_nesting, trained_dims
 from students.prune import check_ffn_width
 from students.states import PROBES, Reader, check_states
 from students.tune import TuneSettings
+from students.vocabulary import check_vocabulary, listed_texts
 from teachers.backbone import model_size
 from teachers.errors import DecantError, InputError
 from teachers.fine_tune import FineTuneSettings
@@ -161,6 +162,11 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
                 f"embedding.states follow one teacher, but embedding.teachers names {len(self.embedding.teachers)}"
                 "; give one, or leave states out"
             )
+        if self.embedding is not None and self.embedding.states and self.student.vocabulary:
+            raise ValueError(
+                "student.vocabulary: embedding.states need a student that reads its teacher's own tokens, all of them; "
+                "leave one of the two out"
+            )
         if self.embedding is not None and self.student.form == "comparator":
             raise ValueError("embedding: its vectors are learned for serving by cosine; use student.form: cosine")
         if self.texts.train is None:
@@ -234,6 +240,10 @@ def check_surroundings(recipe: Recipe, base: Path) -> list[str]:
                 found[key] = resolve_model(reference, base)
         except DecantError as error:
             errors.append(f"{key}: {error}")
+    try:
+        listed_texts(recipe.student.vocabulary, base)
+    except InputError as error:
+        errors.append(f"student.vocabulary.keep_from: {error}")
     if "student.model" in found:
         errors += _beyond_the_model(recipe, found["student.model"])
     if {"student.model", "embedding.teachers.0.model"} <= found.keys():
@@ -254,11 +264,7 @@ def _beyond_the_model(recipe: Recipe, folder: Path) -> list[str]:
         except InputError as error:
             return [f"student.layers: {error}"]
         layers = len(student.layers)
-    if student.ffn_width is not None:
-        try:
-            check_ffn_width(folder, student.ffn_width)
-        except InputError as error:
-            errors.append(f"student.ffn_width: {error}")
+    errors += _beyond_its_parts(student, folder)
     try:
         dims = all_dims(width, student.dims)
         if student.nesting is not None:
@@ -273,6 +279,19 @@ def _beyond_the_model(recipe: Recipe, folder: Path) -> list[str]:
     smallest = min([width, *student.dims, *(cut[1] for cut in recipe.export.cuts)])
     if recipe.budget is not None and recipe.budget.dim is not None and recipe.budget.dim < smallest:
         errors.append(f"budget.dim: {recipe.budget.dim} is below every length that is trained; add it to student.dims")
+    return errors
+
+
+def _beyond_its_parts(student: StudentSettings, folder: Path) -> list[str]:
+    errors = []
+    for key, check, value in (
+        ("ffn_width", check_ffn_width, student.ffn_width), ("vocabulary", check_vocabulary, student.vocabulary)
+    ):  # fmt: skip
+        try:
+            if value is not None:
+                check(folder, value)  # type: ignore[operator]
+        except InputError as error:
+            errors.append(f"student.{key}: {error}")
     return errors
 
 

@@ -16,6 +16,7 @@ from pipeline.stages.graphs import Graph
 from pipeline.stages.measure import Measured
 from pipeline.stages.student import TRAINING_LOG, seeds_of_soup
 from pipeline.stages.vectors import Lesson
+from pipeline.stages.vocabulary import vocabulary_notes
 from pipeline.texts.load import Texts
 from students.cut import cut
 from students.student import Student
@@ -30,7 +31,8 @@ def artifacts_stage(
     graphs: list[Graph], measured_done: Stage, measured: Measured, run_dir: RunDir,
 ) -> tuple[Stage, Report]:  # fmt: skip
     """A folder a precision under `artifacts/`, and the report that their cards quote."""
-    report = _report(recipe, texts, lesson, mined, student, measured)
+    notes = [*measured.notes, *vocabulary_notes(recipe, base, student), *_soup_notes(student)]
+    report = _report(recipe, texts, lesson, mined, student, measured, notes)
     inputs: dict[str, object] = {
         "graphs": [graph.fingerprint for graph in graphs],
         "measured": measured_done.fingerprint,
@@ -63,13 +65,16 @@ def decant_version() -> str:
         return "not installed"
 
 
+def _soup_notes(student: Stage) -> list[str]:
+    seeds = ", ".join(map(str, seeds_of_soup(student)))
+    said = f"The student's weights are the mean of those of seeds {seeds}: on dev it is better than each."
+    return [said] if seeds else []
+
+
 def _report(
-    recipe: Recipe, texts: Texts, lesson: Lesson | None, mined: Mined | None, student: Stage, measured: Measured
-) -> Report:
-    notes = list(measured.notes)
-    if seeds := seeds_of_soup(student):
-        listed = ", ".join(map(str, seeds))
-        notes.append(f"The student's weights are the mean of those of seeds {listed}: on dev it is better than each.")
+    recipe: Recipe, texts: Texts, lesson: Lesson | None, mined: Mined | None, student: Stage, measured: Measured,
+    notes: list[str],
+) -> Report:  # fmt: skip
     chosen, because = _fastest_steady(measured.rows)
     if recipe.budget is not None:
         choice = choose(measured.rows, recipe.budget)

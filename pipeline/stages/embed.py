@@ -9,10 +9,12 @@ import numpy as np
 from pipeline.recipe import EmbeddingSettings, Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.vectors import Lesson
+from pipeline.stages.vocabulary import vocabulary_inputs
 from students.embed import embed
 from students.nested import all_dims, teacher_agreement
 from students.start import shrink
 from students.student import Student
+from students.vocabulary import listed_texts
 from teachers.encoder import SentenceEncoder
 from teachers.fit import discard_checkpoints, training_precision
 from teachers.progress import Watch
@@ -31,18 +33,21 @@ def embed_stage(
     elsewhere = {"teachers", "sentences", "augment", "mine", "held_back", "encode_precision"}
     # without what is None, so that a setting that a recipe does not use leaves the fingerprint as it was
     how = settings.model_dump(mode="json", exclude=elsewhere, exclude_none=True)
+    listed = listed_texts(student.vocabulary, base)
     inputs: dict[str, object] = {
         "settings": how, "model": model_digest(source), "vectors": lesson.stage.fingerprint,
         "weights": [weight for _, weight in lesson.teachers], "seed": recipe.seed,
         "student": student.model_dump(mode="json", include=SHAPE),
-        "precision": training_precision(settings),
+        "precision": training_precision(settings), **vocabulary_inputs(student.vocabulary, listed),
     }  # fmt: skip
 
     def write(folder: Path) -> None:
         encoder = SentenceEncoder.load(
             source, student.max_length, student.pooling, dropout=settings.dropout, for_training=True
         )
-        encoder = shrink(encoder, student.layers, student.ffn_width, lesson.texts, recipe.seed)
+        encoder = shrink(
+            encoder, student.layers, student.ffn_width, lesson.texts, recipe.seed, student.vocabulary, listed
+        )
         teacher = lesson.vectors(lesson.held_back).take(np.arange(len(lesson.held_back)))
         dims = all_dims(encoder.hidden_size, student.dims)
         live = SentenceEncoder.load(lesson.teachers[0][0]) if settings.states is not None else None

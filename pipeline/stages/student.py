@@ -16,11 +16,13 @@ from pipeline.run_dir import MARK, RunDir, Stage, fingerprint
 from pipeline.stages.metric import dev_metric
 from pipeline.stages.targets import Scored, student_targets, training_pairs
 from pipeline.stages.vectors import Lesson, pair_texts
+from pipeline.stages.vocabulary import vocabulary_inputs
 from pipeline.texts.load import Texts
 from students.distill import Metric, distill, new_student
 from students.nested import all_dims, grid_predictions
 from students.soup import soup
 from students.student import Student, cosines
+from students.vocabulary import listed_texts
 from teachers.fit import DEV_METRIC, discard_checkpoints, training_precision
 from teachers.progress import Watch
 from teachers.reference import model_digest, resolve_model
@@ -61,12 +63,14 @@ def students_stage(
     vectors = lesson.vectors(pair_texts(texts)) if lesson is not None else None
     from_teachers: list[object] = [one.stage.fingerprint for one in (scored, lesson) if one is not None]
     from_teachers += [weight for _, weight in lesson.teachers] if lesson is not None else []
+    listed = listed_texts(settings.vocabulary, base)
+    elsewhere = {"seeds", "compare_alphas", "alpha", "soup", "vocabulary"}
     common: dict[str, object] = {
-        "settings": settings.model_dump(mode="json", exclude={"seeds", "compare_alphas", "alpha", "soup"}),
+        "settings": settings.model_dump(mode="json", exclude=elsewhere),
         "model": model_digest(source), "targets": from_teachers, "metric": recipe.measure.metric,
         "labels": texts.train.labels.tolist(), "unlabelled": texts.unlabelled.pairs,
         "dev": [texts.dev.pairs, texts.dev.labels.tolist()],
-        "precision": training_precision(settings),
+        "precision": training_precision(settings), **vocabulary_inputs(settings.vocabulary, listed),
     }  # fmt: skip
     wanted = _wanted(recipe, texts, scored, vectors)
     labels = np.concatenate([texts.train.labels, texts.unlabelled.labels])
@@ -80,7 +84,7 @@ def students_stage(
         for seed in settings.seeds:
 
             def write(folder: Path, alpha: float = alpha, seed: int = seed) -> None:
-                student = new_student(source, recipe.texts.task.outputs, settings, seed, shrink_on, recipe.seed)
+                student = new_student(source, recipe.texts.task.outputs, settings, seed, shrink_on, recipe.seed, listed)
                 judge = _judge(recipe, texts, student, metric)
                 distill(
                     student, pairs, wanted, labels, recipe.texts.task.kind, texts.dev.pairs, metric,

@@ -130,6 +130,11 @@ VECTORS = "embedding: {teachers: [{model: org/vectors}], sentences: [{path: text
             GOOD + VECTORS.replace("}]", "}, {model: org/more}]", 1).replace("]}", "], states: {kind: hidden}}"),
             "embedding.states follow one teacher, but embedding.teachers names 2; give one",
         ),
+        (GOOD.replace(TEACHER, VECTORS).replace(TRAIN, "") + "  alpha: 0\n  vocabulary: {min_count: 2}\n", ""),
+        (
+            GOOD + "  vocabulary: {}\n" + VECTORS.replace("]}", "], states: {kind: hidden}}"),
+            "student.vocabulary: embedding.states need a student that reads its teacher's own tokens",
+        ),
         (GOOD + "budget: {metric: f1}\n", "budget.metric: f1 is not what this run is judged by, which is spearman"),
     ],
 )
@@ -141,6 +146,15 @@ def test_teachers_labels_and_student_must_fit(text: str, said: str, tmp_path: Pa
         return
     (error,) = errors_of(tmp_path, text)
     assert error.startswith(f": recipe: {said}")
+
+
+def test_a_wrong_vocabulary_has_the_line_of_its_key(tmp_path: Path) -> None:
+    assert errors_of(tmp_path, GOOD + "  vocabulary: {size: 0, min_count: few, keep: x}\n") == [
+        ":12: student.vocabulary.min_count: Input should be a valid integer, unable to parse string as an integer "
+        "(given: 'few')",
+        ":12: student.vocabulary.size: Input should be greater than or equal to 1 (given: 0)",
+        ":12: student.vocabulary.keep: no such key",
+    ]
 
 
 def test_a_wrong_nesting_has_the_line_of_its_key(tmp_path: Path) -> None:
@@ -245,6 +259,8 @@ def test_the_starter_recipe_loads_whatever_its_name(name: str, tmp_path: Path) -
             "student: loss: angle splits a vector in two halves, but a length of 7 is odd",
         ),
         ("student.ffn_width=999", "student.ffn_width: 999 is above 64, the FFN width of"),
+        ("student.vocabulary={size: 9}", "student.vocabulary: size 9 is below the "),
+        ("student.vocabulary={keep_from: no.txt}", "student.vocabulary.keep_from: "),
     ],
 )
 def test_what_the_model_does_not_have_is_told_before_any_work(
