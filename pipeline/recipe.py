@@ -284,14 +284,16 @@ def _beyond_the_model(recipe: Recipe, folder: Path) -> list[str]:
 
 def _beyond_its_parts(student: StudentSettings, folder: Path) -> list[str]:
     errors = []
-    for key, check, value in (
-        ("ffn_width", check_ffn_width, student.ffn_width), ("vocabulary", check_vocabulary, student.vocabulary)
-    ):  # fmt: skip
-        try:
-            if value is not None:
-                check(folder, value)  # type: ignore[operator]
-        except InputError as error:
-            errors.append(f"student.{key}: {error}")
+    try:
+        if student.ffn_width is not None:
+            check_ffn_width(folder, student.ffn_width)
+    except InputError as error:
+        errors.append(f"student.ffn_width: {error}")
+    try:
+        if student.vocabulary is not None:
+            check_vocabulary(folder, student.vocabulary)
+    except InputError as error:
+        errors.append(f"student.vocabulary: {error}")
     return errors
 
 
