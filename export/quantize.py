@@ -39,7 +39,7 @@ def quantize_dynamic(source: Path, target: Path, settings: QuantizeSettings | No
         InputError: the source is missing, is no ONNX graph, or holds no weight that could be quantized.
     """
     settings = settings or QuantizeSettings()
-    model = _load(source)
+    model = load_graph(source)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
         written = Path(folder) / target.name
@@ -50,7 +50,12 @@ def quantize_dynamic(source: Path, target: Path, settings: QuantizeSettings | No
         written.replace(target)
 
 
-def _load(source: Path) -> onnx.ModelProto:
+def load_graph(source: Path) -> onnx.ModelProto:
+    """A stored graph.
+
+    Raises:
+        InputError: it is missing, or no ONNX graph.
+    """
     try:
         return onnx.load(source)
     except FileNotFoundError as error:
