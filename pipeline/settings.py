@@ -15,7 +15,9 @@ class ExportSettings(BaseModel, frozen=True, extra="forbid"):
     """Which artifacts are made, and the gates that they must pass."""
 
     precisions: tuple[Precision, ...] = Field(
-        ("fp32", "int8-dynamic"), min_length=1, description="one artifact a precision"
+        ("fp32", "int8-dynamic"),
+        min_length=1,
+        description="one artifact a precision; int8-row gives a text the same vector in every batch, int8-dynamic not",
     )
     cuts: tuple[tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]], ...] = Field(
         (), description="[layers, dim] to export; default: the whole student, and each depth of a nested one"

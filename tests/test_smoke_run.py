@@ -128,6 +128,21 @@ def test_changed_texts_are_seen(copied: SmokeRun) -> None:
     assert events(copied.folder, "begun", before)[:3] == ["texts", "teacher", "targets"]
 
 
+def test_int8_of_rows_is_held_to_the_batch_and_shipped(copied: SmokeRun) -> None:
+    before = len(copied.log())
+    said = decant("run", copied.recipe, "--out", copied.folder, "--set", "export.precisions=[int8-row]", "--json")
+    assert said.code == 0, said.err
+    assert events(copied.folder, "begun", before) == ["graphs", "measure", "artifacts", "report"]
+    report = said.json()
+    row = next(row for row in report["rows"] if row["kind"] == "artifact")
+    assert report["selected"] == row["name"] == "L3xD32-int8-row"
+    assert row["parity"]["batch_invariance"] >= row["parity"]["required_batch_invariance"] == 0.9999
+    card = (copied.folder / row["path"] / "README.md").read_text(encoding="utf-8")
+    assert "weights in int8-row" in card
+    assert "depends a little" not in card
+    assert decant("verify", copied.folder / row["path"], "--json").json()["precision"] == "int8-row"
+
+
 def test_seeds_and_other_alphas(models: Models, tmp_path: Path) -> None:
     recipe = tiny_recipe(models)
     recipe["student"] |= {"seeds": [0, 1], "compare_alphas": [0.0]}

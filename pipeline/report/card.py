@@ -173,7 +173,7 @@ def _parity(row: Row) -> str:
     )
     if row.parity.batch_invariance < INVARIANT:
         said += " **A text's vector depends a little on the batch it is encoded in**"
-        if (row.precision or "").startswith("int8"):
+        if row.precision == "int8-dynamic":
             said += ", since dynamic int8 gives a whole batch one scale for its activations"
         said += ". Encode one text at a time where that matters."
     return said

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundle import COMPARATOR, GRAPH
-from export.parity import Parity, Precision, check_comparator_parity, check_parity
+from export.parity import Parity, Precision, check_comparator_parity, check_parity, required_cosines
 from export.probe_texts import texts_of_every_length
 from export.quantize import quantize_dynamic
+from export.row_quantize import quantize_rows
 from export.session import OnnxComparator, OnnxEncoder
 from export.to_onnx import export_comparator, export_encoder
 from pipeline.measure.size import parameter_count
@@ -114,6 +115,8 @@ def _one(
     if precision == "fp32":
         (target / GRAPH).unlink(missing_ok=True)
         (target / GRAPH).hardlink_to(whole)
+    elif precision == "int8-row":
+        quantize_rows(whole, target / GRAPH)
     else:
         quantize_dynamic(whole, target / GRAPH)
     parity = check_parity(OnnxEncoder(target), probes, reference, precision, recipe.export.parity, advance)
@@ -135,12 +138,9 @@ def _comparator(
 
 def _figures(parity: Parity, recipe: Recipe, precision: Precision) -> dict[str, float]:
     measured = asdict(parity)
-    settings = recipe.export.parity
     invariance = min(measured["batch_invariance"], measured["padding_invariance"])
     figures = {"min_cosine": measured["min_cosine"], "batch_invariance": invariance}
-    limits: tuple[float, float | None] = (settings.min_cosine, settings.min_invariance)
-    if precision != "fp32":
-        limits = (settings.int8_min_cosine, settings.int8_min_invariance)
+    limits = required_cosines(precision, recipe.export.parity)
     return figures | {
         name: limit
         for name, limit in zip(("required_min_cosine", "required_batch_invariance"), limits, strict=True)

@@ -105,6 +105,15 @@ def test_invariance_is_gated_in_float(figure: str) -> None:
         check(candidate, TEXTS, turned(TEXTS, 0))
 
 
+def test_int8_of_rows_is_held_to_the_batch_like_float_and_to_torch_like_int8() -> None:
+    figures = check(TurningEncoder(), TEXTS, turned(TEXTS, 10), precision="int8-row")
+    assert figures.min_cosine == pytest.approx(math.cos(10 * DEGREE), abs=1e-6)
+    with pytest.raises(GateError, match=r"int8-row graph: batch_invariance 0\.99619\d is below 0\.9999"):
+        check(TurningEncoder(in_batch=5), TEXTS, turned(TEXTS, 0), precision="int8-row")
+    with pytest.raises(GateError, match=r"int8-row graph: min_cosine 0\.9396\d\d is below 0\.95"):
+        check(TurningEncoder(), TEXTS, turned(TEXTS, 20), precision="int8-row")
+
+
 def test_another_models_vectors_do_not_pass(artifact: Path) -> None:
     other = tiny_encoder("bert", dim=24, max_length=64, seed=1)
     with pytest.raises(GateError, match="fp32 graph: min_cosine"):
