@@ -153,8 +153,8 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
                 "student.soup: the comparators of several seeds start apart, so that their mean is none of them; "
                 "use form: cosine, or leave soup out"
             )
-        if self.student.nesting is None and (self.student.keep or self.student.dims):
-            raise ValueError("student.keep and student.dims go with nesting; give student.nesting too")
+        if self.student.nesting is None and (self.student.keep or self.student.dims or self.student.exit_layers):
+            raise ValueError("student.keep, dims and exit_layers go with nesting; give student.nesting too")
         if self.embedding is None and self.student.keep:
             raise ValueError("student.keep: there are no embedding.teachers whose vectors could be kept")
         if self.embedding is not None and self.embedding.states and len(self.embedding.teachers) > 1:
@@ -265,6 +265,9 @@ def _beyond_the_model(recipe: Recipe, folder: Path) -> list[str]:
             return [f"student.layers: {error}"]
         layers = len(student.layers)
     errors += _beyond_its_parts(student, folder)
+    own = student.exit_layers
+    if any(depth >= layers for depth in own) or len(set(own)) < len(own):
+        errors.append(f"student.exit_layers: {list(own)} must be depths of 1..{layers - 1}, each once")
     try:
         dims = all_dims(width, student.dims)
         if student.nesting is not None:

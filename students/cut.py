@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from torch import nn
-from transformers import AutoConfig, PreTrainedModel
+from transformers import AutoConfig
 
+from teachers.backbone import layer_list
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 from teachers.pooling import TOP_LAYERS, PoolingKind
@@ -30,7 +31,9 @@ def cut(encoder: SentenceEncoder, layers: int | Sequence[int], dim: int | None =
         InputError: a layer or dim that the encoder does not have, or a choice that its family cannot store.
     """
     _check_dim(encoder, dim)
-    shared = with_layers(encoder, _chosen(encoder, layers))
+    chosen = _chosen(encoder, layers)
+    shared = at_depth(encoder, layers) if isinstance(layers, int) else with_layers(encoder, chosen)
+    shared.exit_layers = nn.ModuleDict()
     if dim is not None:
         shared.dim = dim
     return copy.deepcopy(shared)
@@ -38,33 +41,36 @@ def cut(encoder: SentenceEncoder, layers: int | Sequence[int], dim: int | None =
 
 def with_layers(encoder: SentenceEncoder, chosen: Sequence[int]) -> SentenceEncoder:
     """The same encoder through the chosen layers only, sharing its weights: what trains one trains the other."""
+    every = layer_list(encoder.backbone)[1]
+    shared = _through(encoder, chosen, [every[number] for number in chosen])
+    shared.exit_layers = nn.ModuleDict()
+    return shared
+
+
+def at_depth(encoder: SentenceEncoder, depth: int) -> SentenceEncoder:
+    """The same encoder down to the exit at `depth`, 1..layers, sharing its weights.
+
+    Its last layer is the exit's own, where it has one; the exits above keep theirs.
+    """
+    every, own = layer_list(encoder.backbone)[1], encoder.exit_layers
+    layers = [*every[: depth - 1], own[str(depth)] if str(depth) in own else every[depth - 1]]
+    shared = _through(encoder, range(depth), layers)
+    shared.exit_layers = nn.ModuleDict({name: layer for name, layer in own.items() if int(name) < depth})
+    return shared
+
+
+def _through(encoder: SentenceEncoder, chosen: Sequence[int], layers: Sequence[nn.Module]) -> SentenceEncoder:
+    """The encoder through `layers`, which stand for the chosen ones of its own."""
     backbone = encoder.backbone
-    path, every = layer_list(backbone)
+    path, _ = layer_list(backbone)
     config = copy.deepcopy(backbone.config)
     config.num_hidden_layers = len(chosen)
     if getattr(config, "layer_types", None):
         config.layer_types = [config.layer_types[number] for number in chosen]
-    kept = _along(backbone, path, nn.ModuleList(every[number] for number in chosen), backbone.config, config)
+    kept = _along(backbone, path, nn.ModuleList(layers), backbone.config, config)
     shared = _shallow(encoder)
     shared.backbone = kept
     return cast(SentenceEncoder, shared)
-
-
-def layer_list(backbone: PreTrainedModel) -> tuple[list[str], nn.ModuleList]:
-    """Where the transformer layers stand in a backbone, as names from its root, and the layers.
-
-    Raises:
-        InputError: there is no one list of them.
-    """
-    wanted = int(backbone.config.num_hidden_layers)
-    found = [
-        (name.split("."), module)
-        for name, module in backbone.named_modules()
-        if isinstance(module, nn.ModuleList) and len(module) == wanted
-    ]
-    if not found:
-        raise InputError(f"a {backbone.config.model_type!r} backbone keeps no list of its {wanted} layers to cut from")
-    return min(found, key=lambda one: len(one[0]))
 
 
 def check_layers(folder: Path, chosen: Sequence[int], pooling: PoolingKind) -> None:

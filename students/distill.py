@@ -62,6 +62,9 @@ class DistillSettings(FitSettings, frozen=True, extra="forbid"):
     vocabulary: VocabularySettings | None = Field(
         None, description="keep only the tokens that the texts need; default: the model's own vocabulary"
     )
+    exit_layers: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (), description="nested: depths whose exit gets a last layer of its own, which no deeper layer reads"
+    )
     soup: bool = Field(
         False, description="several seeds: average their students' weights too, and ship the average if best on dev"
     )
@@ -96,6 +99,7 @@ def new_student(
         encoder = shrink(
             encoder, settings.layers, settings.ffn_width, shrink_on, shrink_seed, settings.vocabulary, listed
         )
+        encoder.add_exit_layers(settings.exit_layers)
     if settings.nesting is not None:
         check_pooling(encoder)
     if settings.form == "cosine":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from students.cut import layer_list
+from teachers.backbone import layer_list
 from teachers.batches import padded, sorted_batches
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
@@ -43,13 +44,21 @@ def exit_states(encoder: SentenceEncoder, input_ids: Tensor, attention_mask: Ten
         attention_mask: int64 [batch, length], 1 for a token.
     """
     # hooks of our own, since transformers' hidden_states depend on which of two encoders that share layers ran first
-    backbone = encoder.backbone
+    backbone, own = encoder.backbone, encoder.exit_layers
     states: list[Tensor] = []
 
     def keep(layer: nn.Module, inputs: object, output: Any) -> None:
         states.append(output[0] if isinstance(output, tuple) else output)
 
-    hooks = [layer.register_forward_hook(keep) for layer in layer_list(backbone)[1]]
+    def leave(exit_layer: nn.Module, layer: nn.Module, inputs: tuple[Any, ...], options: dict[str, Any]) -> None:
+        keep(layer, inputs, exit_layer(*inputs, **options))
+
+    hooks = [
+        layer.register_forward_pre_hook(partial(leave, own[str(depth)]), with_kwargs=True)
+        if str(depth) in own
+        else layer.register_forward_hook(keep)
+        for depth, layer in enumerate(layer_list(backbone)[1], start=1)
+    ]
     try:
         backbone(input_ids=input_ids, attention_mask=attention_mask)
     finally:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from students.cut import with_layers
+from students.cut import at_depth
 from students.exits import encode_exits, exit_states, pool_exits, unit_slice
 from students.losses.nested import nested_loss
 from students.nesting import Nesting, Step, agreement_options, check_nesting, plan_step
@@ -45,7 +45,7 @@ class StepExits:
         encoder = self.encoder
         if step.deepest < encoder.layers:
             if step.deepest not in self._shallow:
-                self._shallow[step.deepest] = with_layers(encoder, range(step.deepest))
+                self._shallow[step.deepest] = at_depth(encoder, step.deepest)
             encoder = self._shallow[step.deepest]
         return exit_states(encoder, input_ids, attention_mask)
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedModel
 
-from students.cut import layer_list
+from teachers.backbone import layer_list
 from teachers.batches import padded, sorted_batches
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import torch
 import transformers
+from torch import nn
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from teachers.errors import InputError
@@ -84,6 +85,23 @@ def load_backbone(
     if missing:
         raise InputError(f"{folder}: {len(missing)} weights of the model are not in its file, such as {missing[0]!r}")
     return cast(PreTrainedModel, model)
+
+
+def layer_list(backbone: PreTrainedModel) -> tuple[list[str], nn.ModuleList]:
+    """Where the transformer layers stand in a backbone, as names from its root, and the layers.
+
+    Raises:
+        InputError: there is no one list of them.
+    """
+    wanted = int(backbone.config.num_hidden_layers)
+    found = [
+        (name.split("."), module)
+        for name, module in backbone.named_modules()
+        if isinstance(module, nn.ModuleList) and len(module) == wanted
+    ]
+    if not found:
+        raise InputError(f"a {backbone.config.model_type!r} backbone keeps no list of its {wanted} layers to cut from")
+    return min(found, key=lambda one: len(one[0]))
 
 
 def model_size(folder: Path) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerFast
 
-from teachers.backbone import load_backbone, load_tokenizer, max_tokens, quiet_transformers
+from teachers.backbone import layer_list, load_backbone, load_tokenizer, max_tokens, quiet_transformers
 from teachers.batches import padded, sorted_batches
 from teachers.errors import InputError
 from teachers.pooling import TOP_LAYERS, PoolingKind, pool, pooled_width, token_states
@@ -27,6 +30,7 @@ LEGACY_MODES = (
     "pooling_mode_mean_sqrt_len_tokens", "pooling_mode_weightedmean_tokens", "pooling_mode_lasttoken",
 )  # fmt: skip
 OWN_CONFIG = "decant_encoder.json"
+EXIT_LAYERS = "exit_layers.safetensors"
 
 
 class SentenceEncoder(nn.Module):
@@ -56,6 +60,27 @@ class SentenceEncoder(nn.Module):
         self.pooling: PoolingKind = pooling
         self.max_length = max_length
         self.dim = dim or width
+        self.exit_layers = nn.ModuleDict()
+
+    def add_exit_layers(self, depths: Sequence[int]) -> None:
+        """Give the exits at these depths a last layer of their own, for now a copy of the layer that stands there.
+
+        An exit is the vector after that many layers. With a layer of its own it does not bend the shared one, which
+        deeper layers read. The encoder itself runs as before; `students.cut` and `students.exits` take these layers.
+
+        Args:
+            depths: 1..layers − 1, each once.
+
+        Raises:
+            InputError: another depth, one that is named twice, or pooling that reads several layers.
+        """
+        wrong = [depth for depth in depths if not 1 <= depth < self.layers]
+        if wrong or len(set(depths)) < len(depths):
+            raise InputError(f"exit layers at {list(depths)}: give depths of 1..{self.layers - 1}, each once")
+        if depths and self.pooling == "concat_top_mean":
+            raise InputError("pooling concat_top_mean reads several layers, so no exit can have a layer of its own")
+        every = layer_list(self.backbone)[1]
+        self.exit_layers = nn.ModuleDict({str(depth): copy.deepcopy(every[depth - 1]) for depth in sorted(depths)})
 
     @property
     def layers(self) -> int:
@@ -121,7 +146,14 @@ class SentenceEncoder(nn.Module):
             self.tokenizer.model_max_length = self.max_length
             self.tokenizer.save_pretrained(folder)
         _write_json(folder / "sentence_bert_config.json", {"max_seq_length": self.max_length, "do_lower_case": False})
-        _write_json(folder / OWN_CONFIG, {"pooling": self.pooling, "dim": self.dim, "max_length": self.max_length})
+        own: dict[str, object] = {"pooling": self.pooling, "dim": self.dim, "max_length": self.max_length}
+        if len(self.exit_layers):
+            own["exit_layers"] = [int(depth) for depth in self.exit_layers]
+            weights = {
+                name: weight.detach().cpu().contiguous() for name, weight in self.exit_layers.state_dict().items()
+            }
+            save_file(weights, folder / EXIT_LAYERS)
+        _write_json(folder / OWN_CONFIG, own)
         if self.pooling in POOLING_MODES:
             self._save_modules(folder)
 
@@ -167,7 +199,20 @@ class SentenceEncoder(nn.Module):
             raise InputError(f"max_length {max_length} is outside 3..{limit}, what {folder} can take")
         chosen = pooling or own.get("pooling") or _stated_pooling(folder)
         dim = own.get("dim") if chosen == own.get("pooling") else None
-        return cls(backbone, tokenizer, chosen, max_length or limit, dim)
+        encoder = cls(backbone, tokenizer, chosen, max_length or limit, dim)
+        if own.get("exit_layers"):
+            encoder.add_exit_layers(own["exit_layers"])
+            _load_exit_layers(encoder, folder / EXIT_LAYERS)
+        return encoder
+
+
+def _load_exit_layers(encoder: SentenceEncoder, path: Path) -> None:
+    try:
+        encoder.exit_layers.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: the exit layers that {OWN_CONFIG} names cannot be read from it; copy it again"
+        ) from error
 
 
 def _stated_pooling(folder: Path) -> PoolingKind:

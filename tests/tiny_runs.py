@@ -153,7 +153,7 @@ def nested_recipe(models: Models, *, labelled: bool) -> dict[str, Any]:
     del recipe["teacher"]
     if labelled:
         teacher |= {"tune": FAST}
-        recipe["student"] |= {"keep": 1.0}
+        recipe["student"] |= {"keep": 1.0, "exit_layers": [1]}
     else:
         del recipe["texts"]["train"], recipe["texts"]["dev"]
     schedule = {"epochs": 1, "batch_size": 16, "precision": "32-true"}

@@ -44,8 +44,7 @@ def artifacts_stage(
         for graph in graphs:
             row = report.row(graph.name)
             comparator = graph.folder / COMPARATOR
-            whole = (graph.layers, graph.dim) == (encoder.layers, encoder.dim)
-            smaller = encoder if whole else cut(encoder, graph.layers, graph.dim)
+            smaller = cut(encoder, graph.layers, graph.dim)
             write_artifact(
                 folder / graph.name, smaller, graph.folder / GRAPH, name=f"{recipe.name}-{graph.name}",
                 precision=graph.precision, card=model_card(report, graph.name, _facts(recipe, base, smaller)),

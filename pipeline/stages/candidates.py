@@ -114,7 +114,8 @@ def _start_models(recipe: Recipe, source: Path, texts: Texts, has_cosine: bool) 
 def _students(recipe: Recipe, stage: Stage) -> list[Candidate]:
     student = Student.load(stage.folder)
     facts = _encoder_facts(student.encoder) | {
-        "runtime": "torch", "path": "student", "form": recipe.student.form, "parameters": parameter_count(student),
+        "runtime": "torch", "path": "student", "form": recipe.student.form,
+        "parameters": parameter_count(student) - parameter_count(student.encoder.exit_layers),
         "size_mib": size_mib(stage.folder / "model.safetensors"), "trained_on_labels": recipe.saw_labels(),
     }  # fmt: skip
     match: Match = dot_product

@@ -21,7 +21,7 @@ from teachers.progress import Watch
 from teachers.reference import model_digest, resolve_model
 
 VERSION = 1
-SHAPE = {"nesting", "dims", "pooling", "max_length", "layers", "ffn_width"}
+SHAPE = {"nesting", "dims", "pooling", "max_length", "layers", "ffn_width", "exit_layers"}
 
 
 def embed_stage(
@@ -48,6 +48,7 @@ def embed_stage(
         encoder = shrink(
             encoder, student.layers, student.ffn_width, lesson.texts, recipe.seed, student.vocabulary, listed
         )
+        encoder.add_exit_layers(student.exit_layers)
         teacher = lesson.vectors(lesson.held_back).take(np.arange(len(lesson.held_back)))
         dims = all_dims(encoder.hidden_size, student.dims)
         live = SentenceEncoder.load(lesson.teachers[0][0]) if settings.states is not None else None

@@ -65,7 +65,7 @@ def graphs_stage(
         with watch("export and parity", len(cuts) * len(probes) * (1 + len(settings.precisions))) as advance:
             for layers, dim in cuts:
                 whole = (layers, dim) == (model.encoder.layers, model.encoder.dim)
-                smaller = model if whole else Student(cut(model.encoder, layers, dim))
+                smaller = Student(cut(model.encoder, layers, dim), model.comparator if whole else None)
                 reference = smaller.encoder.encode(probes, progress=advance)
                 facts += [
                     _one(recipe, smaller, student.folder, folder, precision, probes, reference, advance)

@@ -109,7 +109,7 @@ VECTORS = "embedding: {teachers: [{model: org/vectors}], sentences: [{path: text
             "texts.train is missing, and embedding.sentences are too",
         ),
         (GOOD + "  nesting: {kind: grid}\n  keep: 1\n", "student.keep: there are no embedding.teachers"),
-        (GOOD + "  dims: [64]\n", "student.keep and student.dims go with nesting"),
+        (GOOD + "  dims: [64]\n", "student.keep, dims and exit_layers go with nesting"),
         (GOOD + "  soup: true\n", "student.soup averages the students of several seeds"),
         (
             GOOD + "  soup: true\n  seeds: [0, 1]\n  form: comparator\n",
@@ -245,6 +245,10 @@ def test_the_starter_recipe_loads_whatever_its_name(name: str, tmp_path: Path) -
         ("budget={dim: 8}", "budget.dim: 8 is below every length that is trained"),
         ("export.cuts=[[3, 32], [4, 8]]", "export.cuts: [4, 8] is beyond the student's [3, 32]"),
         ("student.layers=[0, 3]", "student.layers: keep layers [0, 3]: give rising numbers of 0..2"),
+        (
+            "student={exit_layers: [1, 3], nesting: {kind: grid}}",
+            "student.exit_layers: [1, 3] must be depths of 1..2, each",
+        ),
         ("student.layers=[1, 0]", "student.layers: keep layers [1, 0]: give rising numbers of 0..2"),
         (
             "student={form: comparator, pooling: concat_top_mean, layers: [0, 2]}",

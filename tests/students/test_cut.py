@@ -11,7 +11,7 @@ from transformers import AutoModel
 
 from export.session import OnnxEncoder
 from export.to_onnx import export_encoder
-from students.cut import cut, with_layers
+from students.cut import at_depth, cut, with_layers
 from students.exits import encode_exits, unit_slice
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
@@ -122,3 +122,64 @@ def test_refuses_what_cannot_be_stored() -> None:
         cut(tiny_encoder(pooling="concat_top_mean"), 2)
     with pytest.raises(InputError, match="concat_top_mean reads several layers"):
         encode_exits(tiny_encoder(pooling="concat_top_mean"), TEXTS)
+
+
+def with_own_exits(kind: str, depths: tuple[int, ...] = (1, 3)) -> SentenceEncoder:
+    """A tiny encoder of four layers whose exits at these depths have moved away from the shared layers."""
+    encoder = tiny_encoder(kind)
+    encoder.add_exit_layers(depths)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for weight in encoder.exit_layers.parameters():
+            weight.add_(0.3 * torch.randn_like(weight))
+    return encoder
+
+
+@pytest.mark.parametrize("kind", BACKBONES)
+def test_a_cut_ends_with_the_layer_of_its_exit(kind: str, tmp_path: Path) -> None:
+    encoder, plain = with_own_exits(kind), tiny_encoder(kind)
+    shared, exits = encode_exits(plain, TEXTS), encode_exits(encoder, TEXTS)
+    np.testing.assert_array_equal(encoder.encode(TEXTS), plain.encode(TEXTS))
+    for layers in (1, 2, 3, 4):
+        assert np.allclose(exits[layers - 1], shared[layers - 1], atol=1e-6) == (layers in (2, 4))
+        smaller = cut(encoder, layers)
+        np.testing.assert_allclose(smaller.encode(TEXTS), unit_slice(exits[layers - 1], 32), atol=1e-6)
+        assert not len(smaller.exit_layers)
+        same = cut(plain, layers)
+        assert {name: weight.shape for name, weight in smaller.state_dict().items()} == {
+            name: weight.shape for name, weight in same.state_dict().items()
+        }
+        smaller.save(tmp_path / f"{layers}")
+        np.testing.assert_allclose(
+            SentenceEncoder.load(tmp_path / f"{layers}").encode(TEXTS), smaller.encode(TEXTS), atol=1e-6
+        )
+
+
+def test_an_encoder_keeps_its_exit_layers_on_disk(tmp_path: Path) -> None:
+    encoder = with_own_exits("bert")
+    encoder.save(tmp_path)
+    loaded = SentenceEncoder.load(tmp_path)
+    np.testing.assert_array_equal(encode_exits(loaded, TEXTS), encode_exits(encoder, TEXTS))
+    whole = SentenceTransformer(str(tmp_path), device="cpu").encode(TEXTS)
+    np.testing.assert_allclose(whole, encoder.encode(TEXTS), atol=1e-5)
+    (tmp_path / "exit_layers.safetensors").write_bytes(b"short")
+    with pytest.raises(InputError, match="safetensors"):
+        SentenceEncoder.load(tmp_path)
+    (tmp_path / "exit_layers.safetensors").unlink()
+    with pytest.raises(InputError, match=r"exit_layers.safetensors: the exit layers that .* cannot be read"):
+        SentenceEncoder.load(tmp_path)
+
+
+def test_exits_above_a_shared_cut_keep_their_layers() -> None:
+    encoder = with_own_exits("bert")
+    exits = encode_exits(encoder, TEXTS)
+    shallow = at_depth(encoder, 3)
+    np.testing.assert_allclose(encode_exits(shallow, TEXTS), exits[:3], atol=1e-6)
+    assert shallow.exit_layers["1"] is encoder.exit_layers["1"]
+    assert not len(with_layers(encoder, range(3)).exit_layers)
+
+
+@pytest.mark.parametrize("depths", [(0,), (4,), (1, 1)])
+def test_refuses_exit_layers_where_no_exit_is(depths: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=r"give depths of 1\.\.3, each once"):
+        tiny_encoder().add_exit_layers(depths)

@@ -295,7 +295,7 @@ def test_shrinking_prunes_first_and_training_starts_from_it(tmp_path: Path) -> N
     assert "street" in small.tokenizer.get_vocab()
     assert "white" not in small.tokenizer.get_vocab()
     encoder.save(tmp_path)
-    student = new_student(tmp_path, 1, settings(vocabulary=ALL), 0, TEXTS, ["river street"])
+    student = new_student(tmp_path, 1, settings(vocabulary=ALL), 0, TEXTS, listed=["river street"])
     assert student.encoder.tokenizer.get_vocab() == small.tokenizer.get_vocab()
     whole = new_student(tmp_path, 1, settings(vocabulary=ALL), 0)  # as of an embedded student, which is pruned already
     assert len(whole.encoder.tokenizer) == len(encoder.tokenizer)
