@@ -15,7 +15,8 @@ from pipeline.report.figures import METRIC_NAMES, MISSING, duration, parameters,
 from pipeline.report.grid_plot import accuracy_grid
 from pipeline.report.grid_table import cut_with_interval, grid_header, grid_legend, grid_rows
 from pipeline.report.markdown import parity_cells
-from pipeline.report.mined_plot import mined_scores, mined_sentence
+from pipeline.report.mined_plot import mined_scores
+from pipeline.report.mined_sentence import mined_sentence
 from pipeline.report.plot_theme import DARK, LIGHT, png
 from pipeline.report.rows import Report, Row
 from pipeline.report.table import columns, label, legend, sorted_rows

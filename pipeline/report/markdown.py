@@ -6,7 +6,7 @@ from pipeline.report.answer import answer
 from pipeline.report.environment import Environment
 from pipeline.report.figures import duration
 from pipeline.report.grid_table import grid_cell, grid_header, grid_legend, grid_rows
-from pipeline.report.mined_plot import mined_sentence
+from pipeline.report.mined_sentence import mined_sentence
 from pipeline.report.rows import Report, Row
 from pipeline.report.table import columns, label, legend, sorted_rows
 

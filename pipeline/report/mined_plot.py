@@ -1,4 +1,4 @@
-"""The mined pairs: how many there are, and how the teacher's scores spread without and with them."""
+"""How the teacher's scores spread without and with the mined pairs."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from pipeline.report.plot_theme import FONT_PX, LIGHT, Theme, new_figure, points_of, title
-from pipeline.report.rows import Mined, Report
+from pipeline.report.rows import Report
 
 MARGIN = 0.01  # so that the outline is whole at either end
-SAID = {
-    "near": "near (a text and one of its nearest)",
-    "window": "window (one from further down the ranks)",
-}
 
 
 def mined_scores(report: Report, theme: Theme = LIGHT) -> Figure | None:
@@ -48,13 +44,6 @@ def mined_scores(report: Report, theme: Theme = LIGHT) -> Figure | None:
     )  # fmt: skip
     title(axis, "Share of the pairs, without and with the mined ones", theme)
     return figure
-
-
-def mined_sentence(mined: Mined) -> str:
-    """Say how many pairs were mined, and how many of each kind."""
-    kinds = [f"{count:,} {SAID.get(kind, kind)}" for kind, count in mined.counts.items() if count]
-    listed = " and ".join(part for part in (", ".join(kinds[:-1]), *kinds[-1:]) if part)
-    return f"{sum(mined.counts.values()):,} pairs were mined from the unlabelled texts: {listed}."
 
 
 def shares(counts: Sequence[int]) -> NDArray[np.float64]:

@@ -2,7 +2,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
-from pipeline.report.mined_plot import mined_scores, mined_sentence, shares
+from pipeline.report.mined_plot import mined_scores, shares
+from pipeline.report.mined_sentence import mined_sentence
 from pipeline.report.plot_theme import DARK, png
 from pipeline.report.rows import Mined, Report
 
