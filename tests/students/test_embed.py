@@ -15,25 +15,9 @@ from students.nested import teacher_agreement
 from students.nesting import GridNesting, LastNesting, Nesting
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
+from tests.held_vectors import Held
 from tests.students.conftest import Topics
 from tests.tiny_models import tiny_encoder
-
-
-class Held:
-    """Vectors in memory."""
-
-    def __init__(self, vectors: NDArray[np.float32]) -> None:
-        self.vectors = vectors
-
-    @property
-    def dim(self) -> int:
-        return self.vectors.shape[1]
-
-    def __len__(self) -> int:
-        return len(self.vectors)
-
-    def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self.vectors[rows]
 
 
 def texts_of(topics: Topics) -> list[str]:

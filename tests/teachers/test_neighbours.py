@@ -7,23 +7,7 @@ from numpy.typing import NDArray
 from teachers import neighbours
 from teachers.batches import padding_share
 from teachers.neighbours import neighbour_batches, sketch
-
-
-class Held:
-    """Vectors in memory."""
-
-    def __init__(self, vectors: NDArray[np.float32]) -> None:
-        self.vectors = vectors
-
-    @property
-    def dim(self) -> int:
-        return self.vectors.shape[1]
-
-    def __len__(self) -> int:
-        return len(self.vectors)
-
-    def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self.vectors[rows]
+from tests.held_vectors import Held
 
 
 def generator(seed: int = 0) -> np.random.Generator:
