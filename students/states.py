@@ -124,13 +124,16 @@ class LiveTeacher:
 
     def __init__(self, encoder: SentenceEncoder) -> None:
         self.encoder = encoder.eval().requires_grad_(False)
+        self._shallow: dict[int, SentenceEncoder] = {}
 
     @torch.no_grad()  # autograd takes no tensors of inference_mode, not even as targets
     def states(self, depth: int, input_ids: Tensor, attention_mask: Tensor) -> list[Tensor]:
         """Token states after layers 1..depth, each [batch, length, hidden]; deeper layers do not run."""
         encoder = self.encoder.to(input_ids.device)
         if depth < encoder.layers:
-            encoder = with_layers(encoder, range(depth))
+            if depth not in self._shallow:
+                self._shallow[depth] = with_layers(encoder, range(depth))
+            encoder = self._shallow[depth]
         return exit_states(encoder, input_ids, attention_mask)
 
 
