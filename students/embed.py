@@ -26,6 +26,8 @@ from teachers.neighbours import neighbour_batches, sketch
 from teachers.progress import Watch, unwatched
 from teachers.vectors import Vectors
 
+DEFAULTS = VectorWeights()
+
 
 class EmbedSettings(FitSettings, frozen=True, extra="forbid"):
     """How a student learns a teacher's vectors; the losses are summed at every exit of a step."""
@@ -39,10 +41,16 @@ class EmbedSettings(FitSettings, frozen=True, extra="forbid"):
         le=4096,
         description="texts of a group that the teacher finds alike, 1 to batch_size; a batch holds whole groups",
     )
-    similarity_kl: float = Field(0.5, ge=0, description="weight of the KL of the in-batch similarity matrix")
-    temperature: float = Field(0.05, gt=0, description="of that KL's softmax")
-    similarity_mse: float = Field(20.0, ge=0, description="weight of the squared error of the similarity matrix")
-    cosine: float = Field(2.0, ge=0, description="weight of 1 - cosine to the teacher's vector, at full width")
+    similarity_kl: float = Field(
+        DEFAULTS.similarity_kl, ge=0, description="weight of the KL of the in-batch similarity matrix"
+    )
+    temperature: float = Field(DEFAULTS.temperature, gt=0, description="of that KL's softmax")
+    similarity_mse: float = Field(
+        DEFAULTS.similarity_mse, ge=0, description="weight of the squared error of the similarity matrix"
+    )
+    cosine: float = Field(
+        DEFAULTS.cosine, ge=0, description="weight of 1 - cosine to the teacher's vector, at full width"
+    )
     states: States | None = Field(
         None, discriminator="kind", description="follow the teacher's token states too; default: its vectors alone"
     )
