@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
+from torch import Tensor
 
 from students.distill import DistillSettings
 from teachers.cross_encoder import Pair
@@ -51,6 +54,31 @@ def topics(count: int, seed: int) -> Topics:
 def settings(**changes: object) -> DistillSettings:
     fields = {"epochs": 8, "learning_rate": 1e-2, "batch_size": 16, "max_length": 16, "patience": 9, "hidden": 32}
     return DistillSettings(**fields | {"precision": "32-true"} | changes)
+
+
+def check_resumed_alike(weights: Callable[[str, Callable[[], float]], dict[str, Tensor]], folder: Path) -> None:
+    """A training of three epochs that is killed after its first ends with the weights of an undisturbed one.
+
+    Args:
+        weights: the name of a folder in `folder`, and dev → the weights of the training that it holds.
+    """
+
+    def judge(*judged: float) -> Callable[[], float]:
+        values = list(judged)
+
+        def dev() -> float:
+            if not values:
+                raise RuntimeError("killed")
+            return values.pop(0)
+
+        return dev
+
+    whole = weights("undisturbed", judge(0.1, 0.2, 0.3))
+    with pytest.raises(RuntimeError, match="killed"):
+        weights("killed", judge(0.1))
+    assert (folder / "killed" / "last.ckpt").is_file()
+    resumed = weights("killed", judge(0.2, 0.3))
+    assert all(torch.equal(weight, resumed[name]) for name, weight in whole.items())
 
 
 @pytest.fixture(scope="session")

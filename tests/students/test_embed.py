@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from torch import Tensor
@@ -16,7 +15,7 @@ from students.nesting import GridNesting, LastNesting, Nesting
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 from tests.held_vectors import Held
-from tests.students.conftest import Topics
+from tests.students.conftest import Topics, check_resumed_alike
 from tests.tiny_models import tiny_encoder
 
 
@@ -91,24 +90,12 @@ def test_a_killed_training_on_neighbours_takes_the_same_steps(
     texts = texts_of(train)
     teacher = tiny_encoder(seed=9).encode(texts)
 
-    def weights(name: str, *judged: float) -> dict[str, Tensor]:
-        values = list(judged)
-
-        def dev() -> float:
-            if not values:
-                raise RuntimeError("killed")
-            return values.pop(0)
-
+    def weights(name: str, dev: Callable[[], float]) -> dict[str, Tensor]:
         how = {"epochs": 3, "neighbours": 4, "batch_size": 8}
         small = tiny_encoder(num_hidden_layers=2)
         return trained(small, texts, teacher, tmp_path / name, GridNesting(), dev, **how).state_dict()
 
-    whole = weights("undisturbed", 0.1, 0.2, 0.3)
-    with pytest.raises(RuntimeError, match="killed"):
-        weights("killed", 0.1)
-    assert (tmp_path / "killed" / "last.ckpt").is_file()
-    resumed = weights("killed", 0.2, 0.3)
-    assert all(torch.equal(weight, resumed[name]) for name, weight in whole.items())
+    check_resumed_alike(weights, tmp_path)
 
 
 def test_refuses_what_cannot_be_trained(train: Topics, tmp_path: Path) -> None:

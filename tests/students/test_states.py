@@ -17,7 +17,7 @@ from students.states import HiddenStates, Reader, RelationStates, StateLoss, Sta
 from teachers.batches import padded
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
-from tests.students.conftest import Topics
+from tests.students.conftest import Topics, check_resumed_alike
 from tests.students.test_embed import Held, settings, texts_of
 from tests.tiny_models import BACKBONES, tiny_encoder
 
@@ -177,22 +177,10 @@ def test_a_killed_training_takes_the_same_steps(train: Topics, tmp_path: Path, m
     monkeypatch.setattr("teachers.fit.CHECKPOINT_SECONDS", -1.0)  # a checkpoint every step
     teacher = tiny_encoder(seed=9, hidden_size=64)
 
-    def weights(name: str, *judged: float) -> dict[str, Tensor]:
-        values = list(judged)
-
-        def dev() -> float:
-            if not values:
-                raise RuntimeError("killed")
-            return values.pop(0)
-
+    def weights(name: str, dev: Callable[[], float]) -> dict[str, Tensor]:
         return embedded(HIDDEN, train, tmp_path / name, teacher, dev, epochs=3).state_dict()
 
-    whole = weights("undisturbed", 0.1, 0.2, 0.3)
-    with pytest.raises(RuntimeError, match="killed"):
-        weights("killed", 0.1)
-    assert (tmp_path / "killed" / "last.ckpt").is_file()
-    resumed = weights("killed", 0.2, 0.3)
-    assert all(torch.equal(weight, resumed[name]) for name, weight in whole.items())
+    check_resumed_alike(weights, tmp_path)
 
 
 def readers(student: SentenceEncoder, teacher: SentenceEncoder) -> tuple[Reader, Reader]:
