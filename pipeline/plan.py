@@ -68,6 +68,7 @@ def planned_stages(recipe: Recipe, base: Path, run_dir: RunDir) -> list[Planned]
         said |= {"vectors": ", ".join(teacher.model for teacher in recipe.embedding.teachers)}
         said |= {"embed": f"{recipe.student.model}, {recipe.embedding.epochs} epochs"}
     trained = f"{_students(recipe)} of {recipe.student.model}" if len(texts.train) else "as embedded"
+    trained = f"{recipe.student.model} as it is" if recipe.student.trained else trained
     said |= {"student": trained, "graphs": f"{artifacts} artifacts, {', '.join(recipe.export.precisions)}"}
     planned, fresh = [], texts_done
     for stage in stages_of(recipe):
@@ -129,6 +130,8 @@ def _weights(encoder: SentenceEncoder) -> int:
 
 
 def _training_seconds(recipe: Recipe, base: Path, texts: Texts) -> dict[str, float]:
+    if recipe.student.trained:
+        return {"student": OTHER_SECONDS["artifacts"]}
     encoder = SentenceEncoder.load(resolve_model(recipe.student.model, base))
     tokens = 2 * _mean_tokens(pair_texts(texts), encoder)
     train, extra = tokens * len(texts.train), tokens * len(texts.unlabelled)

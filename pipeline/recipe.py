@@ -60,6 +60,9 @@ class StudentSettings(DistillSettings, frozen=True, extra="forbid"):
     """The student: what it starts from and how it is trained."""
 
     model: str = Field(description="model reference of the encoder to start from")
+    trained: bool = Field(
+        False, description="the model is trained already: export, measure and pick it, or its cuts, as it is"
+    )
 
     @property
     def the_nesting(self) -> Nesting:
@@ -132,20 +135,46 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         """What the report calls the test set."""
         return f"{self.name}/{self.measure.name}"
 
-    def saw_labels(self, alpha: float | None = None) -> bool:
+    def saw_labels(self, alpha: float | None = None) -> bool | None:
         """Whether a student's training uses this task's own labels, by itself or by way of a teacher.
+
+        None for a model that came trained: it is not known.
 
         Args:
             alpha: the student's; default: the recipe's own.
         """
+        if self.student.trained:
+            return None
         tuned = [teacher.tune for teacher in self.embedding.teachers] if self.embedding is not None else []
         by_teacher = isinstance(self.teacher, FineTuneTeacher) or any(how is not None and how.epochs for how in tuned)
         own = self.student.epochs > 0 and (self.student.alpha if alpha is None else alpha) < 1
         return self.texts.train is not None and (own or by_teacher)
 
+    def _check_trained(self) -> None:
+        student = self.student
+        if self.teacher is not None or self.embedding is not None:
+            raise ValueError("student.trained takes the model as it is; leave teacher and embedding out, or trained")
+        shape = ("layers", "ffn_width", "exit_layers", "soup", "keep", "compare_alphas")
+        asked = [key for key in shape if getattr(student, key)]
+        if asked or len(student.seeds) > 1 or student.form == "comparator":
+            what = asked[0] if asked else "seeds" if len(student.seeds) > 1 else "form: comparator"
+            raise ValueError(f"student.{what} needs a training, but student.trained takes the model as it is")
+        if student.vocabulary is not None and self.texts.train is None and not self.texts.unlabelled:
+            raise ValueError("student.vocabulary: give texts.train or texts.unlabelled, whose tokens are to be kept")
+        self._check_threshold()
+
+    def _check_threshold(self) -> None:
+        if self.texts.train is None and self.texts.task.kind == "binary" and self.texts.dev is None:
+            raise ValueError("texts.dev is missing: without train, a binary task needs it to choose the threshold on")
+
     def _check_teachers(self) -> None:
+        if self.student.trained:
+            self._check_trained()
+            return
         if self.teacher is None and self.embedding is None:
-            raise ValueError("no teacher: give teacher (a cross-encoder), embedding.teachers, or both")
+            raise ValueError(
+                "no teacher: give teacher (a cross-encoder), embedding.teachers, or both; or student.trained: true"
+            )
         if self.student.soup and len(self.student.seeds) < 2:
             raise ValueError("student.soup averages the students of several seeds; give two or more student.seeds")
         if self.student.soup and self.student.form == "comparator":
@@ -176,8 +205,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         student = self.student
         if student.compare_alphas or student.keep or len(student.seeds) > 1:
             raise ValueError("texts.train is missing: student.compare_alphas, keep and several seeds need pairs")
-        if self.texts.task.kind == "binary" and self.texts.dev is None:
-            raise ValueError("texts.dev is missing: without train, a binary task needs it to choose the threshold on")
+        self._check_threshold()
         if self.teacher is not None:
             raise ValueError("texts.train is missing: a cross-encoder scores pairs; without any, use embedding alone")
         if self.embedding is not None and any(teacher.tune for teacher in self.embedding.teachers):
@@ -231,6 +259,7 @@ def check_surroundings(recipe: Recipe, base: Path) -> list[str]:
             errors.append(f"{key}: {error}")
     models = {"teacher.model": recipe.teacher.model} if recipe.teacher is not None else {}
     models["student.model"] = recipe.student.model
+    models |= {f"measure.compare.{i}": model for i, model in enumerate(recipe.measure.compare)}
     for i, teacher in enumerate(recipe.embedding.teachers if recipe.embedding is not None else ()):
         models[f"embedding.teachers.{i}.model"] = teacher.model
     found: dict[str, Path] = {}

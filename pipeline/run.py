@@ -59,8 +59,7 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
             embedded = embed_stage(recipe, recipe.embedding, base, lesson, run_dir, screen.watch)
             _tell(screen, embedded, f"{recipe.student.model}, {recipe.embedding.epochs} epochs")
         student, trained = students_stage(recipe, base, texts, scored, lesson, embedded, run_dir, screen.watch)
-        said = f"{len(trained)} trained, {recipe.student.form}" if trained else "as embedded: no labelled pairs"
-        _tell(screen, student, said, [one.stage for one in trained])
+        _tell(screen, student, _describe_student(recipe, len(trained)), [one.stage for one in trained])
         graphs_done, graphs = graphs_stage(recipe, texts, student, run_dir, screen.watch)
         _tell(screen, graphs_done, ", ".join(graph.name for graph in graphs))
         measured_done, measured = measure_stage(
@@ -83,6 +82,12 @@ def describe_texts(texts: Texts) -> str:
     said += f", unlabelled {len(texts.unlabelled):,}" if len(texts.unlabelled) else ""
     dropped = ", ".join(f"{count} {kind}" for kind, count in texts.dropped_counts().items())
     return f"{said}; dropped {dropped} (rows named in texts/texts.json)" if dropped else said
+
+
+def _describe_student(recipe: Recipe, trained: int) -> str:
+    if recipe.student.trained:
+        return f"{recipe.student.model} as it is"
+    return f"{trained} trained, {recipe.student.form}" if trained else "as embedded: no labelled pairs"
 
 
 def _tell(screen: Screen, stage: Stage, what: str, parts: list[Stage] | None = None) -> None:

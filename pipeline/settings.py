@@ -32,4 +32,7 @@ class MeasureSettings(BaseModel, frozen=True, extra="forbid"):
     metric: MetricName | None = Field(None, description="main metric; default: the task's first")
     resamples: int = Field(1000, ge=100, le=100_000, description="bootstrap resamples of the 95 % intervals")
     speed: SpeedSettings = SpeedSettings()
+    compare: tuple[str, ...] = Field(
+        (), description="model references to measure beside: accuracy, and speed as sentence-transformers runs them"
+    )
     peers: bool = Field(True, description="measure the start model in sentence-transformers, where it is installed")

@@ -16,6 +16,7 @@ from export.bundle import verify_artifact
 from export.session import OnnxEncoder
 from pipeline.report.rows import read_report_json
 from pipeline.run_dir import STAGES
+from teachers.encoder import SentenceEncoder
 from tests.tiny_runs import (
     Models,
     SmokeRun,
@@ -26,6 +27,7 @@ from tests.tiny_runs import (
     pairs,
     read_log,
     tiny_recipe,
+    trained_recipe,
     write_project,
     write_tsv,
 )  # fmt: skip
@@ -263,6 +265,26 @@ def test_what_init_writes_is_valid(models: Models, tmp_path: Path) -> None:
     assert said.code == 2
     assert "is there already" in said.err
     assert decant("init", recipe, "--force").code == 0
+
+
+def test_a_model_that_came_trained_is_exported_as_it_is(models: Models, tmp_path: Path) -> None:
+    path = write_project(tmp_path, trained_recipe(models))
+    assert "as it is" in json.dumps(decant("plan", path, "--out", tmp_path / "run", "--json").json())
+    said = decant("run", path, "--out", tmp_path / "run", "--json")
+    assert said.code == 0, said.err
+    rows = {row["name"]: row for row in said.json()["rows"]}
+    assert {name for name, row in rows.items() if row["kind"] == "artifact"} == {
+        "L3xD32-fp32", "L3xD32-int8-row", "L1xD8-fp32", "L1xD8-int8-row",
+    }  # fmt: skip
+    given = SentenceEncoder.load(models.encoder, 128)
+    shipped = OnnxEncoder(tmp_path / "run" / rows["L3xD32-fp32"]["path"])
+    np.testing.assert_allclose(shipped.encode(["a big dog"]), given.encode(["a big dog"]), atol=1e-5)
+    values = {name: rows[name]["metrics"]["trained/test"]["spearman"] for name in ("teacher", "student")}
+    assert values["teacher"] == values["student"]
+    assert all("trained_on_labels" not in row for name, row in rows.items() if name != "bag of words")
+    assert sum(name.endswith(" in sentence-transformers") for name in rows) == 1
+    again = decant("run", path, "--out", tmp_path / "run", "--json")
+    assert again.json() == said.json()
 
 
 @pytest.mark.parametrize("verb", VERBS)

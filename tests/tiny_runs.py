@@ -164,6 +164,16 @@ def nested_recipe(models: Models, *, labelled: bool) -> dict[str, Any]:
     return recipe
 
 
+def trained_recipe(models: Models) -> dict[str, Any]:
+    """A recipe that exports a model as it is: its cuts, without any training."""
+    recipe = tiny_recipe(models)
+    del recipe["teacher"], recipe["texts"]["train"], recipe["texts"]["dev"]
+    student = {"model": str(models.encoder), "trained": True, "nesting": {"kind": "grid"}, "dims": [8]}
+    measure = recipe["measure"] | {"compare": [str(models.encoder)]}
+    export = recipe["export"] | {"precisions": ["fp32", "int8-row"], "cuts": [[3, 32], [1, 8]]}
+    return recipe | {"name": "trained", "student": student, "measure": measure, "export": export}
+
+
 def write_project(folder: Path, recipe: dict[str, Any], train: int = 60) -> Path:
     """The recipe's file, with pairs of its task beside it."""
     task = recipe["texts"]["task"]["kind"]

@@ -65,17 +65,41 @@ def candidates(
     found += [_embedding_teacher(recipe, lesson, TEACHER_OF_VECTORS if scored else TEACHER)] if lesson else []
     has_cosine = recipe.texts.task.kind != "multiclass"
     source = resolve_model(recipe.student.model, base)
+    if recipe.student.trained:
+        found.append(_given(recipe, source))
     found += _start_models(recipe, source, texts, has_cosine)
     notes = []
-    if recipe.measure.peers:
+    named = {PEERS_START: source} if recipe.measure.peers else {}
+    named |= {
+        f"{_short(model)} in sentence-transformers": resolve_model(model, base) for model in recipe.measure.compare
+    }
+    for name, folder in named.items():
         try:
-            peer = SentenceTransformerBaseline(source, max_length=recipe.student.max_length)
-            predict = _by_cosine(peer.encode) if has_cosine and recipe.student.pooling != "concat_top_mean" else None
-            facts = {"precision": "fp32", "runtime": "torch", "trained_on_labels": False}
-            found.append(Candidate(PEERS_START, "baseline", predict=predict, encode=peer.encode, facts=facts))
+            found.append(_in_sentence_transformers(recipe, name, folder, has_cosine))
         except ImportError as error:
-            notes.append(f"{PEERS_START} was not measured: {error}")
+            notes.append(f"{name} was not measured: {error}")
     return found + _students(recipe, student) + _exported(recipe, graphs, threads), notes
+
+
+def _given(recipe: Recipe, source: Path) -> Candidate:
+    """The model that came trained, in torch: what its artifacts are held to."""
+    encoder = SentenceEncoder.load(source, recipe.student.max_length, recipe.student.pooling)
+    facts = _encoder_facts(encoder) | {"runtime": "torch", "note": "the model as it was given"}
+    return Candidate(TEACHER, "teacher", predict=_by_cosine(encoder.encode), encode=encoder.encode, facts=facts)
+
+
+def _short(model: str) -> str:
+    """A model reference's last part; its last two where the last says nothing, as in package:NAME/model."""
+    parts = model.rstrip("/").split("/")
+    return "/".join(parts[-2:]) if parts[-1] in ("model", "student") else parts[-1]
+
+
+def _in_sentence_transformers(recipe: Recipe, name: str, folder: Path, has_cosine: bool) -> Candidate:
+    peer = SentenceTransformerBaseline(folder, max_length=recipe.student.max_length)
+    predict = _by_cosine(peer.encode) if has_cosine and recipe.student.pooling != "concat_top_mean" else None
+    facts: dict[str, object] = {"precision": "fp32", "runtime": "torch"}
+    facts |= {"trained_on_labels": False} if name == PEERS_START and not recipe.student.trained else {}
+    return Candidate(name, "baseline", predict=predict, encode=peer.encode, facts=facts)
 
 
 def _teacher(recipe: Recipe, teacher: Stage) -> Candidate:
@@ -101,10 +125,11 @@ def _embedding_teacher(recipe: Recipe, lesson: Lesson, name: str) -> Candidate:
 
 def _start_models(recipe: Recipe, source: Path, texts: Texts, has_cosine: bool) -> list[Candidate]:
     found = []
-    if has_cosine:
+    if has_cosine and not recipe.student.trained:
         start = SentenceEncoder.load(source, recipe.student.max_length)
         facts = _encoder_facts(start) | {"runtime": "torch", "trained_on_labels": False}
         found.append(Candidate(START, "baseline", predict=_by_cosine(start.encode), facts=facts))
+    if has_cosine:
         words = {"runtime": "scikit-learn", "trained_on_labels": False}
         counted = partial(bag_of_words, train_texts=[text for pair in texts.train.pairs for text in pair])
         found.append(Candidate(WORDS, "baseline", predict=counted, facts=words))

@@ -23,17 +23,15 @@ from teachers.reference import resolve_model
 
 
 def student_grid(recipe: Recipe, base: Path, texts: Texts, lesson: Lesson | None, student: Stage, watch: Watch) -> Grid:
-    """Every (layers, dim) of the student, and of the model that it started from, each from one pass over the test.
+    """Every (layers, dim) of the student, and of what its training started from, each from one pass over the test.
 
     Beside the student's shorter vectors of the whole depth stands PCA of the full ones.
     """
     model = Student.load(student.folder).encoder
-    start = SentenceEncoder.load(resolve_model(recipe.student.model, base), recipe.student.max_length)
-    if recipe.student.layers:
-        start = cut(start, recipe.student.layers)
+    start = _start(recipe, base)
     dims = all_dims(model.hidden_size, recipe.student.dims)
     binary = recipe.texts.task.kind == "binary"
-    with watch("grid", (1 + binary) * 2 + 1) as advance:
+    with watch("grid", (1 + binary) * (1 + (start is not None)) + 1) as advance:
 
         def every(encoder: SentenceEncoder, split: Split) -> dict[tuple[int, int], NDArray[np.float32]]:
             found = grid_predictions(encoder, split.pairs, dims)
@@ -46,14 +44,22 @@ def student_grid(recipe: Recipe, base: Path, texts: Texts, lesson: Lesson | None
         advance(1)
         return measure_grid(
             every(model, texts.test), label_values(recipe.texts.task.kind, texts.test), recipe.texts.task.kind,
-            set_name=recipe.set_name, start_predictions=every(start, texts.test),
+            set_name=recipe.set_name, start_predictions=every(start, texts.test) if start is not None else None,
             pca_predictions=pca[0], pca_dev_predictions=pca[1] if binary else None,
             dev_labels=texts.dev.labels.astype(np.int64) if binary else None,
             dev_predictions=every(model, texts.dev) if binary else None,
-            start_dev_predictions=every(start, texts.dev) if binary else None,
+            start_dev_predictions=every(start, texts.dev) if binary and start is not None else None,
             trained_on_labels=recipe.saw_labels(), metric=recipe.measure.metric,
             resamples=recipe.measure.resamples, seed=recipe.seed,
         )  # fmt: skip
+
+
+def _start(recipe: Recipe, base: Path) -> SentenceEncoder | None:
+    """What training started from, with the layers that the student kept of it; None where there was no training."""
+    if recipe.student.trained:
+        return None
+    start = SentenceEncoder.load(resolve_model(recipe.student.model, base), recipe.student.max_length)
+    return cut(start, recipe.student.layers) if recipe.student.layers else start
 
 
 def _pca_texts(recipe: Recipe, texts: Texts, lesson: Lesson | None) -> list[str]:

@@ -21,8 +21,10 @@ from pipeline.texts.load import Texts
 from students.distill import Metric, distill, new_student
 from students.nested import all_dims, grid_predictions
 from students.soup import soup
+from students.start import shrink
 from students.student import Student, cosines
 from students.vocabulary import listed_texts
+from teachers.encoder import SentenceEncoder
 from teachers.fit import DEV_METRIC, discard_checkpoints, training_precision
 from teachers.progress import Watch
 from teachers.reference import model_digest, resolve_model
@@ -50,13 +52,15 @@ def students_stage(
 ) -> tuple[Stage, list[Trained]]:  # fmt: skip
     """The chosen student's folder, and all that were trained (the recipe's alpha first, then those to compare).
 
-    Without training pairs the student is the embedded one.
+    Without training pairs the student is the embedded one; a model that came trained is taken as it is.
 
     Args:
         scored: a cross-encoder's logits; without, the embedding teachers' cosines stand in their place.
         embedded: the student that training starts from, where vectors were learned first.
     """
     settings = recipe.student
+    if settings.trained:
+        return _as_it_is(recipe, base, texts, run_dir), []
     if embedded is not None and not len(texts.train):
         return _copy("student", embedded, run_dir), []
     source = embedded.folder if embedded is not None else resolve_model(settings.model, base)
@@ -104,6 +108,23 @@ def students_stage(
         mixed = _soup(recipe, texts, own, metric, run_dir)
         best = mixed if mixed.dev > best.dev else best
     return _copy("student", best.stage, run_dir), trained
+
+
+def _as_it_is(recipe: Recipe, base: Path, texts: Texts, run_dir: RunDir) -> Stage:
+    """The recipe's model untrained; of its tokens, those that the texts need where the recipe wants fewer."""
+    settings = recipe.student
+    source, listed = resolve_model(settings.model, base), listed_texts(settings.vocabulary, base)
+    needed = pair_texts(texts) if settings.vocabulary is not None else []
+    inputs: dict[str, object] = {
+        "model": model_digest(source), "texts": needed, "pooling": settings.pooling, "max_length": settings.max_length,
+        **vocabulary_inputs(settings.vocabulary, listed),
+    }  # fmt: skip
+
+    def write(folder: Path) -> None:
+        encoder = SentenceEncoder.load(source, settings.max_length, settings.pooling)
+        Student(shrink(encoder, (), None, needed, recipe.seed, settings.vocabulary, listed)).save(folder)
+
+    return run_dir.make("student", fingerprint("student", VERSION, inputs), write)
 
 
 def seeds_of_soup(student: Stage) -> list[int]:

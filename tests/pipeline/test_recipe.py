@@ -135,6 +135,13 @@ VECTORS = "embedding: {teachers: [{model: org/vectors}], sentences: [{path: text
             GOOD + "  vocabulary: {}\n" + VECTORS.replace("]}", "], states: {kind: hidden}}"),
             "student.vocabulary: embedding.states need a student that reads its teacher's own tokens",
         ),
+        (GOOD + "  trained: true\n", "student.trained takes the model as it is; leave teacher and embedding out"),
+        (GOOD.replace(TEACHER, "") + "  trained: true\n  keep: 1\n", "student.keep needs a training, but student.trai"),
+        (GOOD.replace(TEACHER, "") + "  trained: true\n  seeds: [0, 1]\n", "student.seeds needs a training, but"),
+        (
+            GOOD.replace(TEACHER, "").replace(TRAIN, "") + "  trained: true\n  vocabulary: {}\n",
+            "student.vocabulary: give texts.train or texts.unlabelled, whose tokens are to be kept",
+        ),
         (GOOD + "budget: {metric: f1}\n", "budget.metric: f1 is not what this run is judged by, which is spearman"),
     ],
 )
