@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from export.vector_kinds import OUTPUTS, WHOLE, SmallVector
 from teachers.cores import usable_cores
 from teachers.errors import InputError
 
@@ -46,13 +47,14 @@ class OnnxEncoder:
         self._session = open_session(folder / graph, threads, providers)
         self._inputs = {edge.name for edge in self._session.get_inputs()}
         shapes = {edge.name: edge.shape for edge in self._session.get_outputs()}
-        shape = shapes.get("sentence_embedding", [])
+        shape = shapes.get(WHOLE, [])
         if not {"input_ids", "attention_mask"} <= self._inputs or not shape or not isinstance(shape[-1], int):
             raise InputError(
                 f"{folder / graph} is no encoder: it maps {sorted(self._inputs)} to {sorted(shapes)}, "
                 "not input_ids and attention_mask to sentence_embedding [batch, dim]; export it with Decant"
             )
         self.dim = int(shape[-1])
+        self._kinds = {"float32": WHOLE} | {kind: name for kind, name in OUTPUTS.items() if name in shapes}
 
     def encode(self, texts: Sequence[str], batch_size: int = 32, progress: Progress | None = None) -> Vectors:
         """Unit vectors, float32 [texts, dim], in the order of the texts; batches are of like length.
@@ -62,12 +64,42 @@ class OnnxEncoder:
             batch_size: texts a run, 1 or more.
             progress: called with the number of texts finished since its last call.
         """
-        vectors = np.zeros((len(texts), self.dim), np.float32)
+        return cast(Vectors, self._encode(texts, WHOLE, np.zeros((0, self.dim), np.float32), batch_size, progress))
+
+    def offers(self, *kinds: str) -> bool:
+        """Whether the graph gives all of these vectors: float32, int8, binary."""
+        return set(kinds) <= self._kinds.keys()
+
+    def encode_small(
+        self, texts: Sequence[str], kind: SmallVector, batch_size: int = 32, progress: Progress | None = None
+    ) -> NDArray[np.int8] | NDArray[np.uint8]:
+        """Vectors as `small_vectors` makes them: int8 [texts, dim], or binary, uint8 [texts, dim / 8].
+
+        Args:
+            texts: any, empty ones too.
+            kind: one that the graph has.
+            batch_size: texts a run, 1 or more.
+            progress: called with the number of texts finished since its last call.
+
+        Raises:
+            InputError: the graph has no such output.
+        """
+        if not self.offers(kind):
+            raise InputError(
+                f"the graph gives {' and '.join(self._kinds)} vectors, not {kind}; export it with vectors: [{kind}]"
+            )
+        like = np.zeros((0, self.dim), np.int8) if kind == "int8" else np.zeros((0, self.dim // 8), np.uint8)
+        return self._encode(texts, self._kinds[kind], like, batch_size, progress)
+
+    def _encode(
+        self, texts: Sequence[str], output: str, like: NDArray[Any], batch_size: int, progress: Progress | None
+    ) -> NDArray[Any]:
+        vectors = np.zeros((len(texts), like.shape[1]), like.dtype)
         ids = self.tokenize(texts)
         order = np.argsort([-len(row) for row in ids], kind="stable")
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
-            vectors[rows] = self.embed([ids[row] for row in rows])
+            vectors[rows] = self._run([ids[row] for row in rows], output)
             if progress is not None:
                 progress(len(rows))
         return vectors
@@ -83,6 +115,9 @@ class OnnxEncoder:
             ids: one row or more, each of 1..max_length token ids.
             length: the padded length in tokens; the longest row's, unless given.
         """
+        return cast(Vectors, self._run(ids, WHOLE, length))
+
+    def _run(self, ids: Sequence[Sequence[int]], output: str, length: int | None = None) -> NDArray[Any]:
         longest = max(len(row) for row in ids)
         input_ids = np.full((len(ids), length or longest), self._pad_id, np.int64)
         mask = np.zeros_like(input_ids)
@@ -92,7 +127,7 @@ class OnnxEncoder:
         feed = {"input_ids": input_ids, "attention_mask": mask}
         if "token_type_ids" in self._inputs:
             feed["token_type_ids"] = np.zeros_like(input_ids)
-        return cast(Vectors, self._session.run(["sentence_embedding"], feed)[0])
+        return cast(NDArray[Any], self._session.run([output], feed)[0])
 
 
 class OnnxComparator:
