@@ -14,6 +14,7 @@ from export.bundle import COMPARATOR, verify_artifact
 from export.parity import check_parity
 from export.probe_texts import texts_of_every_length
 from export.session import OnnxComparator, OnnxEncoder
+from export.vector_kinds import VectorKind
 from pipeline.measure.evaluate import evaluate
 from pipeline.texts.source import Source, read_rows
 from students.student import cosines, pair_vectors
@@ -54,27 +55,34 @@ def evaluate_artifact(
 
 
 def encode_lines(
-    folder: Path, lines: BinaryIO, out: BinaryIO, format_: str, batch_size: int = 32, threads: int | None = None
-) -> None:
-    """Encode each line; `npy` writes one float32 matrix [lines, dim], `jsonl` one JSON list a line as it goes.
+    folder: Path, lines: BinaryIO, out: BinaryIO, format_: str, batch_size: int = 32, threads: int | None = None,
+    vectors: VectorKind = "float32",
+) -> None:  # fmt: skip
+    """Encode each line; `npy` writes one matrix [lines, dim], `jsonl` one JSON list a line as it goes.
 
     Raises:
-        InputError: the artifact is not as exported, or a line is not UTF-8.
+        InputError: the artifact is not as exported or does not give such vectors, or a line is not UTF-8.
     """
     verify_artifact(folder)
     encoder = OnnxEncoder(folder, threads)
-    whole: list[NDArray[np.float32]] = []
+
+    def encode(texts: list[str]) -> NDArray[Any]:
+        if vectors == "float32":
+            return encoder.encode(texts, batch_size)
+        return encoder.encode_small(texts, vectors, batch_size)
+
+    whole: list[NDArray[Any]] = [encode([])]  # tells of vectors that are not there before the first line is read
     batch: list[str] = []
 
     def flush() -> None:
         if not batch:
             return
-        vectors = encoder.encode(batch, batch_size)
+        found = encode(batch)
         batch.clear()
         if format_ == "npy":
-            whole.append(vectors)
+            whole.append(found)
         else:
-            out.writelines(json.dumps([round(float(x), 7) for x in row]).encode() + b"\n" for row in vectors)
+            out.writelines(json.dumps([round(x, 7) for x in row.tolist()]).encode() + b"\n" for row in found)
 
     for number, line in enumerate(lines, start=1):
         try:
@@ -85,7 +93,7 @@ def encode_lines(
             flush()
     flush()
     if format_ == "npy":
-        np.save(out, np.concatenate(whole) if whole else np.zeros((0, encoder.dim), np.float32), allow_pickle=False)
+        np.save(out, np.concatenate(whole), allow_pickle=False)
     out.flush()
 
 

@@ -238,25 +238,33 @@ def evaluate(
     )
 
 
-@app.command(epilog="Example:\n\n    decant encode runs/stsb/artifacts/L6xD384-fp32 < texts.txt > vectors.npy")
+@app.command(
+    epilog="Examples:\n\n    decant encode runs/stsb/artifacts/L6xD384-fp32 < texts.txt > vectors.npy\n\n"
+    "    decant encode ARTIFACT --vectors binary < texts.txt > signs.npy"
+)
 def encode(
     artifact: ArtifactFolder,
-    format_: Annotated[
-        str, typer.Option("--format", help="npy (float32 matrix) or jsonl (one vector a line).")
-    ] = "npy",
+    format_: Annotated[str, typer.Option("--format", help="npy (one matrix) or jsonl (one vector a line).")] = "npy",
+    vectors: Annotated[
+        str, typer.Option(help="float32, or int8 or binary (eight signs a byte) where the artifact gives them.")
+    ] = "float32",
     batch_size: Annotated[int, typer.Option(help="Texts a batch.", min=1)] = 32,
     threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
 ) -> None:
     """Encode the lines of standard input to vectors on standard output."""
+    from export.vector_kinds import VectorKind
     from pipeline.artifact_commands import encode_lines
 
     if format_ not in ("npy", "jsonl"):
         raise InputError(f"--format {format_}: choose npy or jsonl")
+    kinds: dict[str, VectorKind] = {"float32": "float32", "int8": "int8", "binary": "binary"}
+    if vectors not in kinds:
+        raise InputError(f"--vectors {vectors}: choose {', '.join(kinds)}")
     if format_ == "npy" and sys.stdout.isatty():
         raise InputError(
             "a .npy matrix does not belong on a terminal; redirect it: decant encode ARTIFACT < texts > vectors.npy"
         )
-    encode_lines(artifact, sys.stdin.buffer, sys.stdout.buffer, format_, batch_size, threads)
+    encode_lines(artifact, sys.stdin.buffer, sys.stdout.buffer, format_, batch_size, threads, kinds[vectors])
 
 
 @app.command(epilog="Example:\n\n    decant verify runs/stsb/artifacts/L6xD384-fp32")

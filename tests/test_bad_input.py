@@ -260,6 +260,7 @@ COMMANDS = [
     (["verify", HERE], "is no artifact of Decant: decant.json is missing"),
     (["encode", HERE / "nowhere"], "is no artifact of Decant"),
     (["encode", HERE, "--format", "csv"], "--format csv: choose npy or jsonl"),
+    (["encode", HERE, "--vectors", "int4"], "--vectors int4: choose float32, int8, binary"),
     (["encode", HERE, "--threads", "0"], "Invalid value for '--threads'"),
     (["eval", HERE, "--pairs", HERE / "data" / "good.tsv"], "is no artifact of Decant"),
     (["report", HERE], "report.json: No such file or directory"),
