@@ -13,6 +13,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -104,7 +105,7 @@ def _int8(model: onnx.ModelProto, dim: int, step: float | None) -> None:
 def _binary(model: onnx.ModelProto, dim: int) -> None:
     check_small_vectors(("binary",), dim)
     name = OUTPUTS["binary"]
-    stored = {
+    stored: dict[str, NDArray[Any]] = {
         f"{name}.zero": np.array(0, np.float32),
         f"{name}.bytes": np.array([-1, dim // BITS, BITS], np.int64),
         f"{name}.places": 2.0 ** np.arange(BITS - 1, -1, -1, dtype=np.float32),

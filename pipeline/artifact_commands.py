@@ -39,6 +39,23 @@ def evaluate_artifact(
         InputError: the artifact is not as exported, or a row of the file has no text or no number.
     """
     verify_artifact(folder)
+    pairs, labels, name = read_labelled(file, first, second, label)
+    score = _scorer(folder, threads)
+    metrics = evaluate("regression", labels, {"artifact": score(pairs)})["artifact"]
+    return {
+        "artifact": str(folder), "file": name, "pairs": len(pairs), "spearman": metrics.spearman,
+        "pearson": metrics.pearson, "ci95": list(metrics.ci95),
+    }  # fmt: skip
+
+
+def read_labelled(
+    file: Path, first: str, second: str, label: str
+) -> tuple[list[tuple[str, str]], NDArray[np.float64], str]:
+    """Pairs, their labels, float64 [pairs], and the file's name.
+
+    Raises:
+        InputError: the file cannot be read, a row has no text or no number, or all labels are the same.
+    """
     rows, name = read_rows(Source(path=str(file.resolve())), Path(), (first, second, label))
     pairs = [
         (_text(row[first], name, number), _text(row[second], name, number)) for number, row in enumerate(rows, start=1)
@@ -46,12 +63,7 @@ def evaluate_artifact(
     labels = np.array([_number(row[label], name, number) for number, row in enumerate(rows, start=1)])
     if len(set(labels.tolist())) < 2:
         raise InputError(f"{name}: every label is the same, so no correlation can be measured")
-    score = _scorer(folder, threads)
-    metrics = evaluate("regression", labels, {"artifact": score(pairs)})["artifact"]
-    return {
-        "artifact": str(folder), "file": name, "pairs": len(pairs), "spearman": metrics.spearman,
-        "pearson": metrics.pearson, "ci95": list(metrics.ci95),
-    }  # fmt: skip
+    return pairs, labels, name
 
 
 def encode_lines(

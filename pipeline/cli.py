@@ -267,6 +267,41 @@ def encode(
     encode_lines(artifact, sys.stdin.buffer, sys.stdout.buffer, format_, batch_size, threads, kinds[vectors])
 
 
+@app.command(
+    epilog="Examples:\n\n    decant bench runs/stsb/artifacts/L6xD384-fp32 --pairs my_pairs.tsv\n\n"
+    "    decant bench runs/nested/artifacts/L*-fp32 --pairs my_pairs.tsv --peers sentence-transformers/all-MiniLM-L6-v2"
+)
+def bench(
+    artifacts: Annotated[list[Path], typer.Argument(help="Artifact folders.", metavar="ARTIFACT…")],
+    pairs: Annotated[Path, typer.Option(help="File of labelled pairs, whose texts are encoded.")],
+    peers: Annotated[
+        str | None, typer.Option(help="Model that sentence-transformers and model2vec are to run beside.")
+    ] = None,
+    first: Annotated[str, typer.Option(help="Column of the first text.")] = "sentence1",
+    second: Annotated[str, typer.Option(help="Column of the second text.")] = "sentence2",
+    label: Annotated[str, typer.Option(help="Column of the label, a number.")] = "label",
+    threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
+    rounds: Annotated[int, typer.Option(help="Timed rounds of one text; of 32 texts a fifth.", min=1)] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Time artifacts beside each other, and beside what other libraries make of a model, in one run."""
+    from pipeline.bench import bench as run_bench
+    from pipeline.bench import bench_table
+    from pipeline.console import Screen
+    from pipeline.measure.speed import SpeedSettings
+
+    settings = SpeedSettings(rounds=rounds, batch_rounds=max(1, rounds // 5), threads=threads)
+    found = run_bench(artifacts, pairs, (first, second, label), peers, settings, Screen(quiet=as_json).watch)
+    if as_json:
+        _print_json(found.model_dump(mode="json"))
+        return
+    Console().print(bench_table(found))
+    where = f"{found.environment.cpu}, {found.environment.threads} threads"
+    typer.echo(f"\nSpearman ×100 of {found.pairs:,} pairs; {found.texts:,} texts, tokenizer included; {where}")
+    for note in found.notes:
+        typer.echo(note)
+
+
 @app.command(epilog="Example:\n\n    decant verify runs/stsb/artifacts/L6xD384-fp32")
 def verify(artifact: ArtifactFolder, as_json: AsJson = False) -> None:
     """Check an artifact: every file's sha256, and that its graph still gives torch's vectors."""

@@ -14,6 +14,7 @@ import yaml
 
 from export.bundle import verify_artifact
 from export.session import OnnxEncoder
+from pipeline.measure.peers import PEERS
 from pipeline.report.rows import read_report_json
 from pipeline.run_dir import STAGES
 from teachers.encoder import SentenceEncoder
@@ -34,7 +35,7 @@ from tests.tiny_runs import (
 
 pytestmark = pytest.mark.smoke
 PLAIN = [stage for stage in STAGES if stage not in ("vectors", "mine", "embed")]  # without embedding teachers
-VERBS = ["init", "validate", "plan", "run", "report", "pick", "eval", "encode", "verify", "doctor"]
+VERBS = ["init", "validate", "plan", "run", "report", "pick", "eval", "encode", "bench", "verify", "doctor"]
 
 
 @pytest.fixture
@@ -224,6 +225,23 @@ def test_encode_writes_one_vector_a_line(smoke_run: SmokeRun) -> None:
     np.testing.assert_allclose([json.loads(row) for row in rows], matrix, atol=1e-6)
     nothing = np.load(io.BytesIO(decant("encode", smoke_run.artifact).out), allow_pickle=False)
     assert nothing.shape == (0, 32)
+
+
+def test_bench_gives_what_eval_does_and_says_what_no_peer_could(smoke_run: SmokeRun, models: Models) -> None:
+    pairs_file = smoke_run.recipe.parent / "test.tsv"
+    given = ("bench", smoke_run.artifact, "--pairs", pairs_file, "--rounds", 2)
+    found = decant(*given, "--peers", models.encoder, "--json").json()
+    rows = {row["name"]: row for row in found["rows"]}
+    assert rows[smoke_run.artifact.name]["spearman"] == pytest.approx(
+        decant("eval", smoke_run.artifact, "--pairs", pairs_file, "--json").json()["spearman"], abs=1e-9
+    )
+    missing = {note.split(" was not measured")[0] for note in found["notes"]}
+    assert {*rows, *missing} == {smoke_run.artifact.name, *PEERS}
+    assert all(row["speed"]["texts_per_second"] > 0 for row in rows.values())
+    assert smoke_run.artifact.name in decant(*given).text
+    twice = decant("bench", smoke_run.artifact, smoke_run.artifact, "--pairs", pairs_file)
+    assert twice.code == 2
+    assert "two artifacts are named" in twice.err
 
 
 def test_report_shows_the_result_again(smoke_run: SmokeRun) -> None:
