@@ -7,13 +7,13 @@ measures how much.
 from __future__ import annotations
 
 import logging
-import tempfile
 from pathlib import Path
 
 import onnx
 from onnxruntime import quantization
 from pydantic import BaseModel, Field
 
+from export.graph_file import load_graph, written_whole
 from teachers.errors import InputError
 
 
@@ -40,28 +40,11 @@ def quantize_dynamic(source: Path, target: Path, settings: QuantizeSettings | No
     """
     settings = settings or QuantizeSettings()
     model = load_graph(source)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
-        written = Path(folder) / target.name
+    with written_whole(target) as written:
         _quantize(model, written, settings)
         quantized = onnx.load(written)
         if not any(node.op_type == "MatMulInteger" for node in quantized.graph.node):
             raise InputError(f"{source}: no MatMul in it has a stored weight, so int8 would change nothing")
-        written.replace(target)
-
-
-def load_graph(source: Path) -> onnx.ModelProto:
-    """A stored graph.
-
-    Raises:
-        InputError: it is missing, or no ONNX graph.
-    """
-    try:
-        return onnx.load(source)
-    except FileNotFoundError as error:
-        raise InputError(f"{source} is missing; export the encoder first") from error
-    except Exception as error:  # protobuf's own errors share no base
-        raise InputError(f"{source} is not an ONNX graph ({type(error).__name__}); export it again") from error
 
 
 def _quantize(model: onnx.ModelProto, target: Path, settings: QuantizeSettings) -> None:

@@ -16,7 +16,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from export.unfuse import CONTRIB
+from teachers.errors import InputError
+
 Array = NDArray[np.generic]
+Floats = NDArray[np.float32]
 ROW_WISE = {
     "Add", "Sub", "Mul", "Div", "Erf", "Tanh", "Sigmoid", "Relu", "Gelu", "FastGelu", "QuickGelu", "BiasGelu",
     "LayerNormalization", "SkipLayerNormalization",
@@ -50,7 +54,7 @@ class RowGraph:
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
-        self._graph = model.graph
+        self._model, self._graph = model, model.graph
         self.opset = max(one.version for one in model.opset_import if one.domain in ("", "ai.onnx"))
         self.stored = {weight.name: weight for weight in model.graph.initializer}
         self.made: dict[tuple[str, str], str] = {}
@@ -73,6 +77,9 @@ class RowGraph:
         del self._graph.node[:], self._graph.initializer[:], self._graph.value_info[:]
         self._graph.node.extend(self._nodes)
         self._graph.initializer.extend(weight for name, weight in self.stored.items() if name in read)
+        declared = {one.domain for one in self._model.opset_import}
+        if CONTRIB not in declared and any(node.domain == CONTRIB for node in self._nodes):
+            self._model.opset_import.append(helper.make_opsetid(CONTRIB, 1))
 
     def add(self, kind: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:
         """Append a new node; its output's name."""
@@ -85,6 +92,17 @@ class RowGraph:
         if name not in self.stored:
             self.stored[name] = numpy_helper.from_array(np.asarray(values), name)
         return name
+
+    def finite(self, name: str) -> Floats:
+        """A stored tensor's values, float32.
+
+        Raises:
+            InputError: one of them is not finite.
+        """
+        values = numpy_helper.to_array(self.stored[name])
+        if not np.isfinite(values).all():
+            raise InputError(f"the weight {name!r} holds values that are not finite; train the model again")
+        return values.astype(np.float32)
 
     def keep(self, node: NodeProto) -> None:
         """Append a node of the old graph, on rows where it treats each by itself."""

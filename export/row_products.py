@@ -21,24 +21,16 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, numpy_helper
+from onnx import NodeProto, numpy_helper
 
-from export.row_graph import Array, RowGraph, Rows, is_matrix
-from teachers.errors import InputError
+from export.column_weights import quantize_columns
+from export.row_graph import RowGraph, Rows, is_matrix
+from export.tables import is_lookup, look_up
 
 Floats = NDArray[np.float32]
 Columns = NDArray[np.int64]
-ZERO_POINT, LARGEST_ACTIVATION, LARGEST_ENTRY = 128, 127, 127
-SMALLEST_SCALE = 1e-30  # a column below it counts as zeros: such a small float32 divides with few digits
-NARROWEST_TABLE = 32  # columns; a narrower one holds a bias a head, not a vector a token
+ZERO_POINT, LARGEST_ACTIVATION = 128, 127
 AXES_ARE_INPUT = 18  # the opset from which on ReduceMax takes its axes so
-
-
-def quantize_columns(weights: Floats, largest: int) -> tuple[NDArray[np.int8], Floats]:
-    """int8 [K, N] in -largest..largest, and a scale a column, float32 [N]; 1 where a column is 0."""
-    scales = (np.abs(weights).max(axis=0) / largest).astype(np.float32)
-    scales = np.where(scales > SMALLEST_SCALE, scales, np.float32(1))
-    return np.rint(weights / scales).clip(-largest, largest).astype(np.int8), scales
 
 
 def weight_products(graph: onnx.GraphProto) -> list[NodeProto]:
@@ -67,8 +59,8 @@ def to_integers(model: onnx.ModelProto, largest: int, tables: bool, kept: Mappin
             continue
         if node.output[0] in products:
             done.add(_product(graph, node, largest, kept.get(node.input[0])))
-        elif tables and _is_lookup(graph, node):
-            _lookup(graph, node)
+        elif tables and is_lookup(graph, node):
+            look_up(graph, node, "int8")
         else:
             graph.keep(node)
     graph.finish()
@@ -77,7 +69,7 @@ def to_integers(model: onnx.ModelProto, largest: int, tables: bool, kept: Mappin
 def _product(graph: RowGraph, node: NodeProto, largest: int, columns: Columns | None) -> str:
     """Append a product, its bias added; the name of what is computed then."""
     activation, weight = node.input
-    values = _finite(graph, weight)
+    values = graph.finite(weight)
     integers, scales = quantize_columns(values if columns is None else _without(values, columns), largest)
     rows = graph.as_rows(activation, len(values))
     codes, scale = _quantized(graph, rows, columns)
@@ -123,28 +115,6 @@ def _zero_points(graph: RowGraph, rows: Rows, scale: str) -> str:
         value = numpy_helper.from_array(np.array([ZERO_POINT], np.uint8))
         graph.made[key] = graph.add("ConstantOfShape", [graph.add("Shape", [scale])], value=value)
     return graph.made[key]
-
-
-def _is_lookup(graph: RowGraph, node: NodeProto) -> bool:
-    table = graph.stored.get(node.input[0]) if node.op_type == "Gather" else None
-    by_rows = all(one.i == 0 for one in node.attribute if one.name == "axis")
-    return table is not None and is_matrix(table) and table.dims[1] >= NARROWEST_TABLE and by_rows
-
-
-def _lookup(graph: RowGraph, node: NodeProto) -> None:
-    table, ids = node.input
-    graph.whole(ids)
-    integers, scales = quantize_columns(_finite(graph, table).T, LARGEST_ENTRY)
-    entries = graph.add("Gather", [graph.store(f"{table}.int8", np.ascontiguousarray(integers.T)), ids])
-    scale = graph.add("Gather", [graph.store(f"{table}.scale", scales[:, None]), ids])
-    graph.add("Mul", [graph.add("Cast", [entries], to=TensorProto.FLOAT), scale], node.output[0])
-
-
-def _finite(graph: RowGraph, name: str) -> Floats:
-    values: Array = numpy_helper.to_array(graph.stored[name])
-    if not np.isfinite(values).all():
-        raise InputError(f"the weight {name!r} holds values that are not finite; train the model again")
-    return values.astype(np.float32)
 
 
 def _without(weights: Floats, inputs: Columns) -> Floats:

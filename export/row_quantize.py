@@ -6,23 +6,20 @@ neighbours change nothing (up to rounding of the float32 operations around the p
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from export.quantize import load_graph
+from export.calibration import Feed, rows_of_batches
+from export.graph_file import rewritten
 from export.row_products import to_integers, weight_products
-from export.session import QUIET
 from export.unfuse import unfuse
 from teachers.errors import InputError
 
-Feed = Mapping[str, NDArray[np.int64]]
 SEVEN_BITS, EIGHT_BITS = 64, 127
 
 
@@ -57,21 +54,12 @@ def quantize_rows(
             is not finite; outliers are wanted of no texts, or more than there are columns.
     """
     settings = settings or RowQuantizeSettings()
-    model = load_graph(source)
-    try:
+    with rewritten(source, target) as model:
         unfuse(model)
         if not weight_products(model.graph):
             raise InputError("no MatMul in it has a stored weight, so int8 would change nothing")
         kept = _outliers(model, settings.outliers, calibration) if settings.outliers else {}
         to_integers(model, SEVEN_BITS if settings.seven_bits else EIGHT_BITS, settings.tables, kept)
-    except InputError as error:
-        raise InputError(f"{source}: {error}") from error
-    onnx.checker.check_model(model)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
-        written = Path(folder) / target.name
-        onnx.save(model, written)
-        written.replace(target)
 
 
 def _outliers(model: onnx.ModelProto, count: int, calibration: Sequence[Feed]) -> dict[str, NDArray[np.int64]]:
@@ -90,18 +78,8 @@ def _outliers(model: onnx.ModelProto, count: int, calibration: Sequence[Feed]) -
 def _largest_of_columns(
     model: onnx.ModelProto, widths: Mapping[str, int], calibration: Sequence[Feed]
 ) -> dict[str, NDArray[np.float32]]:
-    watched = onnx.ModelProto()
-    watched.CopyFrom(model)
-    del watched.graph.output[:]
-    watched.graph.output.extend(
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in widths
-    )
-    options = ort.SessionOptions()
-    options.log_severity_level = QUIET
-    session = ort.InferenceSession(watched.SerializeToString(), options, providers=["CPUExecutionProvider"])
     largest = {name: np.zeros(width, np.float32) for name, width in widths.items()}
-    for feed in calibration:
-        for name, values in zip(widths, session.run(list(widths), dict(feed)), strict=True):
-            rows = np.abs(np.asarray(values)).reshape(-1, widths[name])
-            largest[name] = np.maximum(largest[name], rows.max(axis=0))
+    for found in rows_of_batches(model, list(widths), calibration):
+        for name, rows in found.items():
+            largest[name] = np.maximum(largest[name], np.abs(rows).max(axis=0))
     return largest

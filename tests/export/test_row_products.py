@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from export.row_products import quantize_columns, to_integers, weight_products
+from export.row_products import to_integers, weight_products
 from teachers.errors import InputError
 
 Floats = NDArray[np.float32]
@@ -102,32 +102,6 @@ def test_no_more_nodes_than_are_needed() -> None:
     multiplied = ["MatMulInteger", "DequantizeLinear", "Mul", "Add"]
     whole = ["Shape", "Slice", "Concat", "Reshape"]
     assert [node.op_type for node in model.graph.node] == quantized + multiplied + whole
-
-
-def test_a_table_is_looked_up_and_then_scaled() -> None:
-    table = GENERATOR.standard_normal((9, 40)).astype(np.float32)
-    table[3] = 0
-    nodes = [helper.make_node("Gather", ["table", "ids"], ["y"])]
-    edges = [
-        helper.make_tensor_value_info("ids", TensorProto.INT64, ["a", "b"]),
-        helper.make_tensor_value_info("y", TensorProto.FLOAT, ["a", "b", 40]),
-    ]
-    graph = helper.make_graph(nodes, "lookup", edges[:1], edges[1:], [numpy_helper.from_array(table, "table")])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    to_integers(model, 64, tables=True, kept={})
-    steps = np.abs(table).max(axis=1, keepdims=True) / np.float32(127)
-    entries = np.rint(table / np.where(steps > 0, steps, 1)) * steps
-    ids = np.array([[0, 8, 3], [3, 5, 5]])
-    np.testing.assert_allclose(run(model, "ids", ids), entries[ids], rtol=1e-6)
-    assert {weight.data_type for weight in model.graph.initializer} == {TensorProto.INT8, TensorProto.FLOAT}
-    assert sum(len(weight.raw_data) for weight in model.graph.initializer) == 9 * 40 + 9 * 4
-
-
-def test_columns_by_hand() -> None:
-    integers, steps = quantize_columns(np.array([[1, 0, -8], [-2, 0, 6]], np.float32), 64)
-    assert steps.tolist() == [2 / 64, 1, 8 / 64]
-    assert integers.tolist() == [[32, 0, -64], [-64, 0, 48]]
-    assert integers.dtype == np.int8
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])

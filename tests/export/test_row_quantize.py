@@ -145,17 +145,6 @@ def test_outliers_need_texts_and_fewer_columns_than_there_are(graph: Path, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_source(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.onnx is missing; export the encoder first"):
-        quantize_rows(tmp_path / "none.onnx", tmp_path / "rows.onnx")
-
-
-def test_source_that_is_no_graph(tmp_path: Path) -> None:
-    (tmp_path / "text.onnx").write_text("not a graph")
-    with pytest.raises(InputError, match=r"text\.onnx is not an ONNX graph"):
-        quantize_rows(tmp_path / "text.onnx", tmp_path / "rows.onnx")
-
-
 def test_graph_without_weights_is_refused(tmp_path: Path) -> None:
     edges = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2]) for name in ("x", "y")]
     node = onnx.helper.make_node("Relu", ["x"], ["y"])
