@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from export.session import OnnxComparator, OnnxEncoder, Progress
 from teachers.errors import GateError, InputError
 
-Precision = Literal["fp32", "int8-dynamic", "int8-row"]
+Precision = Literal["fp32", "int8-dynamic", "int8-row", "int8-weights", "int4"]
 BATCH_INVARIANT: tuple[Precision, ...] = ("fp32", "int8-row")  # a text's vector does not depend on its batch by design
 Floats = NDArray[np.float32]
 MIXED_ROWS = 16  # rows of a mixed batch, the long one included
@@ -30,8 +30,9 @@ class ParitySettings(BaseModel, frozen=True, extra="forbid"):
         default=0.95,
         ge=-1,
         le=1,
-        description="Both int8: lowest cosine to torch. It finds graphs that are wrong; the test sets tell the loss.",
+        description="Every int8: lowest cosine to torch. It finds graphs that are wrong; the test sets tell the loss.",
     )
+    int4_min_cosine: float = Field(default=0.85, ge=-1, le=1, description="int4: the same.")
     min_invariance: float = Field(
         default=0.9999,
         ge=-1,
@@ -39,7 +40,10 @@ class ParitySettings(BaseModel, frozen=True, extra="forbid"):
         description="fp32 and int8-row: lowest cosine of a text alone to itself batched or padded.",
     )
     int8_min_invariance: float | None = Field(
-        default=None, ge=-1, le=1, description="int8-dynamic: the same; null measures it without a gate."
+        default=None,
+        ge=-1,
+        le=1,
+        description="int8-dynamic, int8-weights, int4: the same; null measures it without a gate.",
     )
     comparator_difference: float = Field(
         default=1.0e-4, gt=0, description="Comparator: largest absolute difference of a logit to torch's."
@@ -112,8 +116,9 @@ def check_parity(
 
 def required_cosines(precision: Precision, settings: ParitySettings) -> tuple[float, float | None]:
     """Lowest allowed cosine to torch, and of a text alone to itself in other batches; None: no gate."""
+    to_torch = {"fp32": settings.min_cosine, "int4": settings.int4_min_cosine}
     return (
-        settings.min_cosine if precision == "fp32" else settings.int8_min_cosine,
+        to_torch.get(precision, settings.int8_min_cosine),
         settings.min_invariance if precision in BATCH_INVARIANT else settings.int8_min_invariance,
     )
 

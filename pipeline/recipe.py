@@ -308,6 +308,9 @@ def _beyond_the_model(recipe: Recipe, folder: Path) -> list[str]:
     if student.pooling != "concat_top_mean":
         beyond = [cut for cut in recipe.export.cuts if cut[0] > layers or cut[1] > width]
         errors += [f"export.cuts: {list(cut)} is beyond the student's [{layers}, {width}]" for cut in beyond[:1]]
+    outliers = recipe.export.int8_row.outliers
+    if "int8-row" in recipe.export.precisions and outliers >= width:
+        errors.append(f"export.int8_row.outliers: {outliers} of an activation's {width} columns; ask for fewer")
     smallest = min([width, *student.dims, *(cut[1] for cut in recipe.export.cuts)])
     if recipe.budget is not None and recipe.budget.dim is not None and recipe.budget.dim < smallest:
         errors.append(f"budget.dim: {recipe.budget.dim} is below every length that is trained; add it to student.dims")

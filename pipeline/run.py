@@ -60,7 +60,7 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
             _tell(screen, embedded, f"{recipe.student.model}, {recipe.embedding.epochs} epochs")
         student, trained = students_stage(recipe, base, texts, scored, lesson, embedded, run_dir, screen.watch)
         _tell(screen, student, _describe_student(recipe, len(trained)), [one.stage for one in trained])
-        graphs_done, graphs = graphs_stage(recipe, texts, student, run_dir, screen.watch)
+        graphs_done, graphs = graphs_stage(recipe, texts, lesson, student, run_dir, screen.watch)
         _tell(screen, graphs_done, ", ".join(graph.name for graph in graphs))
         measured_done, measured = measure_stage(
             recipe, base, texts, scored, lesson, student, trained, graphs, run_dir, screen.watch

@@ -6,7 +6,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from export.block_quantize import BlockQuantizeSettings
+from export.calibration import CalibrationSettings
 from export.parity import ParitySettings, Precision
+from export.row_quantize import RowQuantizeSettings
 from pipeline.measure.evaluate import MetricName
 from pipeline.measure.speed import SpeedSettings
 
@@ -19,6 +22,10 @@ class ExportSettings(BaseModel, frozen=True, extra="forbid"):
         min_length=1,
         description="one artifact a precision; int8-row gives a text the same vector in every batch, int8-dynamic not",
     )
+    int8_row: RowQuantizeSettings = RowQuantizeSettings()
+    int8_weights: BlockQuantizeSettings = BlockQuantizeSettings()
+    int4: BlockQuantizeSettings = BlockQuantizeSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
     cuts: tuple[tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]], ...] = Field(
         (), description="[layers, dim] to export; default: the whole student, and each depth of a nested one"
     )

@@ -146,6 +146,21 @@ def test_int8_of_rows_is_held_to_the_batch_and_shipped(copied: SmokeRun) -> None
     assert decant("verify", copied.folder / row["path"], "--json").json()["precision"] == "int8-row"
 
 
+def test_block_quantized_weights_are_measured_and_told(copied: SmokeRun) -> None:
+    precisions = "export.precisions=[fp32, int8-weights, int4]"
+    lenient = "export.parity={texts: 40, int8_min_cosine: 0.9, int4_min_cosine: 0.5}"
+    said = decant("run", copied.recipe, "--out", copied.folder, "--set", precisions, "--set", lenient, "--json")
+    assert said.code == 0, said.err
+    rows = {row["precision"]: row for row in said.json()["rows"] if row["kind"] == "artifact"}
+    assert rows["int4"]["size_mib"] < rows["int8-weights"]["size_mib"] < rows["fp32"]["size_mib"]
+    for precision, least in (("int8-weights", 0.9), ("int4", 0.5)):
+        parity = rows[precision]["parity"]
+        assert parity["min_cosine"] >= parity["required_min_cosine"] == least
+        assert parity["batch_invariance"] > 0.99
+        assert parity.get("required_batch_invariance") is None
+        assert verify_artifact(copied.folder / rows[precision]["path"]).precision == precision
+
+
 def test_seeds_and_other_alphas(models: Models, tmp_path: Path) -> None:
     recipe = tiny_recipe(models)
     recipe["student"] |= {"seeds": [0, 1], "compare_alphas": [0.0]}

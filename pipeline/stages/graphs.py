@@ -11,15 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundle import COMPARATOR, GRAPH
+from export.calibration import Feed, calibration_batches
 from export.parity import Parity, Precision, check_comparator_parity, check_parity, required_cosines
 from export.probe_texts import texts_of_every_length
-from export.quantize import quantize_dynamic
-from export.row_quantize import quantize_rows
 from export.session import OnnxComparator, OnnxEncoder
 from export.to_onnx import export_comparator, export_encoder
 from pipeline.measure.size import parameter_count
 from pipeline.recipe import Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
+from pipeline.stages.precisions import write_precision
+from pipeline.stages.vectors import Lesson, pair_texts
 from pipeline.texts.load import Texts
 from students.comparator import Comparator
 from students.cut import cut
@@ -46,7 +47,7 @@ class Graph:
 
 
 def graphs_stage(
-    recipe: Recipe, texts: Texts, student: Stage, run_dir: RunDir, watch: Watch
+    recipe: Recipe, texts: Texts, lesson: Lesson | None, student: Stage, run_dir: RunDir, watch: Watch
 ) -> tuple[Stage, list[Graph]]:
     """A folder a precision under `graphs/`; a graph that misses its gate fails the stage."""
     settings = recipe.export
@@ -60,6 +61,7 @@ def graphs_stage(
             [text for pair in texts.test.pairs for text in pair],
             model.encoder.tokenize, model.encoder.max_length, settings.parity.texts,
         )  # fmt: skip
+        calibration = _calibration(recipe, texts, lesson, model)
         cuts = chosen_cuts(recipe, model)
         facts = []
         with watch("export and parity", len(cuts) * len(probes) * (1 + len(settings.precisions))) as advance:
@@ -68,7 +70,7 @@ def graphs_stage(
                 smaller = Student(cut(model.encoder, layers, dim), model.comparator if whole else None)
                 reference = smaller.encoder.encode(probes, progress=advance)
                 facts += [
-                    _one(recipe, smaller, student.folder, folder, precision, probes, reference, advance)
+                    _one(recipe, smaller, student.folder, folder, precision, calibration, probes, reference, advance)
                     for precision in settings.precisions
                 ]
         (folder / "graphs.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
@@ -100,8 +102,8 @@ def chosen_cuts(recipe: Recipe, student: Student) -> list[tuple[int, int]]:
 
 
 def _one(
-    recipe: Recipe, model: Student, source: Path, folder: Path, precision: Precision, probes: list[str],
-    reference: NDArray[np.float32], advance: Callable[[int], None],
+    recipe: Recipe, model: Student, source: Path, folder: Path, precision: Precision, calibration: list[Feed],
+    probes: list[str], reference: NDArray[np.float32], advance: Callable[[int], None],
 ) -> dict[str, object]:  # fmt: skip
     encoder = model.encoder
     name = f"L{encoder.layers}xD{encoder.dim}-{precision}"
@@ -112,13 +114,7 @@ def _one(
     whole = folder / f"L{encoder.layers}xD{encoder.dim}.onnx"
     if not whole.is_file():
         export_encoder(encoder, whole)
-    if precision == "fp32":
-        (target / GRAPH).unlink(missing_ok=True)
-        (target / GRAPH).hardlink_to(whole)
-    elif precision == "int8-row":
-        quantize_rows(whole, target / GRAPH)
-    else:
-        quantize_dynamic(whole, target / GRAPH)
+    write_precision(precision, whole, target / GRAPH, recipe.export, calibration)
     parity = check_parity(OnnxEncoder(target), probes, reference, precision, recipe.export.parity, advance)
     if model.comparator is not None:
         _comparator(model, model.comparator, target, reference, recipe)
@@ -126,6 +122,15 @@ def _one(
         "name": name, "precision": precision, "layers": encoder.layers, "dim": encoder.dim,
         "parameters": parameter_count(model), "parity": _figures(parity, recipe, precision),
     }  # fmt: skip
+
+
+def _calibration(recipe: Recipe, texts: Texts, lesson: Lesson | None, model: Student) -> list[Feed]:
+    """Texts that the student learned from, spread evenly over all of them, as a graph takes them."""
+    every = list(dict.fromkeys([*pair_texts(texts), *(lesson.texts if lesson is not None else ())]))
+    count = min(recipe.export.calibration.texts, len(every))
+    chosen = [every[index * len(every) // count] for index in range(count)]
+    encoder = model.encoder
+    return calibration_batches(encoder.tokenize(chosen), int(encoder.tokenizer.pad_token_id))
 
 
 def _comparator(

@@ -114,6 +114,17 @@ def test_int8_of_rows_is_held_to_the_batch_like_float_and_to_torch_like_int8() -
         check(TurningEncoder(), TEXTS, turned(TEXTS, 20), precision="int8-row")
 
 
+def test_4_bits_have_a_limit_of_their_own_and_are_held_to_the_batch_only_if_asked() -> None:
+    for precision in ("int4", "int8-weights"):
+        check(TurningEncoder(in_batch=5), TEXTS, turned(TEXTS, 10), precision=precision)
+        settings = ParitySettings(int8_min_invariance=0.9999)
+        with pytest.raises(GateError, match=rf"{precision} graph: batch_invariance 0\.99619\d is below 0\.9999"):
+            check(TurningEncoder(in_batch=5), TEXTS, turned(TEXTS, 10), precision=precision, settings=settings)
+    check(TurningEncoder(), TEXTS, turned(TEXTS, 30), precision="int4")
+    with pytest.raises(GateError, match=r"int4 graph: min_cosine 0\.819\d\d\d is below 0\.85"):
+        check(TurningEncoder(), TEXTS, turned(TEXTS, 35), precision="int4")
+
+
 def test_another_models_vectors_do_not_pass(artifact: Path) -> None:
     other = tiny_encoder("bert", dim=24, max_length=64, seed=1)
     with pytest.raises(GateError, match="fp32 graph: min_cosine"):

@@ -164,6 +164,22 @@ def test_a_wrong_vocabulary_has_the_line_of_its_key(tmp_path: Path) -> None:
     ]
 
 
+def test_wrong_quantization_settings_have_the_lines_of_their_keys(tmp_path: Path) -> None:
+    export = (
+        "export:\n  precisions: [int8-row, int4, int3]\n  int8_row: {outliers: -1}\n"
+        "  int4:\n    block: 48\n    damping: 0\n    bits: 4\n  calibration: {texts: 0}\n"
+    )
+    first, *others = errors_of(tmp_path, GOOD + export)
+    assert first.startswith(":13: export.precisions.2: Input should be 'fp32', 'int8-dynamic', 'int8-row', ")
+    assert others == [
+        ":14: export.int8_row.outliers: Input should be greater than or equal to 0 (given: -1)",
+        ":16: export.int4.block: Input should be 16, 32, 64, 128 or 256 (given: 48)",
+        ":17: export.int4.damping: Input should be greater than 0 (given: 0)",
+        ":18: export.int4.bits: no such key",
+        ":19: export.calibration.texts: Input should be greater than or equal to 1 (given: 0)",
+    ]
+
+
 def test_a_wrong_nesting_has_the_line_of_its_key(tmp_path: Path) -> None:
     (error,) = errors_of(tmp_path, GOOD + "  nesting: {kind: grid, depth_sampling: 2}\n")
     assert error == ":12: student.nesting.depth_sampling: Input should be less than 1 (given: 2)"
@@ -272,6 +288,10 @@ def test_the_starter_recipe_loads_whatever_its_name(name: str, tmp_path: Path) -
         ("student.ffn_width=999", "student.ffn_width: 999 is above 64, the FFN width of"),
         ("student.vocabulary={size: 9}", "student.vocabulary: size 9 is below the "),
         ("student.vocabulary={keep_from: no.txt}", "student.vocabulary.keep_from: "),
+        (
+            "export={precisions: [int8-row], int8_row: {outliers: 32}}",
+            "export.int8_row.outliers: 32 of an activation's 32 columns; ask for fewer",
+        ),
     ],
 )
 def test_what_the_model_does_not_have_is_told_before_any_work(
