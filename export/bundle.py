@@ -114,7 +114,7 @@ def write_artifact(
         )
         write_json(written / MANIFEST, manifest.model_dump(mode="json"))
         verify_artifact(written)
-        _put_in_place(written, folder, Path(scratch) / "old")
+        put_in_place(written, folder, Path(scratch) / "old")
     return manifest
 
 
@@ -173,7 +173,8 @@ def _write_files(folder: Path, encoder: SentenceEncoder, graph: Path, card: str,
         raise InputError(f"{comparator_graph} does not take vectors of {encoder.dim} dimensions")
 
 
-def _put_in_place(written: Path, folder: Path, old: Path) -> None:
+def put_in_place(written: Path, folder: Path, old: Path) -> None:
+    """Let a complete folder take the place of one that may be there, which goes to `old`."""
     if folder.exists():
         folder.rename(old)
     try:

@@ -261,6 +261,8 @@ COMMANDS = [
     (["encode", HERE / "nowhere"], "is no artifact of Decant"),
     (["encode", HERE, "--format", "csv"], "--format csv: choose npy or jsonl"),
     (["encode", HERE, "--vectors", "int4"], "--vectors int4: choose float32, int8, binary"),
+    (["bundle", HERE, "--for", "vllm", "--out", HERE / "served"], "--for vllm: choose one of ort, st, tei, "),
+    (["bundle", HERE, "--for", "ort", "--out", HERE / "served"], "is no artifact of Decant"),
     (["encode", HERE, "--threads", "0"], "Invalid value for '--threads'"),
     (["eval", HERE, "--pairs", HERE / "data" / "good.tsv"], "is no artifact of Decant"),
     (["report", HERE], "report.json: No such file or directory"),
@@ -325,14 +327,17 @@ def artifact(smoke_run: SmokeRun, tmp_path: Path) -> Path:
     return Path(shutil.copytree(smoke_run.artifact, tmp_path / "artifact"))
 
 
-@pytest.mark.parametrize("verb", ["verify", "eval", "encode"])
+@pytest.mark.parametrize("verb", ["verify", "eval", "encode", "bundle"])
 @pytest.mark.parametrize("file", ["model.safetensors", "onnx/model.onnx", "README.md"])
 def test_an_artifact_with_one_byte_changed(verb: str, file: str, artifact: Path) -> None:
     content = bytearray((artifact / file).read_bytes())
     content[len(content) // 2] ^= 1
     (artifact / file).write_bytes(content)
-    options = ["--pairs", HERE / "data" / "good.tsv"] if verb == "eval" else []
-    assert_refused(decant(verb, artifact, *options, stdin=b"a text\n"), f"{file} was changed: its sha256 differs")
+    served = artifact.with_name("served")
+    options = {"eval": ["--pairs", HERE / "data" / "good.tsv"], "bundle": ["--for", "ort", "--out", served]}
+    said = decant(verb, artifact, *options.get(verb, []), stdin=b"a text\n")
+    assert_refused(said, f"{file} was changed: its sha256 differs")
+    assert not served.exists()
 
 
 def test_an_artifact_with_a_file_more_or_less(artifact: Path) -> None:

@@ -219,6 +219,15 @@ def test_verify(smoke_run: SmokeRun) -> None:
     assert "files as exported" in decant("verify", smoke_run.artifact).text
 
 
+def test_bundle_writes_a_folder_that_encodes_alike(smoke_run: SmokeRun, tmp_path: Path) -> None:
+    said = decant("bundle", smoke_run.artifact, "--for", "fastembed", "--out", tmp_path / "served")
+    assert said.code == 0, said.err
+    assert said.text == f"wrote {tmp_path / 'served'}; {tmp_path / 'served' / 'README.md'} tells how to start it\n"
+    texts = ["a man is playing", ""]
+    expected = OnnxEncoder(smoke_run.artifact).encode(texts)
+    np.testing.assert_array_equal(OnnxEncoder(tmp_path / "served").encode(texts), expected)
+
+
 def test_eval_gives_the_reports_figure(smoke_run: SmokeRun) -> None:
     said = decant("eval", smoke_run.artifact, "--pairs", smoke_run.recipe.parent / "test.tsv", "--json")
     assert said.code == 0, said.err

@@ -1,0 +1,1 @@
+"""From an artifact to the folder that one runtime mounts."""

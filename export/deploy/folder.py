@@ -1,0 +1,87 @@
+"""Write the folder that a runtime mounts, from an artifact."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from export import runtimes
+from export.bundle import Manifest, put_in_place, verify_artifact
+from export.deploy.layouts import Convert, write_layout
+from export.deploy.readme import DOCKERFILES, readme
+from export.deploy.target import Target, check_served, read_model
+from teachers.errors import InputError
+
+SCRIPTS = Path(runtimes.__file__).parent
+
+
+def bundle_artifact(
+    artifact: Path, target: Target, out: Path, *, force: bool = False, convert: Convert | None = None
+) -> Manifest:
+    """Write `out` for one runtime: whole, or not at all.
+
+    Args:
+        artifact: as exported.
+        target: the runtime.
+        out: absent, or an empty folder.
+        force: replace what `out` holds.
+        convert: OpenVINO's converter; the one of this interpreter, unless given.
+
+    Returns:
+        The artifact's manifest.
+
+    Raises:
+        InputError: the artifact was changed, the runtime cannot serve it, or `out` is taken.
+        GateError: the folder would break a rule of the runtime.
+    """
+    manifest = verify_artifact(artifact)
+    _check_place(artifact, out, force)
+    model = read_model(artifact, manifest)
+    check_served(model, target)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
+        written = Path(scratch) / "new"
+        written.mkdir()
+        write_layout(model, target, written, convert or convert_here)
+        (written / "README.md").write_text(readme(model, target), encoding="utf-8")
+        if target in DOCKERFILES:
+            (written / "Dockerfile").write_text(DOCKERFILES[target], encoding="utf-8")
+        put_in_place(written, out, Path(scratch) / "old")
+    return manifest
+
+
+def convert_here(graph: Path, xml: Path) -> None:
+    """OpenVINO's IR by this interpreter's openvino.
+
+    Raises:
+        InputError: it is not installed, or cannot convert the graph.
+    """
+    if importlib.util.find_spec("openvino") is None:
+        raise InputError("openvino is not installed, and writes the IR; install it: pip install 'decant[openvino]'")
+    convert_by(sys.executable, graph, xml)
+
+
+def convert_by(python: str, graph: Path, xml: Path) -> None:
+    """OpenVINO's IR by an interpreter that has openvino.
+
+    Raises:
+        InputError: openvino cannot convert the graph.
+    """
+    command = [python, str(SCRIPTS / "openvino_convert.py"), str(graph), str(xml)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        said = (done.stderr.strip().splitlines() or ["it told no reason"])[-1]
+        raise InputError(f"openvino cannot convert {graph}: {said}; serve it by another runtime")
+
+
+def _check_place(artifact: Path, out: Path, force: bool) -> None:
+    inside, whole = out.resolve(), artifact.resolve()
+    if inside.is_relative_to(whole) or whole.is_relative_to(inside):
+        raise InputError(f"{out} would lie in the artifact or hold it; give --out a folder apart from {artifact}")
+    if out.is_file():
+        raise InputError(f"{out} is a file; give --out a folder")
+    if out.is_dir() and any(out.iterdir()) and not force:
+        raise InputError(f"{out} is not empty; give --out another folder, or --force to replace it")

@@ -1,0 +1,120 @@
+"""One folder layout a runtime, since their rules collide: which files, under which names, with which changes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from export.bundle import COMPARATOR, GRAPH, SENTENCE_TRANSFORMERS
+from export.deploy.graph import end_full_rows, widen_states
+from export.deploy.rules import graph_edges, hold
+from export.deploy.target import Model, Target
+from export.deploy.tei import tei_rules, with_sizes
+from export.deploy.triton import model_config, triton_rules
+from export.parity import BATCH_INVARIANT
+from export.runtime_files import DENSE_FOLDER, read_json, write_json
+
+Convert = Callable[[Path, Path], None]  # an ONNX graph, and the .xml to write
+TOKENIZER = ["tokenizer.json", "tokenizer_config.json"]
+CONFIGURED = ["config.json", "special_tokens_map.json", *TOKENIZER]
+QUANTIZED = "onnx/model_quantized.onnx"  # where transformers.js finds dtype q8
+ENCODER, HEAD = "encoder", "comparator"  # a server's names for the two graphs
+
+
+def write_layout(model: Model, target: Target, out: Path, convert: Convert) -> None:
+    """Write a runtime's files, its README and Dockerfile apart.
+
+    Args:
+        model: a verified artifact that the runtime can serve.
+        target: the runtime.
+        out: an empty folder.
+        convert: OpenVINO's converter.
+
+    Raises:
+        GateError: a rule of the runtime does not hold of the folder.
+        InputError: the graph cannot be converted.
+    """
+    if target == "openvino":
+        _openvino(model, out, convert)
+    else:
+        LAYOUTS[target](model, out)
+
+
+def _onnxruntime(model: Model, out: Path) -> None:
+    _copy(model, out, [*TOKENIZER, GRAPH, *([COMPARATOR] if model.comparator else [])])
+
+
+def _sentence_transformers(model: Model, out: Path) -> None:
+    """Where the graph is quantized it stands alone, so that torch does not take other weights for it."""
+    dense = [path for path in model.manifest.sha256 if path.startswith(f"{DENSE_FOLDER}/")]
+    weights = ["model.safetensors"] if model.manifest.precision == "fp32" else []
+    _copy(model, out, [*CONFIGURED, *SENTENCE_TRANSFORMERS, "sentence_bert_config.json", *dense, *weights])
+    if dense:  # both backends read it, so the graph's states must be as wide as torch's
+        _make_parent(out / GRAPH)
+        widen_states(model.folder / GRAPH, out / GRAPH, model.width)
+    else:
+        _copy(model, out, [GRAPH])
+
+
+def _tei(model: Model, out: Path) -> None:
+    """No safetensors: with them the server would fall back from a graph that fails to weights without its cut."""
+    _copy(model, out, [*CONFIGURED, "sentence_bert_config.json", "1_Pooling/config.json", GRAPH])
+    write_json(out / "config.json", with_sizes(read_json(out / "config.json")))
+    hold("text-embeddings-inference", tei_rules(out, model.manifest))
+
+
+def _fastembed(model: Model, out: Path) -> None:
+    _copy(model, out, [*CONFIGURED, GRAPH])
+
+
+def _transformers_js(model: Model, out: Path) -> None:
+    """It cuts a long text after adding the special tokens, and so loses the last one, which the graph sets again."""
+    _copy(model, out, CONFIGURED)
+    fp32 = model.manifest.precision == "fp32"
+    graph = out / (GRAPH if fp32 else QUANTIZED)
+    _make_parent(graph)
+    if model.suffix:
+        end_full_rows(model.folder / GRAPH, graph, model.suffix[0], model.manifest.max_length)
+    else:
+        shutil.copyfile(model.folder / GRAPH, graph)
+    chosen = {"transformers.js_config": {"dtype": "fp32" if fp32 else "q8"}}
+    write_json(out / "config.json", read_json(out / "config.json") | chosen)
+
+
+def _triton(model: Model, out: Path) -> None:
+    """Requests are not joined where a text's vector would depend on the others of its batch."""
+    batches = model.manifest.precision in BATCH_INVARIANT
+    served = {ENCODER: (GRAPH, "sentence_embedding"), HEAD: (COMPARATOR, "logits")}
+    for name, (graph, output) in served.items() if model.comparator else [(ENCODER, served[ENCODER])]:
+        folder = out / "models" / name
+        (folder / "1").mkdir(parents=True)
+        shutil.copyfile(model.folder / graph, folder / "1" / "model.onnx")
+        inputs, outputs = graph_edges(model.folder / graph)
+        config = model_config(name, inputs, [edge for edge in outputs if edge.name == output], batches=batches)
+        (folder / "config.pbtxt").write_text(config, encoding="utf-8")
+        hold("Triton", triton_rules(folder))
+    _copy(model, out, TOKENIZER)
+
+
+def _openvino(model: Model, out: Path, convert: Convert) -> None:
+    for name, graph in ((ENCODER, GRAPH), *([(HEAD, COMPARATOR)] if model.comparator else [])):
+        (out / name / "1").mkdir(parents=True)
+        convert(model.folder / graph, out / name / "1" / "model.xml")
+    _copy(model, out, TOKENIZER)
+
+
+def _copy(model: Model, out: Path, files: list[str]) -> None:
+    for path in files:
+        _make_parent(out / path)
+        shutil.copyfile(model.folder / path, out / path)
+
+
+def _make_parent(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+
+LAYOUTS: dict[Target, Callable[[Model, Path], None]] = {
+    "ort": _onnxruntime, "st": _sentence_transformers, "tei": _tei, "fastembed": _fastembed,
+    "transformers.js": _transformers_js, "triton": _triton,
+}  # fmt: skip

@@ -1,0 +1,91 @@
+"""The runtimes that a folder can be written for, and which artifacts each of them can serve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from tokenizers import Tokenizer
+
+from export.bundle import COMPARATOR, Manifest
+from export.runtime_files import read_json
+from teachers.errors import InputError
+
+Target = Literal["ort", "st", "tei", "fastembed", "transformers.js", "triton", "openvino"]
+TARGETS: tuple[Target, ...] = get_args(Target)
+POOLED_BY_THE_GRAPH: tuple[Target, ...] = ("ort", "triton", "openvino")  # they run a graph as it is, any graph
+CUT_AT_THE_RIGHT: tuple[Target, ...] = ("tei", "fastembed", "transformers.js")  # wherever tokenizer.json says to cut
+
+
+@dataclass(frozen=True)
+class Model:
+    """An artifact, as a layout needs to know it.
+
+    Args:
+        folder: the artifact.
+        manifest: its decant.json.
+        pad_token: what shorter texts of a batch are padded with.
+        pad_id: its number.
+        suffix: ids that end every text, such as [SEP]'s.
+    """
+
+    folder: Path
+    manifest: Manifest
+    pad_token: str
+    pad_id: int
+    suffix: tuple[int, ...]
+
+    @property
+    def comparator(self) -> bool:
+        """Whether a head that compares two vectors belongs to it."""
+        return COMPARATOR in self.manifest.sha256
+
+    @property
+    def width(self) -> int:
+        """Width of the token states before they are cut to `dim`."""
+        dense = self.folder / "2_Dense" / "config.json"
+        return int(read_json(dense)["in_features"]) if dense.is_file() else self.manifest.dim
+
+
+def target_of(name: str) -> Target:
+    """The target of this name.
+
+    Raises:
+        InputError: there is none.
+    """
+    for target in TARGETS:
+        if target == name:
+            return target
+    raise InputError(f"--for {name}: choose one of {', '.join(TARGETS)}")
+
+
+def read_model(folder: Path, manifest: Manifest) -> Model:
+    """What layouts need to know of a verified artifact."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    pad = read_json(folder / "tokenizer_config.json")["pad_token"]
+    token = pad["content"] if isinstance(pad, dict) else pad
+    empty, short = tokenizer.encode("").ids, tokenizer.encode("a").ids
+    shared = 0
+    while shared < len(empty) and empty[-1 - shared] == short[-1 - shared]:
+        shared += 1
+    return Model(folder, manifest, token, tokenizer.token_to_id(token), tuple(empty[len(empty) - shared :]))
+
+
+def check_served(model: Model, target: Target) -> None:
+    """Refuse an artifact that a runtime would serve wrongly.
+
+    Raises:
+        InputError: names what the runtime lacks, and which can serve it.
+    """
+    others = f", so it cannot serve it; {', '.join(POOLED_BY_THE_GRAPH)} can"
+    if target not in POOLED_BY_THE_GRAPH:
+        if model.manifest.pooling == "concat_top_mean":
+            raise InputError(f"{target} has no pooling like this artifact's concat_top_mean{others}")
+        if model.comparator:
+            raise InputError(f"{target} cannot run the comparator that scores this artifact's pairs{others}")
+    side = read_json(model.folder / "tokenizer_config.json").get("truncation_side", "right")
+    if target in CUT_AT_THE_RIGHT and side != "right":
+        raise InputError(f"{target} cuts long texts at the right, this artifact at the {side}{others}")
+    if target == "transformers.js" and len(model.suffix) > 1:
+        raise InputError(f"{target} would cut off the {len(model.suffix)} tokens that end a long text{others}")
