@@ -17,6 +17,7 @@ import torch
 import transformers
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from export.certify.record import RuntimeRecord
 from export.parity import Precision
 from export.runtime_files import complete_runtime_files, write_json
 from export.session import OnnxComparator, OnnxEncoder
@@ -52,6 +53,7 @@ class Manifest(BaseModel):
     recipe_sha256: str | None = Field(description="Hex digest of the resolved recipe.")
     metrics: dict[str, JsonValue] = Field(description="Fractions, 0.8203 for 82.03.")
     parity: dict[str, int | float] | None = Field(description="Figures of the comparison with torch.")
+    certificate: dict[str, RuntimeRecord] = Field(default={}, description="Runtime → what came of loading it there.")
     sentence_transformers: bool = Field(description="Whether sentence-transformers can load the folder.")
     sha256: dict[str, str] = Field(description="Relative path → hex digest, of every other file.")
 
@@ -110,7 +112,7 @@ def write_artifact(
             metrics=dict(metrics or {}),
             parity=dict(parity) if parity is not None else None,
             sentence_transformers=(written / "modules.json").is_file(),
-            sha256={path: _digest(written / path) for path in _files(written)},
+            sha256={path: sha256_of(written / path) for path in _files(written)},
         )
         write_json(written / MANIFEST, manifest.model_dump(mode="json"))
         verify_artifact(written)
@@ -132,7 +134,7 @@ def verify_artifact(folder: Path) -> Manifest:
     for path in sorted(present - listed):
         raise InputError(f"{folder / path} is not listed in {MANIFEST}: remove it, or export again")
     for path, digest in sorted(manifest.sha256.items()):
-        if _digest(folder / path) != digest:
+        if sha256_of(folder / path) != digest:
             raise InputError(f"{folder / path} was changed: its sha256 differs; copy or export it again")
     return manifest
 
@@ -191,7 +193,8 @@ def _files(folder: Path) -> list[str]:
     return sorted({path.relative_to(folder).as_posix() for path in paths} - {MANIFEST})
 
 
-def _digest(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """A file's sha256, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -327,7 +327,7 @@ def artifact(smoke_run: SmokeRun, tmp_path: Path) -> Path:
     return Path(shutil.copytree(smoke_run.artifact, tmp_path / "artifact"))
 
 
-@pytest.mark.parametrize("verb", ["verify", "eval", "encode", "bundle"])
+@pytest.mark.parametrize("verb", ["verify", "eval", "encode", "bundle", "certify"])
 @pytest.mark.parametrize("file", ["model.safetensors", "onnx/model.onnx", "README.md"])
 def test_an_artifact_with_one_byte_changed(verb: str, file: str, artifact: Path) -> None:
     content = bytearray((artifact / file).read_bytes())

@@ -6,6 +6,7 @@ import importlib.util
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from export import runtimes
@@ -61,16 +62,21 @@ def convert_here(graph: Path, xml: Path) -> None:
     """
     if importlib.util.find_spec("openvino") is None:
         raise InputError("openvino is not installed, and writes the IR; install it: pip install 'decant[openvino]'")
-    convert_by(sys.executable, graph, xml)
+    convert_by((sys.executable,), graph, xml)
 
 
-def convert_by(python: str, graph: Path, xml: Path) -> None:
+def convert_by(python: Sequence[str], graph: Path, xml: Path) -> None:
     """OpenVINO's IR by an interpreter that has openvino.
+
+    Args:
+        python: starts it.
+        graph: an ONNX file.
+        xml: written, with a .bin beside it.
 
     Raises:
         InputError: openvino cannot convert the graph.
     """
-    command = [python, str(SCRIPTS / "openvino_convert.py"), str(graph), str(xml)]
+    command = [*python, str(SCRIPTS / "openvino_convert.py"), str(graph), str(xml)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or ["it told no reason"])[-1]

@@ -69,7 +69,9 @@ def read_model(folder: Path, manifest: Manifest) -> Model:
     shared = 0
     while shared < len(empty) and empty[-1 - shared] == short[-1 - shared]:
         shared += 1
-    return Model(folder, manifest, token, tokenizer.token_to_id(token), tuple(empty[len(empty) - shared :]))
+    pad_id = tokenizer.token_to_id(token)
+    assert pad_id is not None, "an artifact is run before it is written"
+    return Model(folder, manifest, token, pad_id, tuple(empty[len(empty) - shared :]))
 
 
 def check_served(model: Model, target: Target) -> None:

@@ -1,0 +1,201 @@
+"""Certify an artifact: run it in every runtime that is named, from the folder that is written for that runtime."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.bundle import Manifest, verify_artifact
+from export.certify.card import write_certificate
+from export.certify.environment import Prepared, Tell, start
+from export.certify.record import RuntimeRecord
+from export.certify.runtimes import Runtime
+from export.certify.texts import SENTENCES, certificate_texts
+from export.deploy.folder import bundle_artifact, convert_by
+from export.deploy.rules import hold
+from export.deploy.target import check_served, read_model
+from export.deploy.tei import tei_rules
+from export.deploy.triton import triton_rules
+from export.parity import BATCH_INVARIANT
+from export.session import OnnxEncoder, Vectors
+from teachers.cores import usable_cores
+from teachers.errors import GateError, InputError
+
+Prepare = Callable[[Runtime], Prepared]
+RUN_SECONDS = 1800
+BATCH = 32
+PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/]+[^\\/\s:'\",;()]+){2,}")
+UNIT = 1e-3  # how far a vector's length may be from 1
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The artifact's own answers.
+
+    Args:
+        texts: what every runtime encodes.
+        vectors: our own session's, each text alone, float32 [texts, dim].
+        min_cosine: what a runtime's must reach.
+    """
+
+    texts: list[str]
+    vectors: Vectors
+    min_cosine: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a runtime's vectors are to the artifact's own; the cosines are None where they have none."""
+
+    status: Literal["agrees", "differs"]
+    note: str | None
+    min_cosine: float | None
+    mean_cosine: float | None
+
+
+def certify(
+    artifact: Path, runtimes: Sequence[Runtime], prepare: Prepare, tell: Tell, machine: str, min_cosine: float = 0.999
+) -> dict[str, RuntimeRecord]:
+    """Run each runtime, and write what came of it into decant.json and the model card.
+
+    Earlier results of other runtimes stay. A runtime that cannot be installed or run is recorded as not run.
+
+    Args:
+        artifact: as exported; its graph and weights are not changed.
+        runtimes: in this order.
+        prepare: gives a runtime's environment.
+        tell: told what is at work, a line each.
+        machine: the processor, for the record.
+        min_cosine: below it, a runtime differs.
+
+    Returns:
+        A record for each of the runtimes, by name.
+
+    Raises:
+        InputError: the artifact was changed, or its folder cannot be written.
+    """
+    manifest = verify_artifact(artifact)
+    try:
+        scratch = tempfile.TemporaryDirectory(dir=artifact.resolve().parent, prefix=f".{artifact.resolve().name}.")
+    except OSError as error:
+        raise InputError(f"{artifact} cannot be written beside ({error.strerror}); certify a copy of it") from error
+    with scratch as place:
+        own = OnnxEncoder(artifact)
+        texts = certificate_texts(own.tokenize, own.max_length)
+        vectors = np.concatenate([own.embed([ids]) for ids in own.tokenize(texts)])
+        expected = Expected(texts, vectors, min_cosine)
+        records = {}
+        for runtime in runtimes:
+            record = _record(artifact, manifest, runtime, prepare, tell, expected, Path(place) / runtime.name)
+            record = record.model_copy(update={"machine": machine if record.ran else None})
+            records[runtime.name] = record
+            tell(f"{runtime.name}: {said_of(record)}")
+        write_certificate(artifact, manifest, records, Path(place))
+    return records
+
+
+def said_of(record: RuntimeRecord) -> str:
+    """A record in one line."""
+    figures = ""
+    if record.min_cosine is not None and record.mean_cosine is not None:
+        figures = (
+            f", min cosine {record.min_cosine:.6f}, mean {record.mean_cosine:.6f}, "
+            f"{record.ms_per_text:.2f} ms for one text, {record.texts_per_second:,.0f} texts/s"
+        )
+    return f"{record.status}{figures}{f': {record.note}' if record.note else ''}"
+
+
+def _record(
+    artifact: Path, manifest: Manifest, runtime: Runtime, prepare: Prepare, tell: Tell, expected: Expected, place: Path
+) -> RuntimeRecord:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    try:
+        _check_runnable(artifact, manifest, runtime)
+        if runtime.kind == "rules":
+            bundle_artifact(artifact, runtime.target, place / "model")
+            return RuntimeRecord(status="rules hold", date=now, note=_rules(runtime, manifest, place / "model"))
+        prepared = prepare(runtime)
+        tell(f"{runtime.name}: running")
+        bundle_artifact(
+            artifact,
+            runtime.target,
+            place / "model",
+            convert=lambda graph, xml: convert_by(prepared.python, graph, xml),
+        )
+        return _run(manifest, prepared, expected, place, now)
+    except InputError as error:
+        return RuntimeRecord(status="not run", date=now, note=_without_paths(str(error)))
+    except GateError as error:
+        return RuntimeRecord(status="rules broken", date=now, note=_without_paths(str(error)))
+
+
+def _check_runnable(artifact: Path, manifest: Manifest, runtime: Runtime) -> None:
+    check_served(read_model(artifact, manifest), runtime.target)
+    if runtime.name == "sentence-transformers" and manifest.precision != "fp32":
+        raise InputError("torch cannot read a quantized graph; sentence-transformers-onnx runs it")
+
+
+def _rules(runtime: Runtime, manifest: Manifest, folder: Path) -> str:
+    if runtime.target == "tei":
+        count = hold("text-embeddings-inference", tei_rules(folder, manifest))
+    else:
+        count = sum(hold("Triton", triton_rules(model)) for model in sorted((folder / "models").iterdir()))
+    return f"{count} rules of its folder checked; the server itself was not started"
+
+
+def _run(manifest: Manifest, prepared: Prepared, expected: Expected, place: Path, now: str) -> RuntimeRecord:
+    request = {
+        "folder": str(place / "model"), "texts": expected.texts, "timed": [*SENTENCES, *SENTENCES], "batch_size": BATCH,
+        "alone": manifest.precision not in BATCH_INVARIANT, "threads": usable_cores(),
+        "vectors": str(place / "vectors"), "pooling": manifest.pooling, "dim": manifest.dim, "name": "decant-certified",
+    }  # fmt: skip
+    (place / "request.json").write_text(json.dumps(request), encoding="utf-8")
+    start([*prepared.command, str(place / "request.json"), str(place / "result.json")], RUN_SECONDS, "running it")
+    result = json.loads((place / "result.json").read_text(encoding="utf-8"))
+    found = compare(np.fromfile(place / "vectors", np.float32), expected)
+    return RuntimeRecord(
+        status=found.status, date=now, note=found.note, versions=result["versions"], environment=prepared.said,
+        texts=len(expected.texts), min_cosine=found.min_cosine, mean_cosine=found.mean_cosine,
+        required_min_cosine=expected.min_cosine, ms_per_text=result["ms_per_text"],
+        texts_per_second=result["texts_per_second"],
+    )  # fmt: skip
+
+
+def compare(flat: NDArray[np.float32], expected: Expected) -> Comparison:
+    """Hold a runtime's vectors to the artifact's own.
+
+    Args:
+        flat: float32, as the runtime wrote them: one text after another.
+        expected: texts and vectors.
+    """
+    if flat.size != expected.vectors.size:
+        rows, dim = expected.vectors.shape
+        return Comparison("differs", f"it gave {flat.size} numbers, not {rows} vectors of {dim}", None, None)
+    vectors, own = flat.reshape(expected.vectors.shape).astype(np.float64), expected.vectors.astype(np.float64)
+    if not np.isfinite(vectors).all():
+        return Comparison("differs", "a number of its vectors is not finite", None, None)
+    lengths = np.linalg.norm(vectors, axis=1)
+    products = np.einsum("nd,nd->n", vectors, own) / np.maximum(lengths * np.linalg.norm(own, axis=1), 1e-12)
+    cosines = np.clip(products, -1, 1)
+    worst = int(np.argmin(cosines))
+    note = None
+    if cosines[worst] < expected.min_cosine:
+        text = expected.texts[worst]
+        note = f"worst text {text if len(text) <= 60 else text[:57] + '...'!r}"
+    elif np.abs(lengths - 1).max() > UNIT:
+        note = f"its vectors are of lengths {lengths.min():.3f} to {lengths.max():.3f}, not 1"
+    return Comparison("differs" if note else "agrees", note, float(cosines[worst]), float(cosines.mean()))
+
+
+def _without_paths(said: str) -> str:
+    """Paths cut to their last part: a certificate is published, a machine's folders are not."""
+    return PATH.sub(lambda found: re.split(r"[\\/]", found.group())[-1], said)

@@ -1,0 +1,57 @@
+"""`decant certify`: who is told what, and what it ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from export.certify.certify import certify
+from export.certify.environment import default_cache, prepare
+from export.certify.record import RuntimeRecord
+from export.certify.runtimes import runtimes_of
+from pipeline.console import Screen
+from pipeline.report.environment import cpu
+from teachers.cores import usable_cores
+from teachers.errors import GateError
+
+
+def certify_artifact(
+    artifact: Path, names: Sequence[str] | None, cache: Path | None, min_cosine: float, screen: Screen
+) -> dict[str, RuntimeRecord]:
+    """Run the named runtimes, all of them for None, and write the artifact's certificate.
+
+    Args:
+        artifact: an artifact folder.
+        names: of runtimes.
+        cache: where their environments are kept; the user's cache folder, unless given.
+        min_cosine: below it, a runtime differs.
+        screen: shows what is at work.
+
+    Raises:
+        InputError: the artifact was changed or cannot be written, or a name is unknown.
+    """
+    runtimes = runtimes_of(names)
+    folder = cache.resolve() if cache is not None else default_cache()
+    name, features = cpu()
+    features_said = f" ({', '.join(features)})" if features else ""
+    machine = f"{name}{features_said}; {usable_cores()} threads"
+    return certify(
+        artifact, runtimes, lambda runtime: prepare(runtime, folder, screen.say), screen.say, machine, min_cosine
+    )
+
+
+def hold_certificate(records: dict[str, RuntimeRecord], *, strict: bool) -> None:
+    """Refuse a certificate in which a runtime ran and disagreed.
+
+    Args:
+        records: by the runtime's name.
+        strict: refuse it where a runtime was not run, too.
+
+    Raises:
+        GateError: names the runtimes.
+    """
+    failed = [name for name, record in records.items() if record.status in ("differs", "rules broken")]
+    missing = [name for name, record in records.items() if record.status == "not run"] if strict else []
+    if failed or missing:
+        said = [f"{', '.join(names)} {what}" for names, what in ((failed, "differ"), (missing, "not run")) if names]
+        raise GateError(f"certificate: {'; '.join(said)}; decant.json and the model card say why")
