@@ -34,7 +34,7 @@ def calibration_batches(ids: Sequence[Sequence[int]], pad_id: int) -> list[Feed]
         ids: token ids of each text, specials included.
         pad_id: of the token that fills a row.
     """
-    batches = []
+    batches: list[Feed] = []
     for rows in sorted_batches([len(row) for row in ids], BATCH_ROWS):
         input_ids, mask = padded([list(ids[row]) for row in rows], pad_id)
         batches.append({"input_ids": input_ids.numpy(), "attention_mask": mask.numpy()})

@@ -10,7 +10,6 @@ They stand behind the outputs that every runtime reads, so that no reader of tho
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from export.quantize import load_graph
+from export.graph_file import rewritten
 from export.vector_kinds import OUTPUTS, WHOLE, SmallVector
 from teachers.errors import InputError
 
@@ -61,23 +60,18 @@ def add_small_vectors(graph: Path, kinds: Sequence[SmallVector], step: float | N
         InputError: the graph is missing or no encoder's, has such an output already, a binary vector's dim is not a
             multiple of 8, or int8 has no step.
     """
-    model = load_graph(graph)
-    outputs = {edge.name: edge for edge in model.graph.output}
-    if WHOLE not in outputs:
-        raise InputError(f"{graph} has no output {WHOLE}; export the encoder with Decant")
-    dim = outputs[WHOLE].type.tensor_type.shape.dim[1].dim_value
-    for kind in kinds:
-        if OUTPUTS[kind] in outputs:
-            raise InputError(f"{graph} gives {kind} vectors already")
-        if kind == "int8":
-            _int8(model, dim, step)
-        else:
-            _binary(model, dim)
-    onnx.checker.check_model(model)
-    with tempfile.TemporaryDirectory(dir=graph.parent, prefix=f".{graph.name}.") as folder:
-        written = Path(folder) / graph.name
-        onnx.save(model, written)
-        written.replace(graph)
+    with rewritten(graph, graph) as model:
+        outputs = {edge.name: edge for edge in model.graph.output}
+        if WHOLE not in outputs:
+            raise InputError(f"it has no output {WHOLE}; export the encoder with Decant")
+        dim = outputs[WHOLE].type.tensor_type.shape.dim[1].dim_value
+        for kind in kinds:
+            if OUTPUTS[kind] in outputs:
+                raise InputError(f"it gives {kind} vectors already")
+            if kind == "int8":
+                _int8(model, dim, step)
+            else:
+                _binary(model, dim)
 
 
 def check_small_vectors(kinds: Sequence[SmallVector], dim: int) -> None:

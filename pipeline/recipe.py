@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from export.encode_texts import EncodePrecision
+from export.small_vectors import check_small_vectors
 from pipeline.budget import Budget
 from pipeline.measure.evaluate import MAIN_METRICS
 from pipeline.settings import ExportSettings, MeasureSettings
@@ -311,10 +312,21 @@ def _beyond_the_model(recipe: Recipe, folder: Path) -> list[str]:
     outliers = recipe.export.int8_row.outliers
     if "int8-row" in recipe.export.precisions and outliers >= width:
         errors.append(f"export.int8_row.outliers: {outliers} of an activation's {width} columns; ask for fewer")
-    smallest = min([width, *student.dims, *(cut[1] for cut in recipe.export.cuts)])
+    lengths = [width, *student.dims, *(cut[1] for cut in recipe.export.cuts)]
+    errors += _without_whole_bytes(recipe, lengths)
+    smallest = min(lengths)
     if recipe.budget is not None and recipe.budget.dim is not None and recipe.budget.dim < smallest:
         errors.append(f"budget.dim: {recipe.budget.dim} is below every length that is trained; add it to student.dims")
     return errors
+
+
+def _without_whole_bytes(recipe: Recipe, dims: Sequence[int]) -> list[str]:
+    try:
+        for dim in dims:
+            check_small_vectors(recipe.export.vectors, dim)
+    except InputError as error:
+        return [f"export.vectors: {error}"]
+    return []
 
 
 def _beyond_its_parts(student: StudentSettings, folder: Path) -> list[str]:

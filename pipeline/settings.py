@@ -10,6 +10,7 @@ from export.block_quantize import BlockQuantizeSettings
 from export.calibration import CalibrationSettings
 from export.parity import ParitySettings, Precision
 from export.row_quantize import RowQuantizeSettings
+from export.vector_kinds import SmallVector
 from pipeline.measure.evaluate import MetricName
 from pipeline.measure.speed import SpeedSettings
 
@@ -26,6 +27,9 @@ class ExportSettings(BaseModel, frozen=True, extra="forbid"):
     int8_weights: BlockQuantizeSettings = BlockQuantizeSettings()
     int4: BlockQuantizeSettings = BlockQuantizeSettings()
     calibration: CalibrationSettings = CalibrationSettings()
+    vectors: tuple[SmallVector, ...] = Field(
+        (), description="further outputs of each graph: int8, one byte a dimension; binary, one bit"
+    )
     cuts: tuple[tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]], ...] = Field(
         (), description="[layers, dim] to export; default: the whole student, and each depth of a nested one"
     )

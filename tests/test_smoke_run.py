@@ -321,6 +321,9 @@ def test_a_model_that_came_trained_is_exported_as_it_is(models: Models, tmp_path
     given = SentenceEncoder.load(models.encoder, 128)
     shipped = OnnxEncoder(tmp_path / "run" / rows["L3xD32-fp32"]["path"])
     np.testing.assert_allclose(shipped.encode(["a big dog"]), given.encode(["a big dog"]), atol=1e-5)
+    binary = decant("encode", tmp_path / "run" / rows["L1xD8-int8-row"]["path"], "--vectors", "binary", stdin=b"a\nb")
+    assert np.load(io.BytesIO(binary.out), allow_pickle=False).shape == (2, 1)
+    assert shipped.encode_small(["a big dog"], "int8").dtype == np.int8
     values = {name: rows[name]["metrics"]["trained/test"]["spearman"] for name in ("teacher", "student")}
     assert values["teacher"] == values["student"]
     assert all("trained_on_labels" not in row for name, row in rows.items() if name != "bag of words")

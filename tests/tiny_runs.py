@@ -171,6 +171,7 @@ def trained_recipe(models: Models) -> dict[str, Any]:
     student = {"model": str(models.encoder), "trained": True, "nesting": {"kind": "grid"}, "dims": [8]}
     measure = recipe["measure"] | {"compare": [str(models.encoder)]}
     export = recipe["export"] | {"precisions": ["fp32", "int8-row"], "cuts": [[3, 32], [1, 8]]}
+    export |= {"vectors": ["int8", "binary"]}
     return recipe | {"name": "trained", "student": student, "measure": measure, "export": export}
 
 

@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundle import COMPARATOR, GRAPH
-from export.calibration import Feed, calibration_batches
+from export.calibration import Feed, calibration_batches, sentence_vectors
+from export.graph_file import load_graph
 from export.parity import Parity, Precision, check_comparator_parity, check_parity, required_cosines
 from export.probe_texts import texts_of_every_length
 from export.session import OnnxComparator, OnnxEncoder
+from export.small_vectors import add_small_vectors, int8_step
 from export.to_onnx import export_comparator, export_encoder
 from pipeline.measure.size import parameter_count
 from pipeline.recipe import Recipe
@@ -115,6 +117,9 @@ def _one(
     if not whole.is_file():
         export_encoder(encoder, whole)
     write_precision(precision, whole, target / GRAPH, recipe.export, calibration)
+    if recipe.export.vectors:
+        step = int8_step(sentence_vectors(load_graph(whole), calibration) if calibration else reference)
+        add_small_vectors(target / GRAPH, recipe.export.vectors, step)
     parity = check_parity(OnnxEncoder(target), probes, reference, precision, recipe.export.parity, advance)
     if model.comparator is not None:
         _comparator(model, model.comparator, target, reference, recipe)

@@ -289,6 +289,10 @@ def test_the_starter_recipe_loads_whatever_its_name(name: str, tmp_path: Path) -
         ("student.vocabulary={size: 9}", "student.vocabulary: size 9 is below the "),
         ("student.vocabulary={keep_from: no.txt}", "student.vocabulary.keep_from: "),
         (
+            "export={vectors: [int8, binary], cuts: [[3, 32], [2, 12]]}",
+            "export.vectors: binary vectors hold eight dimensions a byte, but dim 12 is no multiple of 8",
+        ),
+        (
             "export={precisions: [int8-row], int8_row: {outliers: 32}}",
             "export.int8_row.outliers: 32 of an activation's 32 columns; ask for fewer",
         ),
