@@ -68,7 +68,7 @@ def students_stage(
     from_teachers: list[object] = [one.stage.fingerprint for one in (scored, lesson) if one is not None]
     from_teachers += [weight for _, weight in lesson.teachers] if lesson is not None else []
     listed = listed_texts(settings.vocabulary, base)
-    elsewhere = {"seeds", "compare_alphas", "alpha", "soup", "vocabulary"}
+    elsewhere = {"seeds", "compare_alphas", "alpha", "soup", "vocabulary", "trained"}
     common: dict[str, object] = {
         "settings": settings.model_dump(mode="json", exclude=elsewhere),
         "model": model_digest(source), "targets": from_teachers, "metric": recipe.measure.metric,
