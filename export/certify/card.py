@@ -57,7 +57,7 @@ def _section(records: Mapping[str, RuntimeRecord], max_length: int) -> str:
         texts = max(record.texts or 0 for record in ran)
         lines += [
             f"- Cosines of {texts} texts' vectors to those of `onnx/model.onnx` in Decant's own session, a text alone: "
-            f"texts of every length up to {max_length} tokens, an empty one, one of 2,000 words, emoji, Chinese.",
+            f"texts of all lengths up to {max_length} tokens, an empty one, one of 2,000 words, emoji, Chinese.",
             "- ms/text is the median for one sentence, texts/s those texts in batches of 32; tokenizer included.",
             "- Each loaded the folder that `decant bundle --for` writes for it, in an environment of its own.",
         ]

@@ -34,6 +34,7 @@ Prepare = Callable[[Runtime], Prepared]
 RUN_SECONDS = 1800
 BATCH = 32
 PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/]+[^\\/\s:'\",;()]+){2,}")
+STRIPS = "it takes spaces off the ends of texts; one that begins with a space gets the vector of the text without it"
 UNIT = 1e-3  # how far a vector's length may be from 1
 
 
@@ -45,11 +46,13 @@ class Expected:
         texts: what every runtime encodes.
         vectors: our own session's, each text alone, float32 [texts, dim].
         min_cosine: what a runtime's must reach.
+        heeds_spaces: a text with a space before it has other tokens.
     """
 
     texts: list[str]
     vectors: Vectors
     min_cosine: float
+    heeds_spaces: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,8 @@ def certify(
         own = OnnxEncoder(artifact)
         texts = certificate_texts(own.tokenize, own.max_length)
         vectors = np.concatenate([own.embed([ids]) for ids in own.tokenize(texts)])
-        expected = Expected(texts, vectors, min_cosine)
+        plain, spaced = own.tokenize(["a", " a"])
+        expected = Expected(texts, vectors, min_cosine, heeds_spaces=plain != spaced)
         records = {}
         for runtime in runtimes:
             record = _record(artifact, manifest, runtime, prepare, tell, expected, Path(place) / runtime.name)
@@ -131,7 +135,9 @@ def _record(
             place / "model",
             convert=lambda graph, xml: convert_by(prepared.python, graph, xml),
         )
-        return _run(manifest, prepared, expected, place, now)
+        record = _run(manifest, prepared, expected, place, now)
+        caveat = STRIPS if runtime.strips and expected.heeds_spaces else None
+        return record.model_copy(update={"note": record.note or caveat})
     except InputError as error:
         return RuntimeRecord(status="not run", date=now, note=_without_paths(str(error)))
     except GateError as error:

@@ -144,8 +144,8 @@ def _folder_name(runtime: Runtime) -> str:
 
 
 def _reason(output: str, code: int) -> str:
-    """The last line that names an error, or else the last."""
-    lines = [line.strip() for line in output.splitlines() if not IDLE.search(line)]
-    named = [line for line in lines if "error" in line.lower()]
-    said = (named or lines or [f"exit code {code}, and no message"])[-1]
+    """The last line that names an error with what follows it, or else the last line."""
+    lines = [line.strip() for line in output.splitlines() if not IDLE.search(line)] or [f"exit code {code}, no message"]
+    named = [index for index, line in enumerate(lines) if "error" in line.lower()]
+    said = " ".join(lines[named[-1] :]) if named else lines[-1]
     return said if len(said) <= 300 else f"{said[:297]}..."

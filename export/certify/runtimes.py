@@ -21,6 +21,7 @@ class Runtime:
         packages: what is installed, with versions.
         script: the file in `export/runtimes` that runs it.
         here: the module that must be importable for this interpreter to be taken; None: never.
+        strips: it takes spaces off a text's ends, which some tokenizers heed.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Runtime:
     packages: tuple[str, ...] = ()
     script: str = ""
     here: str | None = None
+    strips: bool = False
 
 
 RUNTIMES = (
@@ -46,7 +48,7 @@ RUNTIMES = (
         packages=(
             "sentence-transformers==5.2.3", "optimum-onnx[onnxruntime]==0.1.0", "transformers==4.57.6", "torch==2.13.0",
         ),
-        script="sentence_transformers_onnx.py",
+        script="sentence_transformers_onnx.py", strips=True,
     ),
     Runtime("fastembed", "fastembed", packages=("fastembed==0.9.1",), script="fastembed_custom.py"),
     Runtime(

@@ -41,7 +41,9 @@ WORDS = 2000
 
 
 def certificate_texts(tokenize: Tokenize, max_length: int, count: int = 500) -> list[str]:
-    """At least `count` texts: odd ones, one of 2,000 words, and every length from only specials to `max_length`.
+    """At least `count` texts: odd ones, one of 2,000 words, and of all lengths from only specials to `max_length`.
+
+    None begins or ends with a space: some runtimes strip texts, which is said of them rather than measured.
 
     Args:
         tokenize: texts → token ids, specials included, cut at `max_length`.
@@ -52,4 +54,5 @@ def certificate_texts(tokenize: Tokenize, max_length: int, count: int = 500) -> 
     long = " ".join(words[index % len(words)] for index in range(WORDS))
     several = [*SENTENCES, *(f"{first} {second}" for first, second in permutations(SENTENCES, 2))]
     odd = [*ODD, long]
-    return odd + texts_of_every_length(several, tokenize, max_length, count - len(odd))
+    made = texts_of_every_length(several, tokenize, max_length, count - len(odd))
+    return odd + [text.strip() for text in made]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -61,6 +62,56 @@ def widen_states(source: Path, path: Path, width: int) -> None:
     )
     last.dim_value = width
     _save(model, path)
+
+
+def spell_out_rows(source: Path, path: Path) -> None:
+    """Quantize and dequantize rows by elementary operators, where a graph has one computed scale a row.
+
+    For OpenVINO, whose QuantizeLinear takes a scale a row only where the number of rows is fixed. Codes are the same.
+
+    Args:
+        source: an encoder's graph; one without such scales is copied as it is.
+        path: written.
+    """
+    model = onnx.load(str(source))
+    graph = model.graph
+    nodes = [part for node in graph.node for part in (_spelled_out(node) if _is_by_rows(graph, node) else [node])]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    constants = {"rows_axis": np.array([1], np.int64), "rows_zero": np.float32(0), "rows_most": np.float32(255)}
+    constants["rows_least_scale"] = np.float32(np.finfo(np.float32).tiny)  # of a row of zeros
+    graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items())
+    _save(model, path)
+
+
+def _is_by_rows(graph: onnx.GraphProto, node: onnx.NodeProto) -> bool:
+    if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):
+        return False
+    stored = {tensor.name for tensor in graph.initializer}
+    return node.input[1] not in stored and any(one.name == "axis" and one.i == 0 for one in node.attribute)
+
+
+def _spelled_out(node: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """A node by rows in elementary operators; q = clip(round(x / s) + z), and x = s · q where z is 0."""
+    name, scale = node.output[0], f"{node.output[0]}.column"
+    made = [helper.make_node("Unsqueeze", [node.input[1], "rows_axis"], [scale], name=scale)]
+
+    def add(kind: str, inputs: list[str], end: str, **attributes: Any) -> str:
+        made.append(helper.make_node(kind, inputs, [end], name=end, **attributes))
+        return end
+
+    if node.op_type == "DequantizeLinear":
+        number = add("Cast", [node.input[0]], f"{name}.number", to=onnx.TensorProto.FLOAT)
+        add("Mul", [number, scale], name)
+        return made
+    zero = add("Cast", [node.input[2]], f"{name}.zero", to=onnx.TensorProto.FLOAT)
+    zero = add("Unsqueeze", [zero, "rows_axis"], f"{zero}.column")
+    scale = add("Max", [scale, "rows_least_scale"], f"{scale}.positive")
+    rounded = add("Round", [add("Div", [node.input[0], scale], f"{name}.steps")], f"{name}.rounded")
+    shifted = add("Add", [rounded, zero], f"{name}.shifted")
+    clipped = add("Clip", [shifted, "rows_zero", "rows_most"], f"{name}.clipped")
+    add("Cast", [clipped], name, to=onnx.TensorProto.UINT8)
+    return made
 
 
 def _rename_uses(graph: onnx.GraphProto, old: str, new: str) -> None:

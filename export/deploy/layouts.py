@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from export.bundle import COMPARATOR, GRAPH, SENTENCE_TRANSFORMERS
-from export.deploy.graph import end_full_rows, widen_states
+from export.deploy.graph import end_full_rows, spell_out_rows, widen_states
 from export.deploy.rules import graph_edges, hold
 from export.deploy.target import Model, Target
 from export.deploy.tei import tei_rules, with_sizes
@@ -100,7 +100,12 @@ def _triton(model: Model, out: Path) -> None:
 def _openvino(model: Model, out: Path, convert: Convert) -> None:
     for name, graph in ((ENCODER, GRAPH), *([(HEAD, COMPARATOR)] if model.comparator else [])):
         (out / name / "1").mkdir(parents=True)
-        convert(model.folder / graph, out / name / "1" / "model.xml")
+        source = model.folder / graph
+        if model.manifest.precision != "fp32" and name == ENCODER:
+            source = out / "spelled.onnx"
+            spell_out_rows(model.folder / graph, source)
+        convert(source, out / name / "1" / "model.xml")
+        (out / "spelled.onnx").unlink(missing_ok=True)
     _copy(model, out, TOKENIZER)
 
 

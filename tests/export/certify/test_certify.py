@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from export.certify.record import RuntimeRecord
 from export.certify.runtimes import Runtime, runtimes_of
 from export.certify.texts import certificate_texts
 from export.deploy.folder import SCRIPTS
+from export.to_onnx import export_encoder
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
+from tests.tiny_models import tiny_encoder
 
 CARD = "# Tiny\n\n## Limitations\n\n- few\n"
 
@@ -118,7 +121,7 @@ def test_earlier_results_of_other_runtimes_stay(copied: Path) -> None:
     [
         ("raise RuntimeError('no such operator in /secret/place/model.onnx')", "no such operator in model.onnx"),
         ("PACKAGES = ()\ndef load(request):\n    raise MemoryError('full')", "running it failed: MemoryError: full"),
-        ("import sys; sys.exit(9)", "exit code 9, and no message"),
+        ("import sys; sys.exit(9)", "exit code 9, no message"),
     ],
 )
 def test_a_runtime_that_fails_is_reported_and_not_certified(
@@ -159,6 +162,17 @@ def test_a_runtime_whose_vectors_differ_is_said_to(copied: Path, tmp_path: Path)
     assert record.min_cosine is not None
     assert record.min_cosine < 0.999
     assert str(record.note).startswith("worst text ")
+
+
+@pytest.mark.parametrize(("kind", "said"), [("bert", False), ("roberta", True)])
+def test_a_runtime_that_strips_is_said_to_where_it_matters(kind: str, said: bool, tmp_path: Path) -> None:
+    encoder = tiny_encoder(kind, max_length=64)
+    export_encoder(encoder, tmp_path / "model.onnx")
+    write_artifact(tmp_path / "a", encoder, tmp_path / "model.onnx", name="a", precision="fp32", card=CARD)
+    stripping = replace(runtimes_of(["onnxruntime"])[0], strips=True)
+    records = certify(tmp_path / "a", [stripping], here, print, "a machine")
+    assert records["onnxruntime"].status == "agrees"
+    assert (records["onnxruntime"].note is not None) == said
 
 
 def test_a_quantized_graph_is_compared_alone_and_not_by_torch(

@@ -93,7 +93,8 @@ def test_this_interpreter_serves_where_it_has_the_module(commands: Commands, tmp
         ("raise ValueError('no such operator')", "ValueError: no such operator"),
         ("import sys; sys.exit('ERROR: none found\\nnotice: a new release')", "ERROR: none found"),
         ("import sys; sys.stderr.write('Error: lost\\nNode.js v20.1.0\\n'); sys.exit(1)", "Error: lost"),
-        ("import sys; sys.exit(7)", "exit code 7, and no message"),
+        ("raise RuntimeError('in plugin.cpp:\\n  no such shape')", "RuntimeError: in plugin.cpp: no such shape"),
+        ("import sys; sys.exit(7)", "exit code 7, no message"),
     ],
 )  # fmt: skip
 def test_a_program_that_fails_tells_why(code: str, reason: str) -> None:

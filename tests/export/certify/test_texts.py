@@ -18,6 +18,7 @@ def test_texts_hold_what_runtimes_disagree_about(count: int, artifact: Path) -> 
     assert any(len(text.split()) == 2000 for text in texts)
     assert any("一" <= char <= "鿿" for text in texts for char in text), "Chinese"
     assert any(0x1F300 <= ord(char) <= 0x1FAFF for text in texts for char in text), "emoji"
+    assert texts == [text.strip() for text in texts]
     assert texts == certificate_texts(encoder.tokenize, encoder.max_length, count)
 
 

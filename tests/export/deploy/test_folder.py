@@ -144,6 +144,10 @@ def test_a_comparator_goes_where_it_can_run(compared: Path, tmp_path: Path) -> N
     assert "comparator/1/model.xml" in files(bundled(compared, "openvino", tmp_path / "openvino"))
 
 
+def test_no_graph_is_left_beside_the_ir(int8: Path, tmp_path: Path) -> None:
+    assert files(bundled(int8, "openvino", tmp_path / "out")) == LAYOUTS["openvino"] | {"README.md"}
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_what_a_runtime_would_serve_wrongly_is_refused(
     target: Target, concatenated: Path, compared: Path, tmp_path: Path

@@ -3,10 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 
-from export.deploy.graph import end_full_rows, widen_states
+from export.deploy.graph import end_full_rows, spell_out_rows, widen_states
+from export.row_quantize import quantize_rows
 from export.session import OnnxEncoder
 
 SEP = 2
@@ -49,6 +51,25 @@ def test_states_are_widened_with_zeros(name: str, request: pytest.FixtureRequest
     np.testing.assert_array_equal(same, vectors)
     session = ort.InferenceSession(str(tmp_path / "wide.onnx"), providers=["CPUExecutionProvider"])
     assert [edge.name for edge in session.get_outputs()] == ["last_hidden_state", "sentence_embedding"]
+
+
+def test_rows_are_quantized_alike_by_elementary_operators(graph: Path, tmp_path: Path) -> None:
+    quantize_rows(graph, tmp_path / "rows.onnx")
+    spell_out_rows(tmp_path / "rows.onnx", tmp_path / "spelled.onnx")
+    kinds = [node.op_type for node in onnx.load(str(tmp_path / "rows.onnx")).graph.node]
+    assert "QuantizeLinear" in kinds
+    spelled = [node.op_type for node in onnx.load(str(tmp_path / "spelled.onnx")).graph.node]
+    assert not {"QuantizeLinear", "DequantizeLinear"} & set(spelled)
+    ids, mask = [[0, 30, 31, 2], [0, 33, 2, 1]], [[1, 1, 1, 1], [1, 1, 1, 0]]
+    expected = run(tmp_path / "rows.onnx", ids, mask)
+    for got, wanted in zip(run(tmp_path / "spelled.onnx", ids, mask), expected, strict=True):
+        np.testing.assert_allclose(got, wanted, atol=1e-6)
+
+
+def test_a_graph_without_row_scales_is_what_it_was(int8_graph: Path, tmp_path: Path) -> None:
+    spell_out_rows(int8_graph, tmp_path / "same.onnx")
+    same, before = (onnx.load(str(path)).graph.node for path in (tmp_path / "same.onnx", int8_graph))
+    assert list(same) == list(before)
 
 
 def test_the_changed_graph_is_an_encoder_still(artifact: Path, tmp_path: Path) -> None:
