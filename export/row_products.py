@@ -39,7 +39,10 @@ def weight_products(graph: onnx.GraphProto) -> list[NodeProto]:
     return [node for node in graph.node if node.op_type == "MatMul" and is_matrix(stored.get(node.input[1]))]
 
 
-def to_integers(model: onnx.ModelProto, largest: int, tables: bool, kept: Mapping[str, Columns]) -> None:
+def to_integers(
+    model: onnx.ModelProto, largest: int, tables: bool, kept: Mapping[str, Columns],
+    only: frozenset[str] | None = None,
+) -> None:  # fmt: skip
     """Rewrite a graph in place.
 
     Args:
@@ -47,12 +50,14 @@ def to_integers(model: onnx.ModelProto, largest: int, tables: bool, kept: Mappin
         largest: of an int8 weight, 64 or 127.
         tables: quantize the tables that vectors are gathered from, a scale a row.
         kept: activation → its columns that are multiplied in float32, int64 [columns].
+        only: names of what the products compute that become integers; all, unless given.
 
     Raises:
         InputError: a weight is not finite.
     """
     graph = RowGraph(model)
     products = {node.output[0] for node in weight_products(model.graph)}
+    products &= products if only is None else only
     done: set[str] = set()
     for node in model.graph.node:
         if node.output[0] in done:

@@ -16,7 +16,8 @@ from pydantic import BaseModel, Field
 
 from export.calibration import Feed, rows_of_batches
 from export.graph_file import rewritten
-from export.row_products import to_integers, weight_products
+from export.row_products import Columns, to_integers, weight_products
+from export.sensitivity import Sensitivity, keep_the_fewest, measure_sensitivity, product_groups
 from export.unfuse import unfuse
 from teachers.errors import InputError
 
@@ -36,22 +37,32 @@ class RowQuantizeSettings(BaseModel, frozen=True, extra="forbid"):
         ge=0,
         description="Columns of each activation that are multiplied in float32: the largest in the calibration texts.",
     )
+    min_cosine: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Least mean cosine to the float32 vectors of the calibration texts: as few products as that takes "
+        "stay in float32, the most sensitive ones; default: none does.",
+    )
 
 
 def quantize_rows(
     source: Path, target: Path, settings: RowQuantizeSettings | None = None, calibration: Sequence[Feed] = ()
-) -> None:
+) -> list[Sensitivity]:
     """Write the int8 counterpart of a float32 graph, each token row of an activation quantized by itself.
 
     Args:
         source: as `export_encoder` writes it, or fused by `onnxruntime.transformers`; not changed.
         target: written whole or not at all; its folder is made.
         settings: what becomes int8.
-        calibration: batches as the graph takes them; read for `outliers` alone.
+        calibration: batches as the graph takes them; read for `outliers` and `min_cosine` alone.
+
+    Returns:
+        What each group of products costs, the costliest first; nothing unless `min_cosine` asks for it.
 
     Raises:
         InputError: the source is missing, is no ONNX graph, or holds no weight that could be quantized or one that
-            is not finite; outliers are wanted of no texts, or more than there are columns.
+            is not finite; outliers or a cosine are wanted of no texts, or more than there are.
     """
     settings = settings or RowQuantizeSettings()
     with rewritten(source, target) as model:
@@ -59,7 +70,31 @@ def quantize_rows(
         if not weight_products(model.graph):
             raise InputError("no MatMul in it has a stored weight, so int8 would change nothing")
         kept = _outliers(model, settings.outliers, calibration) if settings.outliers else {}
-        to_integers(model, SEVEN_BITS if settings.seven_bits else EIGHT_BITS, settings.tables, kept)
+        largest = SEVEN_BITS if settings.seven_bits else EIGHT_BITS
+        groups, ranked = product_groups(model.graph), []
+        if settings.min_cosine is not None:
+            ranked = _ranked(model, settings, largest, kept, settings.min_cosine, calibration)
+        whole = {one.group for one in ranked if one.kept}
+        only = frozenset().union(*(products for group, products in groups.items() if group not in whole))
+        to_integers(model, largest, settings.tables, kept, only)
+    return ranked
+
+
+def _ranked(
+    model: onnx.ModelProto, settings: RowQuantizeSettings, largest: int, kept: Mapping[str, Columns],
+    min_cosine: float, calibration: Sequence[Feed],
+) -> list[Sensitivity]:  # fmt: skip
+    if not calibration:
+        raise InputError(f"min_cosine {min_cosine}: texts are needed to measure it; give calibration, or none")
+
+    def products_alone(copied: onnx.ModelProto, only: frozenset[str]) -> None:
+        to_integers(copied, largest, False, kept, only)
+
+    def as_set(copied: onnx.ModelProto, only: frozenset[str]) -> None:
+        to_integers(copied, largest, settings.tables, kept, only)
+
+    ranked = measure_sensitivity(model, products_alone, calibration)
+    return keep_the_fewest(model, as_set, ranked, calibration, min_cosine)
 
 
 def _outliers(model: onnx.ModelProto, count: int, calibration: Sequence[Feed]) -> dict[str, NDArray[np.int64]]:

@@ -133,7 +133,8 @@ def test_changed_texts_are_seen(copied: SmokeRun) -> None:
 
 def test_int8_of_rows_is_held_to_the_batch_and_shipped(copied: SmokeRun) -> None:
     before = len(copied.log())
-    said = decant("run", copied.recipe, "--out", copied.folder, "--set", "export.precisions=[int8-row]", "--json")
+    export = "export={precisions: [int8-row], int8_row: {outliers: 1, min_cosine: 0.5}, calibration: {texts: 20}}"
+    said = decant("run", copied.recipe, "--out", copied.folder, "--set", export, "--json")
     assert said.code == 0, said.err
     assert events(copied.folder, "begun", before) == ["graphs", "measure", "artifacts", "report"]
     report = said.json()
@@ -141,6 +142,10 @@ def test_int8_of_rows_is_held_to_the_batch_and_shipped(copied: SmokeRun) -> None
     assert report["selected"] == row["name"] == "L3xD32-int8-row"
     assert row["parity"]["batch_invariance"] >= row["parity"]["required_batch_invariance"] == 0.9999
     card = (copied.folder / row["path"] / "README.md").read_text(encoding="utf-8")
+    (graph,) = json.loads((copied.folder / "graphs" / "graphs.json").read_text(encoding="utf-8"))
+    groups = [one["group"] for one in graph["sensitivity"]]
+    assert len(set(groups)) == 3 * 4
+    assert not any(one["kept"] for one in graph["sensitivity"])
     assert "weights in int8-row" in card
     assert "depends a little" not in card
     assert decant("verify", copied.folder / row["path"], "--json").json()["precision"] == "int8-row"

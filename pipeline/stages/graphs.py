@@ -30,7 +30,7 @@ from students.student import Student
 from teachers.errors import InputError
 from teachers.progress import Watch
 
-VERSION = 2
+VERSION = 3
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json")
 
 
@@ -46,6 +46,8 @@ class Graph:
     dim: int
     parameters: int
     parity: dict[str, float]
+    sensitivity: list[dict[str, object]]
+    """Fields of `export.sensitivity.Sensitivity`, the costliest group first; empty where none was measured."""
 
 
 def graphs_stage(
@@ -116,7 +118,7 @@ def _one(
     whole = folder / f"L{encoder.layers}xD{encoder.dim}.onnx"
     if not whole.is_file():
         export_encoder(encoder, whole)
-    write_precision(precision, whole, target / GRAPH, recipe.export, calibration)
+    sensitivity = write_precision(precision, whole, target / GRAPH, recipe.export, calibration)
     if recipe.export.vectors:
         step = int8_step(sentence_vectors(load_graph(whole), calibration) if calibration else reference)
         add_small_vectors(target / GRAPH, recipe.export.vectors, step)
@@ -126,6 +128,7 @@ def _one(
     return {
         "name": name, "precision": precision, "layers": encoder.layers, "dim": encoder.dim,
         "parameters": parameter_count(model), "parity": _figures(parity, recipe, precision),
+        "sensitivity": [asdict(one) for one in sensitivity],
     }  # fmt: skip
 
 

@@ -10,17 +10,21 @@ from export.calibration import Feed
 from export.parity import Precision
 from export.quantize import quantize_dynamic
 from export.row_quantize import quantize_rows
+from export.sensitivity import Sensitivity
 from pipeline.settings import ExportSettings
 
 
 def write_precision(
     precision: Precision, whole: Path, target: Path, settings: ExportSettings, calibration: Sequence[Feed]
-) -> None:
+) -> list[Sensitivity]:
     """Write `target`.
 
     Args:
         whole: the float32 graph; the precision fp32 is the same file.
         calibration: batches of texts that the student learned from.
+
+    Returns:
+        What the quantization of each part of the graph costs, where the recipe asks for mixed precision.
 
     Raises:
         InputError: the graph cannot be quantized so.
@@ -29,10 +33,11 @@ def write_precision(
         target.unlink(missing_ok=True)
         target.hardlink_to(whole)
     elif precision == "int8-row":
-        quantize_rows(whole, target, settings.int8_row, calibration)
+        return quantize_rows(whole, target, settings.int8_row, calibration)
     elif precision == "int8-weights":
         quantize_blocks(whole, target, 8, settings.int8_weights, calibration)
     elif precision == "int4":
         quantize_blocks(whole, target, 4, settings.int4, calibration)
     else:
         quantize_dynamic(whole, target)
+    return []
