@@ -34,6 +34,7 @@ from students.vocabulary import check_vocabulary, listed_texts
 from teachers.backbone import model_size
 from teachers.errors import DecantError, InputError
 from teachers.fine_tune import FineTuneSettings
+from teachers.quantized import PACKAGES, Quantize, require_packages
 from teachers.reference import is_on_the_hub, resolve_model
 
 KINDS = {
@@ -48,6 +49,9 @@ class LoadTeacher(BaseModel, frozen=True, extra="forbid"):
     kind: Literal["load"]
     model: str = Field(description="model reference: hub id, folder, or package:NAME/FOLDER")
     max_length: int | None = Field(None, ge=4, description="tokens a pair; default: what the model can take")
+    quantize: Quantize | None = Field(
+        None, description="load its weights in 4 bits (nf4) or 8 (int8) by bitsandbytes, and label with those"
+    )
 
 
 class FineTuneTeacher(FineTuneSettings, frozen=True, extra="forbid"):
@@ -77,6 +81,9 @@ class EmbeddingTeacher(BaseModel, frozen=True, extra="forbid"):
     model: str = Field(description="model reference")
     weight: float = Field(1.0, gt=0, le=1000, description="of its cosines against those of the other teachers")
     tune: TuneSettings | None = Field(None, description="fine-tune it on the labelled pairs first; default: as it is")
+    quantize: Quantize | None = Field(
+        None, description="of the weights that label, tuned before or not: nf4 (4 bits) or int8, by bitsandbytes"
+    )
 
 
 class EmbeddingSettings(EmbedSettings, frozen=True, extra="forbid"):
@@ -274,10 +281,27 @@ def check_surroundings(recipe: Recipe, base: Path) -> list[str]:
         listed_texts(recipe.student.vocabulary, base)
     except InputError as error:
         errors.append(f"student.vocabulary.keep_from: {error}")
+    errors += _missing_packages(recipe)
     if "student.model" in found:
         errors += _beyond_the_model(recipe, found["student.model"])
     if {"student.model", "embedding.teachers.0.model"} <= found.keys():
         errors += _unlike_the_teacher(recipe, found["student.model"], found["embedding.teachers.0.model"])
+    return errors
+
+
+def _missing_packages(recipe: Recipe) -> list[str]:
+    """Which keys ask for quantized weights or adapters while a package for that is not installed."""
+    asked: dict[str, object] = {"teacher": recipe.teacher}
+    for i, teacher in enumerate(recipe.embedding.teachers if recipe.embedding is not None else ()):
+        asked |= {f"embedding.teachers.{i}": teacher, f"embedding.teachers.{i}.tune": teacher.tune}
+    errors = []
+    for section, settings in asked.items():
+        for key, packages in PACKAGES.items():
+            try:
+                if getattr(settings, key, None) is not None:
+                    require_packages(f"{section}.{key}", *packages)
+            except InputError as error:
+                errors.append(str(error))
     return errors
 
 

@@ -15,6 +15,15 @@ from torch import nn
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from teachers.errors import InputError
+from teachers.quantized import (
+    PACKAGES,
+    Quantize,
+    quantization,
+    quiet_bitsandbytes,
+    require_packages,
+    settle,
+    stored_kind,
+)
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model", "spm.model")
 UNUSED_HEADS = ("pooler.", "cls.", "lm_head.", "classifier.", "discriminator_predictions.", "decoder.", "vocab_")
@@ -41,20 +50,27 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 
 def load_backbone(
-    folder: Path, auto_class: Any, *, dropout: float | None = None, for_training: bool = False, **options: Any
-) -> PreTrainedModel:
+    folder: Path, auto_class: Any, *, dropout: float | None = None, for_training: bool = False,
+    quantize: Quantize | None = None, **options: Any,
+) -> PreTrainedModel:  # fmt: skip
     """A transformers model in float32 from safetensors; every weight of its body must be in the file.
+
+    A folder of quantized weights is loaded as it is.
 
     Args:
         folder: checked by `teachers.reference.check_model_folder`.
         auto_class: AutoModel or AutoModelForSequenceClassification.
         dropout: every dropout of the model, 0..1; default: as its config says.
         for_training: take the attention that trains fastest: eager on a CPU, sdpa elsewhere.
+        quantize: quantize each weight of a linear layer as it is read, so that they are never all there as floats;
+            on the first CUDA device where there is one.
         options: passed on to its config, such as `num_labels`.
 
     Raises:
-        InputError: unknown architecture, damaged or foreign weights, or weights missing for the body.
+        InputError: unknown architecture, damaged or foreign weights, weights missing for the body, or weights that
+            were quantized before and should be trained or quantized.
     """
+    kind = _quantized_as(folder, quantize, for_training)
     try:
         with quiet_transformers():
             config = AutoConfig.from_pretrained(folder, local_files_only=True, **options)
@@ -67,6 +83,8 @@ def load_backbone(
                 extra["attn_implementation"] = "eager"
             if "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
                 extra["add_pooling_layer"] = False
+            if quantize is not None:
+                extra["quantization_config"] = quantization(quantize, model_class, config)
             model, info = auto_class.from_pretrained(
                 folder,
                 config=config,
@@ -81,10 +99,25 @@ def load_backbone(
         raise
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{folder}: the model cannot be loaded ({_first_line(error)})") from error
+    if kind is not None:
+        settle(model, folder)
     missing = [name for name in info["missing_keys"] if not _is_head(name)]
     if missing:
         raise InputError(f"{folder}: {len(missing)} weights of the model are not in its file, such as {missing[0]!r}")
     return cast(PreTrainedModel, model)
+
+
+def _quantized_as(folder: Path, quantize: Quantize | None, for_training: bool) -> Quantize | None:
+    """How the weights will be quantized; checked before any is read."""
+    stored = stored_kind(folder)
+    if stored is not None and (quantize is not None or for_training):
+        said = "quantize is given" if quantize is not None else "they cannot be trained"
+        raise InputError(f"{folder}: its weights are {stored} already, but {said}; give the model it was made from")
+    kind = quantize or stored
+    if kind is not None:
+        require_packages(f"{folder}: loading {kind} weights", *PACKAGES["quantize"])
+        quiet_bitsandbytes()
+    return kind
 
 
 def layer_list(backbone: PreTrainedModel) -> tuple[list[str], nn.ModuleList]:

@@ -16,6 +16,7 @@ from teachers.backbone import has_trained_head, load_backbone, load_tokenizer, m
 from teachers.batches import padded, sorted_batches
 from teachers.errors import InputError
 from teachers.progress import Advance
+from teachers.quantized import Quantize
 from teachers.reference import resolve_model
 
 Pair = tuple[str, str]
@@ -90,12 +91,16 @@ class CrossEncoder(nn.Module):
             self.tokenizer.save_pretrained(folder)
 
     @classmethod
-    def load(cls, reference: str | Path, outputs: Sequence[int], max_length: int | None = None) -> CrossEncoder:
+    def load(
+        cls, reference: str | Path, outputs: Sequence[int], max_length: int | None = None, *,
+        quantize: Quantize | None = None,
+    ) -> CrossEncoder:  # fmt: skip
         """A trained cross-encoder.
 
         Args:
             outputs: the numbers of logits that it may give.
             max_length: tokens a pair; default: what the model can take.
+            quantize: of the weights of its linear layers, the head's excepted, as they are read.
 
         Raises:
             InputError: it cannot be loaded, its head was never trained, or it has another number of outputs.
@@ -103,7 +108,7 @@ class CrossEncoder(nn.Module):
         folder = resolve_model(reference)
         if not has_trained_head(folder):
             raise InputError(f"{folder} is a bare encoder without a scoring head; let the recipe fine-tune it")
-        model = load_backbone(folder, AutoModelForSequenceClassification)
+        model = load_backbone(folder, AutoModelForSequenceClassification, quantize=quantize)
         given = int(model.config.num_labels or 0)
         if given not in outputs:
             needed = " or ".join(map(str, outputs))
@@ -113,15 +118,17 @@ class CrossEncoder(nn.Module):
 
     @classmethod
     def from_backbone(
-        cls, reference: str | Path, outputs: int, max_length: int | None = None, *, dropout: float = 0.1, seed: int = 0
-    ) -> CrossEncoder:
+        cls, reference: str | Path, outputs: int, max_length: int | None = None, *, dropout: float = 0.1,
+        seed: int = 0, quantize: Quantize | None = None,
+    ) -> CrossEncoder:  # fmt: skip
         """An encoder's body under a new, untrained head, to be fine-tuned."""
         folder = resolve_model(reference)
         tokenizer = load_tokenizer(folder)
         torch.manual_seed(seed)
         model = load_backbone(
-            folder, AutoModelForSequenceClassification, num_labels=outputs, dropout=dropout, for_training=True
-        )
+            folder, AutoModelForSequenceClassification, num_labels=outputs, dropout=dropout, for_training=True,
+            quantize=quantize,
+        )  # fmt: skip
         return cls(model, tokenizer, outputs, _length(folder, tokenizer, max_length))
 
 

@@ -21,6 +21,7 @@ from teachers.backbone import layer_list, load_backbone, load_tokenizer, max_tok
 from teachers.batches import padded, sorted_batches
 from teachers.errors import InputError
 from teachers.pooling import TOP_LAYERS, PoolingKind, pool, pooled_width, token_states
+from teachers.quantized import quantized_kind
 from teachers.reference import resolve_model
 
 Progress = Callable[[int], None]
@@ -185,7 +186,8 @@ class SentenceEncoder(nn.Module):
         """An encoder from a model reference; pooling and length as its folder says, unless given.
 
         Args:
-            options: `dropout` and `for_training` of `load_backbone`.
+            options: `dropout`, `for_training` and `quantize` of `load_backbone`. A quantized encoder leaves out the
+                exit layers of its own, which only a cut takes.
 
         Raises:
             InputError: the reference cannot be loaded, or `max_length` is above what the model can take.
@@ -200,7 +202,7 @@ class SentenceEncoder(nn.Module):
         chosen = pooling or own.get("pooling") or _stated_pooling(folder)
         dim = own.get("dim") if chosen == own.get("pooling") else None
         encoder = cls(backbone, tokenizer, chosen, max_length or limit, dim)
-        if own.get("exit_layers"):
+        if own.get("exit_layers") and quantized_kind(backbone) is None:
             encoder.add_exit_layers(own["exit_layers"])
             _load_exit_layers(encoder, folder / EXIT_LAYERS)
         return encoder

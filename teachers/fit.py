@@ -31,13 +31,13 @@ from teachers.batches import bucketed_batches
 from teachers.bfloat16 import bfloat16_is_native
 from teachers.errors import InputError
 from teachers.progress import Advance, Watch, unwatched
+from teachers.quantized import in_head
 
 Batch = dict[str, Tensor]
 DEV_METRIC = "dev"
 LAST, BEST = "last.ckpt", "best.safetensors"
 CHECKPOINT_SECONDS = 30.0
 NO_DECAY = ("bias", "norm")
-HEADS = ("classifier", "pre_classifier", "pooler", "comparator", "head", "score")
 
 
 class FitSettings(BaseModel, frozen=True, extra="forbid"):
@@ -151,7 +151,7 @@ def adamw(module: nn.Module, settings: FitSettings, batches: int) -> dict[str, A
     for name, weight in module.named_parameters():
         if weight.requires_grad:
             plain = any(part in name.lower() for part in NO_DECAY)
-            groups.setdefault((plain, not set(HEADS).isdisjoint(name.split("."))), []).append(weight)
+            groups.setdefault((plain, in_head(name)), []).append(weight)
     rate_of = {False: settings.learning_rate, True: settings.learning_rate * settings.head_rate}
     optimizer = torch.optim.AdamW(
         [

@@ -1,5 +1,6 @@
 """How much disk, memory and how many parameters a model takes."""
 
+import math
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -26,8 +27,9 @@ def size_mib(path: Path) -> float:
 
 
 def parameter_count(module: "nn.Module") -> int:
-    """Number of parameters, shared ones counted once."""
-    return sum(parameter.numel() for parameter in module.parameters())
+    """Number of parameters, shared ones counted once, and 4-bit ones singly though two share a byte."""
+    packed = ((parameter, getattr(parameter, "quant_state", None)) for parameter in module.parameters())
+    return sum(parameter.numel() if state is None else math.prod(state.shape) for parameter, state in packed)
 
 
 def peak_memory_mib() -> float | None:

@@ -26,6 +26,7 @@ from pipeline.texts.load import Texts
 from students.student import Student, cosines, pair_vectors
 from teachers.cross_encoder import CrossEncoder, Pair
 from teachers.encoder import SentenceEncoder
+from teachers.quantized import precision_of
 from teachers.reference import resolve_model
 
 TEACHER, STUDENT, START, WORDS = "teacher", "student", "start model", "bag of words"
@@ -107,8 +108,8 @@ def _teacher(recipe: Recipe, teacher: Stage) -> Candidate:
     weights = size_mib(teacher.folder / "model.safetensors")
     return Candidate(
         TEACHER, "teacher", predict=_scores(cross), score=_scores(cross),
-        facts={"layers": int(cross.model.config.num_hidden_layers), "precision": "fp32", "runtime": "torch",
-               "path": "teacher", "parameters": parameter_count(cross), "size_mib": weights,
+        facts={"layers": int(cross.model.config.num_hidden_layers), "precision": precision_of(cross.model),
+               "runtime": "torch", "path": "teacher", "parameters": parameter_count(cross), "size_mib": weights,
                "trained_on_labels": True},
     )  # fmt: skip
 
@@ -180,7 +181,13 @@ def _exported(recipe: Recipe, graphs: list[Graph], threads: int) -> list[Candida
 
 
 def _encoder_facts(encoder: SentenceEncoder) -> dict[str, object]:
-    return {"layers": encoder.layers, "dim": encoder.dim, "precision": "fp32", "parameters": parameter_count(encoder)}
+    precision = precision_of(encoder.backbone)
+    return {
+        "layers": encoder.layers,
+        "dim": encoder.dim,
+        "precision": precision,
+        "parameters": parameter_count(encoder),
+    }
 
 
 def _scores(cross: CrossEncoder) -> Predict:

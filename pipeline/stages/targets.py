@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from export.encode_texts import encoding_precision
 from export.score_pairs import OnnxCrossEncoder
 from export.to_onnx import export_cross_encoder
 from pipeline.recipe import LoadTeacher, Recipe
@@ -20,6 +21,7 @@ from pipeline.stages.teacher import allowed_outputs
 from pipeline.texts.load import Texts
 from teachers.cross_encoder import CrossEncoder, Pair, stated_activation
 from teachers.progress import Watch
+from teachers.quantized import quantized_kind
 from teachers.reference import model_digest
 from teachers.targets import Score, link_shards, pair_key, teacher_targets
 
@@ -46,8 +48,12 @@ def targets_stage(recipe: Recipe, texts: Texts, teacher: Stage, run_dir: RunDir,
     pairs = training_pairs(texts)
     model = CrossEncoder.load(teacher.folder, allowed_outputs(recipe))
     inputs = {"teacher": model_digest(teacher.folder), "pairs": _digest(pairs), "outputs": model.outputs}
+    name = str(inputs["teacher"])[:16]
+    if quantized_kind(model.model) is not None:
+        inputs |= {"precision": encoding_precision("auto")}
+        name += f"-{inputs['precision']}"
     mark = fingerprint("targets", VERSION, inputs)
-    finished = run_dir.folder("targets") / SHARDS / str(inputs["teacher"])[:16]
+    finished = run_dir.folder("targets") / SHARDS / name
 
     def write(folder: Path) -> None:
         shards = folder / SHARDS / finished.name
@@ -86,11 +92,20 @@ def student_targets(recipe: Recipe, logits: Array, texts: Texts, teacher: Path) 
 
 
 def fast_score(model: CrossEncoder, pairs: int, folder: Path) -> Score:
-    """The teacher's scores by the fastest way here: onnxruntime for many pairs on a CPU, else torch."""
+    """The teacher's scores by the fastest way here: onnxruntime for many pairs on a CPU, else torch.
+
+    Quantized weights stay in torch, and are multiplied in bfloat16 where the processor does so natively.
+    """
 
     def by_torch(part: Sequence[Pair], progress: Callable[[int], None]) -> Array:
         return model.score(part, progress=lambda done, note="": progress(done))
 
+    def in_bf16(part: Sequence[Pair], progress: Callable[[int], None]) -> Array:
+        with torch.autocast(next(model.parameters()).device.type, torch.bfloat16):
+            return by_torch(part, progress)
+
+    if quantized_kind(model.model) is not None:
+        return in_bf16 if encoding_precision("auto") == "bf16" else by_torch
     if pairs < EXPORT_PAIRS or torch.cuda.is_available():
         return by_torch
     graph = folder / "teacher.onnx"

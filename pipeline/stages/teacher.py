@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from pipeline.recipe import FineTuneTeacher, LoadTeacher, Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.metric import dev_metric
@@ -23,10 +25,11 @@ def teacher_stage(
 ) -> Stage:  # fmt: skip
     """The teacher's folder: a cross-encoder that `CrossEncoder.load` reads.
 
-    A loaded teacher does not depend on the texts; a fine-tuned one is made anew when they change.
+    A loaded teacher does not depend on the texts; a fine-tuned one is made anew when they change. A loaded one that is
+    to be quantized stands there as it was quantized, so that whatever is made of it knows of that by its digest.
     """
     source = resolve_model(settings.model, base)
-    inputs: dict[str, object] = {"settings": settings.model_dump(mode="json"), "model": model_digest(source)}
+    inputs: dict[str, object] = {"settings": stated(settings), "model": model_digest(source)}
     task = recipe.texts.task
     if isinstance(settings, FineTuneTeacher):
         inputs |= {"texts": texts_stage.fingerprint, "seed": recipe.seed, "metric": recipe.measure.metric}
@@ -34,7 +37,8 @@ def teacher_stage(
 
     def write(folder: Path) -> None:
         if not isinstance(settings, FineTuneTeacher):
-            CrossEncoder.load(source, allowed_outputs(recipe), settings.max_length).save(folder)
+            outputs, kind = allowed_outputs(recipe), settings.quantize
+            CrossEncoder.load(source, outputs, settings.max_length, quantize=kind).save(folder)
             return
         teacher = CrossEncoder.from_backbone(
             source, task.outputs, settings.max_length, dropout=settings.dropout, seed=recipe.seed
@@ -47,6 +51,12 @@ def teacher_stage(
         discard_checkpoints(folder / "training")
 
     return run_dir.make("teacher", fingerprint("teacher", VERSION, inputs), write)
+
+
+def stated(settings: BaseModel) -> dict[str, object]:
+    """Settings as a fingerprint takes them; where nothing is said of quantization, as before there was any."""
+    silent = {key for key in ("quantize", "lora") if getattr(settings, key, None) is None}
+    return settings.model_dump(mode="json", exclude=silent)
 
 
 def allowed_outputs(recipe: Recipe) -> tuple[int, ...]:

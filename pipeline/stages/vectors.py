@@ -15,9 +15,11 @@ import torch
 from numpy.typing import NDArray
 
 from export.encode_texts import encoding_precision, fast_encode
+from export.save_quantized import quantized
 from pipeline.recipe import EmbeddingSettings, EmbeddingTeacher, Recipe
 from pipeline.run_dir import MARK, RunDir, Stage, fingerprint
 from pipeline.stages.metric import dev_metric
+from pipeline.stages.teacher import stated
 from pipeline.texts.augment import augment
 from pipeline.texts.load import Texts
 from pipeline.texts.mine import check_mining
@@ -28,6 +30,7 @@ from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 from teachers.fit import discard_checkpoints, training_precision
 from teachers.progress import Watch
+from teachers.quantized import quantized_kind
 from teachers.reference import model_digest, resolve_model
 from teachers.targets import link_shards
 from teachers.vectors import MixedVectors, Vectors, teacher_vectors
@@ -119,7 +122,9 @@ def vectors_stage(
         for source, _ in teachers:
             shards = _shards(folder, source, precision)
             link_shards(_shards(finished, source, precision), shards)
-            encoder = SentenceEncoder.load(source).to("cuda" if torch.cuda.is_available() else "cpu")
+            encoder = SentenceEncoder.load(source)
+            if quantized_kind(encoder.backbone) is None:  # else it is where it can compute already
+                encoder.to("cuda" if torch.cuda.is_available() else "cpu")
             encode = fast_encode(encoder, len(every), folder, precision)
             teacher_vectors(every, encode, shards, encoder.dim, watch=watch)
 
@@ -138,21 +143,29 @@ def _teacher(
     recipe: Recipe, number: int, settings: EmbeddingTeacher, base: Path, texts: Texts, texts_done: Stage,
     run_dir: RunDir, watch: Watch,
 ) -> Path:  # fmt: skip
+    """The teacher's folder: the source's own, or one of the run with what was tuned or quantized."""
     source = resolve_model(settings.model, base)
-    if settings.tune is None:
-        return source
     how, kind = settings.tune, recipe.texts.task.kind
-    inputs = {
-        "settings": how.model_dump(mode="json"), "model": model_digest(source), "texts": texts_done.fingerprint,
-        "seed": recipe.seed, "metric": recipe.measure.metric, "precision": training_precision(how),
-    }  # fmt: skip
+    if how is None and settings.quantize is None:
+        return source
+    inputs: dict[str, object] = {"model": model_digest(source)}
+    if how is not None:
+        inputs |= {
+            "settings": stated(how), "texts": texts_done.fingerprint,
+            "seed": recipe.seed, "metric": recipe.measure.metric, "precision": training_precision(how),
+        }  # fmt: skip
+    inputs |= {"quantize": settings.quantize} if settings.quantize is not None else {}
 
     def write(folder: Path) -> None:
+        if how is None:
+            SentenceEncoder.load(source, quantize=settings.quantize).save(folder)
+            return
         metric = dev_metric(kind, texts.dev.labels, recipe.measure.metric)
-        tune(
+        tuned = tune(
             source, texts.train.pairs, texts.train.labels, kind, texts.dev.pairs, metric, folder / "training", how,
             seed=recipe.seed, watch=watch,
-        ).save(folder)  # fmt: skip
+        )  # fmt: skip
+        (quantized(tuned, settings.quantize) if settings.quantize is not None else tuned).save(folder)
         discard_checkpoints(folder / "training")
 
     return run_dir.make(f"embedding/teacher{number}", fingerprint("embedding", VERSION, inputs), write).folder
