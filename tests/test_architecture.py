@@ -71,5 +71,5 @@ def test_the_wheel_holds_every_module_and_the_pages_template(tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     names = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
     assert {path.relative_to(ROOT).as_posix() for path in SOURCES} <= names
-    assert "pipeline/report/page.html.jinja" in names
+    assert {"pipeline/report/page.html.jinja", "export/runtimes/transformers_js.mjs"} <= names
     assert not [name for name in names if name.startswith(("tests/", "configs/"))]
