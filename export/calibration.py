@@ -10,7 +10,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from export.session import CPU, QUIET
+from export.providers import CPU
+from export.session import QUIET
 from teachers.batches import padded, sorted_batches
 from teachers.cores import usable_cores
 

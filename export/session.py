@@ -12,13 +12,13 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from export.providers import CPU, Provider, best_providers, provider_name
 from export.vector_kinds import OUTPUTS, WHOLE, SmallVector
 from teachers.cores import usable_cores
 from teachers.errors import InputError
 
 Progress = Callable[[int], None]
 Vectors = NDArray[np.float32]
-CPU = ("CPUExecutionProvider",)
 COMPARE_ROWS = 4096
 QUIET = 3  # onnxruntime's log level for errors only
 
@@ -30,7 +30,8 @@ class OnnxEncoder:
         folder: holds tokenizer.json, tokenizer_config.json and the graph.
         threads: threads of one run; all that this process may use, unless given.
         graph: the graph's path inside the folder.
-        providers: onnxruntime's execution providers, the preferred first.
+        providers: onnxruntime's execution providers, the preferred first; None: a GPU's where there is one, as
+            `best_providers` finds them.
 
     Raises:
         InputError: a file is missing or damaged, or the graph is not an encoder's.
@@ -41,10 +42,11 @@ class OnnxEncoder:
         folder: Path,
         threads: int | None = None,
         graph: str = "onnx/model.onnx",
-        providers: Sequence[str] = CPU,
+        providers: Sequence[Provider] | None = CPU,
     ) -> None:
         self._tokenizer, self._pad_id, self.max_length = _load_tokenizer(folder)
-        self._session = open_session(folder / graph, threads, providers)
+        chosen = best_providers(self.max_length) if providers is None else providers
+        self._session = open_session(folder / graph, threads, chosen)
         self._inputs = {edge.name for edge in self._session.get_inputs()}
         shapes = {edge.name: edge.shape for edge in self._session.get_outputs()}
         shape = shapes.get(WHOLE, [])
@@ -142,7 +144,7 @@ class OnnxComparator:
         InputError: the graph is missing, damaged, or not a comparator's.
     """
 
-    def __init__(self, path: Path, threads: int | None = None, providers: Sequence[str] = CPU) -> None:
+    def __init__(self, path: Path, threads: int | None = None, providers: Sequence[Provider] = CPU) -> None:
         self._session = open_session(path, threads, providers)
         inputs = {edge.name: edge.shape for edge in self._session.get_inputs()}
         outputs = {edge.name: edge.shape for edge in self._session.get_outputs()}
@@ -166,7 +168,7 @@ class OnnxComparator:
         return logits
 
 
-def open_session(path: Path, threads: int | None = None, providers: Sequence[str] = CPU) -> ort.InferenceSession:
+def open_session(path: Path, threads: int | None = None, providers: Sequence[Provider] = CPU) -> ort.InferenceSession:
     """An onnxruntime session that logs errors only.
 
     Raises:
@@ -177,7 +179,7 @@ def open_session(path: Path, threads: int | None = None, providers: Sequence[str
     if threads is not None and threads < 1:
         raise InputError(f"threads {threads}: at least 1 is needed")
     present = ort.get_available_providers()
-    absent = [name for name in providers if name not in present]
+    absent = [name for name in map(provider_name, providers) if name not in present]
     if absent:  # onnxruntime would only warn, and run on the CPU
         raise InputError(f"onnxruntime has no {absent[0]} here; it has {', '.join(present)}")
     options = ort.SessionOptions()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from export.bundle import COMPARATOR, verify_artifact
 from export.parity import check_parity
 from export.probe_texts import texts_of_every_length
+from export.providers import CPU
 from export.session import OnnxComparator, OnnxEncoder
 from export.vector_kinds import VectorKind
 from pipeline.measure.evaluate import evaluate
@@ -75,8 +76,8 @@ def encode_lines(
     Raises:
         InputError: the artifact is not as exported or does not give such vectors, or a line is not UTF-8.
     """
-    verify_artifact(folder)
-    encoder = OnnxEncoder(folder, threads)
+    made_for_cpus = verify_artifact(folder).precision != "fp32"
+    encoder = OnnxEncoder(folder, threads, providers=CPU if made_for_cpus else None)
 
     def encode(texts: list[str]) -> NDArray[Any]:
         if vectors == "float32":

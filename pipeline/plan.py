@@ -26,6 +26,7 @@ SHARE_OF_PEAK = 0.5  # what training reaches of a plain matrix product's speed, 
 SAMPLED_TEXTS = 400
 OTHER_SECONDS = {"texts": 3.0, "mine": 60.0, "artifacts": 5.0, "report": 5.0}
 GRAPH_SECONDS, MEASURE_SECONDS = 20.0, 20.0  # an artifact
+ENGINE_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def planned_stages(recipe: Recipe, base: Path, run_dir: RunDir) -> list[Planned]
     seconds = OTHER_SECONDS | _training_seconds(recipe, base, texts)
     artifacts = len(recipe.export.precisions) * _cuts(recipe, base)
     seconds |= {"graphs": GRAPH_SECONDS * artifacts, "measure": MEASURE_SECONDS * (1 + artifacts)}
+    seconds |= {"engines": ENGINE_SECONDS * len(recipe.export.engines) * _cuts(recipe, base)}
     if recipe.embedding is not None:
         seconds |= _embedding_seconds(recipe, recipe.embedding, base, texts)
     said = {"texts": f"{len(texts.train):,} train, {len(texts.dev):,} dev, {len(texts.test):,} test pairs"}
@@ -70,6 +72,7 @@ def planned_stages(recipe: Recipe, base: Path, run_dir: RunDir) -> list[Planned]
     trained = f"{_students(recipe)} of {recipe.student.model}" if len(texts.train) else "as embedded"
     trained = f"{recipe.student.model} as it is" if recipe.student.trained else trained
     said |= {"student": trained, "graphs": f"{artifacts} artifacts, {', '.join(recipe.export.precisions)}"}
+    said |= {"engines": ", ".join(recipe.export.engines)}
     planned, fresh = [], texts_done
     for stage in stages_of(recipe):
         fresh = fresh and (run_dir.folder(stage) / "stage.json").is_file()
@@ -83,6 +86,7 @@ def stages_of(recipe: Recipe) -> list[str]:
     """The stages that this recipe has, in order."""
     absent = {"teacher", "targets"} if recipe.teacher is None else set()
     absent |= {"vectors", "mine", "embed"} if recipe.embedding is None else set()
+    absent |= {"engines"} if not recipe.export.engines else set()
     absent |= {"mine"} if recipe.embedding is not None and recipe.embedding.mine is None else set()
     return [stage for stage in STAGES if stage not in absent]
 

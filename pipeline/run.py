@@ -10,6 +10,7 @@ from pipeline.report.rows import Report
 from pipeline.run_dir import RunDir, Stage
 from pipeline.stages.artifacts import artifacts_stage
 from pipeline.stages.embed import embed_stage
+from pipeline.stages.engines import describe_engines, engines_stage
 from pipeline.stages.graphs import graphs_stage
 from pipeline.stages.measure import measure_stage
 from pipeline.stages.mine import mine_stage
@@ -70,7 +71,12 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
             recipe, base, texts, lesson, mined, student, graphs, measured_done, measured, run_dir
         )
         _tell(screen, artifacts, f"{len(graphs)} folders")
-        done = report_stage(report, student, artifacts, run_dir)
+        engines = None
+        if recipe.export.engines:
+            engines, built = engines_stage(recipe, texts, graphs, run_dir, screen.watch)
+            report = built.added_to(report)
+            _tell(screen, engines, describe_engines(built))
+        done = report_stage(report, student, artifacts, engines, run_dir)
         _tell(screen, done, "report.html, report.md, report.json")
         run_dir.clear_work()
         return report

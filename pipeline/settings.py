@@ -10,6 +10,7 @@ from export.block_quantize import BlockQuantizeSettings
 from export.calibration import CalibrationSettings
 from export.parity import ParitySettings, Precision
 from export.row_quantize import RowQuantizeSettings
+from export.tensorrt import EngineKind, EngineShapes
 from export.vector_kinds import SmallVector
 from pipeline.measure.evaluate import MetricName
 from pipeline.measure.speed import SpeedSettings
@@ -34,6 +35,11 @@ class ExportSettings(BaseModel, frozen=True, extra="forbid"):
         (), description="[layers, dim] to export; default: the whole student, and each depth of a nested one"
     )
     parity: ParitySettings = ParitySettings()
+    engines: tuple[EngineKind, ...] = Field(
+        (),
+        description="TensorRT engines of every cut: tensorrt-rtx and tensorrt-rtx-fp16 are built without a GPU",
+    )
+    engine_shapes: EngineShapes = EngineShapes()
 
 
 class MeasureSettings(BaseModel, frozen=True, extra="forbid"):

@@ -28,6 +28,7 @@ class CardFacts(BaseModel, frozen=True, extra="forbid"):
     decant_version: str | None = None
     sentence_transformers: bool = Field(default=True, description="that library can load the folder")
     comparator: bool = Field(default=False, description="the folder holds onnx/comparator.onnx")
+    gpu: bool = Field(default=True, description="the graph is fit for a GPU too: it is not quantized for CPUs")
 
 
 def model_card(report: Report, row_name: str, facts: CardFacts) -> str:
@@ -85,14 +86,17 @@ def front_matter(facts: CardFacts) -> str:
 
 def onnx_example(facts: CardFacts) -> str:
     """Python that encodes three texts with onnxruntime and tokenizers, run in the artifact's folder."""
-    example = f"""import numpy as np
+    providers = "providers()" if facts.gpu else '["CPUExecutionProvider"]'
+    chosen = GPU_PROVIDERS.replace("LENGTH", str(facts.max_length)) if facts.gpu else ""
+    modules = "import importlib.util\nimport shutil\n\n" if facts.gpu else ""
+    example = f"""{modules}import numpy as np
 import onnxruntime as ort
 from tokenizers import Tokenizer
 
-tokenizer = Tokenizer.from_file("tokenizer.json")
+{chosen}tokenizer = Tokenizer.from_file("tokenizer.json")
 tokenizer.enable_truncation({facts.max_length})
 tokenizer.enable_padding(pad_id={facts.pad_id}, pad_token={json.dumps(facts.pad_token)})
-session = ort.InferenceSession("onnx/model.onnx", providers=["CPUExecutionProvider"])
+session = ort.InferenceSession("onnx/model.onnx", providers={providers})
 
 texts = {EXAMPLE_TEXTS}
 encoded = tokenizer.encode_batch(texts)
@@ -106,6 +110,27 @@ print(vectors @ vectors.T)  # cosines
     return example + (COMPARATOR_EXAMPLE if facts.comparator else "")
 
 
+GPU_PROVIDERS = """
+def providers():
+    # onnxruntime names providers that it was built with, on machines without a GPU too
+    chosen = ["CPUExecutionProvider"]
+    if shutil.which("nvidia-smi"):
+        ort.preload_dlls()
+        chosen.insert(0, "CUDAExecutionProvider")
+        if importlib.util.find_spec("tensorrt"):
+            import tensorrt  # loads its libraries
+
+            sizes = {"min": "1x2", "opt": "32x32", "max": "128xLENGTH"}
+            shapes = {
+                f"trt_profile_{which}_shapes": f"input_ids:{size},attention_mask:{size}"
+                for which, size in sizes.items()
+            }
+            chosen.insert(0, ("TensorrtExecutionProvider", shapes))
+    there = ort.get_available_providers()
+    return [one for one in chosen if (one if isinstance(one, str) else one[0]) in there]
+
+
+"""
 COMPARATOR_EXAMPLE = """
 comparator = ort.InferenceSession("onnx/comparator.onnx", providers=["CPUExecutionProvider"])
 (logits,) = comparator.run(["logits"], {"u": vectors[:-1], "v": vectors[1:]})  # each text with the next

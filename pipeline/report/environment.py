@@ -27,7 +27,7 @@ ARM_FEATURES = ("asimddp", "i8mm", "bf16", "sve")
 # onnxruntime is published under several names that install the same module.
 LIBRARIES = (
     "decant", "torch", "transformers", "lightning", "tokenizers", "onnxruntime", "onnxruntime-gpu", "onnx",
-    "sentence-transformers", "numpy", "scipy", "scikit-learn",
+    "sentence-transformers", "tensorrt-rtx", "tensorrt", "openvino", "nncf", "numpy", "scipy", "scikit-learn",
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from pipeline.report.accuracy_plot import accuracy_against_latency
 from pipeline.report.answer import answer, headlines
+from pipeline.report.engine_table import HEADER, NUMERIC, engine_cells, engine_legend
 from pipeline.report.figures import METRIC_NAMES, MISSING, duration, parameters, points, share, significant
 from pipeline.report.grid_plot import accuracy_grid
 from pipeline.report.grid_table import cut_with_interval, grid_header, grid_legend, grid_rows
@@ -61,6 +62,9 @@ def html_report(report: Report, training: Sequence[TrainingRecord] = ()) -> str:
         cut_with_interval=cut_with_interval,
         mined_plot=_pictures(*[mined_scores(report, theme) for theme in (LIGHT, DARK)]),
         mined_sentence=mined_sentence,
+        engine_header=[(name, name in NUMERIC) for name in HEADER],
+        engine_cells=engine_cells,
+        engine_legend=engine_legend,
         training_plot=_pictures(*[training_curves(training, theme) for theme in (LIGHT, DARK)]),
         recipe=yaml.safe_dump(report.recipe, sort_keys=False, allow_unicode=True),
         label=label,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.report.answer import answer
+from pipeline.report.engine_table import HEADER, NUMERIC, engine_cells, engine_legend
 from pipeline.report.environment import Environment
 from pipeline.report.figures import duration
 from pipeline.report.grid_table import grid_cell, grid_header, grid_legend, grid_rows
@@ -61,6 +62,7 @@ def markdown_report(
     parts += _grid(report, grid_plot)
     parts += _one_against_many(report)
     parts += parity_lines(report)
+    parts += _engines(report)
     if report.mined is not None:
         parts += ["## Mined pairs", escape(mined_sentence(report.mined))]
         parts += [f"![Teacher's cosines without and with the mined pairs]({mined_plot})"] if mined_plot else []
@@ -123,6 +125,17 @@ def _grid(report: Report, plot: str | None) -> list[str]:
     picture = [f"![Accuracy by layers and dimensions]({plot})"] if plot else []
     legend_lines = "\n".join(f"- {escape(sentence)}" for sentence in grid_legend(grid))
     return ["## Every cut", *picture, "\n".join(lines), legend_lines]
+
+
+def _engines(report: Report) -> list[str]:
+    """Heading, table and legend of the TensorRT engines; nothing where none were built."""
+    if not report.engines:
+        return []
+    lines = [f"| {' | '.join(HEADER)} |"]
+    lines.append(f"| {' | '.join('---:' if name in NUMERIC else ':---' for name in HEADER)} |")
+    lines += [f"| {' | '.join(map(escape, engine_cells(engine)))} |" for engine in report.engines]
+    legend_lines = "\n".join(f"- {escape(sentence)}" for sentence in engine_legend(report.engines))
+    return ["## TensorRT engines", "\n".join(lines), legend_lines]
 
 
 def _one_against_many(report: Report) -> list[str]:

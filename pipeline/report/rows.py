@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
+from export.tensorrt import EngineFacts
 from pipeline.measure.grid import Grid
 from pipeline.measure.if_measured import IfMeasured
 from pipeline.measure.one_against_many import OneAgainstMany
@@ -78,6 +79,22 @@ class Mined(BaseModel, frozen=True, extra="forbid"):
     after: tuple[int, ...] = Field(description="the same with the mined ones")
 
 
+class Engine(BaseModel, frozen=True, extra="forbid"):
+    """A TensorRT engine of one cut. It is built by this run, never timed by it."""
+
+    name: str = Field(description="the cut, such as L3xD384")
+    path: str = Field(description="the engine's file, relative to the run directory")
+    graph_cosine: IfMeasured[float] = Field(
+        default=None, description="of its float16 graph to the float32 one, worst of some test texts, in onnxruntime"
+    )
+    facts: EngineFacts
+
+    @property
+    def state(self) -> str:
+        """How far this machine could go with it."""
+        return "built, not run here" if self.facts.checked == "header" else "built and loaded here, not timed"
+
+
 class Report(BaseModel):
     """The whole of report.json."""
 
@@ -95,6 +112,7 @@ class Report(BaseModel):
     notes: tuple[str, ...] = Field(default=(), exclude_if=lambda notes: not notes)
     training_curves: IfMeasured[str] = Field(default=None, description="the training log, relative to the report")
     mined: IfMeasured[Mined] = None
+    engines: tuple[Engine, ...] = Field(default=(), exclude_if=lambda engines: not engines)
     regressions: tuple[Regression, ...] = Field(default=(), exclude_if=lambda rows: not rows)
 
     @model_validator(mode="after")

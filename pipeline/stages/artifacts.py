@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from export.bundle import COMPARATOR, GRAPH, write_artifact
+from export.parity import Precision
 from pipeline.budget import choose, steady_artifacts
 from pipeline.recipe import Recipe, recipe_digest
 from pipeline.report.card import CardFacts, model_card
@@ -23,7 +24,7 @@ from students.student import Student
 from teachers.encoder import SentenceEncoder
 from teachers.reference import HUB_ID
 
-VERSION = 3
+VERSION = 4
 
 
 def artifacts_stage(
@@ -45,9 +46,10 @@ def artifacts_stage(
             row = report.row(graph.name)
             comparator = graph.folder / COMPARATOR
             smaller = cut(encoder, graph.layers, graph.dim)
+            facts = _facts(recipe, base, smaller, graph.precision)
             write_artifact(
                 folder / graph.name, smaller, graph.folder / GRAPH, name=f"{recipe.name}-{graph.name}",
-                precision=graph.precision, card=model_card(report, graph.name, _facts(recipe, base, smaller)),
+                precision=graph.precision, card=model_card(report, graph.name, facts),
                 recipe_sha256=recipe_digest(recipe), parity=graph.parity,
                 metrics={name: metrics.model_dump(mode="json") for name, metrics in row.metrics.items()},
                 comparator_graph=comparator if comparator.is_file() else None,
@@ -116,7 +118,7 @@ def _fastest_steady(rows: Sequence[Row]) -> tuple[Row | None, str | None]:
     return chosen, (f"{said}, of the whole depth; a budget can pick a cut" if nested else said) if chosen else None
 
 
-def _facts(recipe: Recipe, base: Path, encoder: SentenceEncoder) -> CardFacts:
+def _facts(recipe: Recipe, base: Path, encoder: SentenceEncoder, precision: Precision) -> CardFacts:
     def named(reference: str) -> str | None:
         local = (base / reference).exists() or reference.startswith("package:")
         return reference if "/" in reference and not local and HUB_ID.fullmatch(reference) else None
@@ -130,4 +132,5 @@ def _facts(recipe: Recipe, base: Path, encoder: SentenceEncoder) -> CardFacts:
         decant_version=decant_version(),
         sentence_transformers=encoder.pooling != "concat_top_mean",
         comparator=recipe.student.form == "comparator",
+        gpu=precision == "fp32",
     )

@@ -31,6 +31,7 @@ from teachers.errors import InputError
 from teachers.progress import Watch
 
 VERSION = 3
+OF_OTHER_STAGES = {"engines", "engine_shapes"}  # settings of the export that no graph depends on
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json")
 
 
@@ -55,7 +56,8 @@ def graphs_stage(
 ) -> tuple[Stage, list[Graph]]:
     """A folder a precision under `graphs/`; a graph that misses its gate fails the stage."""
     settings = recipe.export
-    inputs: dict[str, object] = {"student": student.fingerprint, "settings": settings.model_dump(mode="json")}
+    own = settings.model_dump(mode="json", exclude=OF_OTHER_STAGES)
+    inputs: dict[str, object] = {"student": student.fingerprint, "settings": own}
     inputs |= {"most": recipe.budget.dim} if recipe.budget is not None and not settings.cuts else {}
     mark = fingerprint("graphs", VERSION, inputs)
 
@@ -82,6 +84,11 @@ def graphs_stage(
     stage = run_dir.make("graphs", mark, write)
     facts = json.loads((stage.folder / "graphs.json").read_text(encoding="utf-8"))
     return stage, [Graph(folder=stage.folder / one["name"], fingerprint=mark, **one) for one in facts]
+
+
+def plain_graph(folder: Path, layers: int, dim: int) -> Path:
+    """Where the stage's folder holds a cut's float32 graph as exported, which every precision is made from."""
+    return folder / f"L{layers}xD{dim}.onnx"
 
 
 def chosen_cuts(recipe: Recipe, student: Student) -> list[tuple[int, int]]:
@@ -115,7 +122,7 @@ def _one(
     (target / "onnx").mkdir(parents=True, exist_ok=True)
     for file in TOKENIZER_FILES:
         (target / file).write_bytes((source / file).read_bytes())
-    whole = folder / f"L{encoder.layers}xD{encoder.dim}.onnx"
+    whole = plain_graph(folder, encoder.layers, encoder.dim)
     if not whole.is_file():
         export_encoder(encoder, whole)
     sensitivity = write_precision(precision, whole, target / GRAPH, recipe.export, calibration)

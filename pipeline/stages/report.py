@@ -15,9 +15,11 @@ from pipeline.stages.student import TRAINING_LOG
 VERSION = 2
 
 
-def report_stage(report: Report, student: Stage, artifacts: Stage, run_dir: RunDir) -> Stage:
+def report_stage(report: Report, student: Stage, artifacts: Stage, engines: Stage | None, run_dir: RunDir) -> Stage:
     """The report's folder."""
-    mark = fingerprint("report", VERSION, {"artifacts": artifacts.fingerprint, "decant": decant_version()})
+    inputs: dict[str, object] = {"artifacts": artifacts.fingerprint, "decant": decant_version()}
+    inputs |= {"engines": engines.fingerprint} if engines is not None else {}
+    mark = fingerprint("report", VERSION, inputs)
     training = read_training(student.folder / TRAINING_LOG)
     return run_dir.make("report", mark, lambda folder: build_report(report, folder, training))
 

@@ -89,6 +89,16 @@ def test_the_onnx_example_runs_in_the_folder_and_prints_the_cosines(tmp_path: Pa
     np.testing.assert_allclose(printed, unit @ unit.T, atol=1e-4)
 
 
+def test_a_graph_for_gpus_asks_for_what_the_machine_has_and_a_quantized_one_for_the_cpu() -> None:
+    example = onnx_example(FACTS)
+    assert '"CUDAExecutionProvider"' in example
+    assert '"max": "128x128"' in example
+    assert '"max": "128x64"' in onnx_example(FACTS.model_copy(update={"max_length": 64}))
+    plain = onnx_example(FACTS.model_copy(update={"gpu": False}))
+    assert 'providers=["CPUExecutionProvider"]' in plain
+    assert "nvidia" not in plain
+
+
 def tiny_artifact(folder: Path) -> np.ndarray:
     """Write a graph that looks tokens up and averages them to a unit vector; return its token table."""
     tokenizer = Tokenizer(WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="[UNK]"))

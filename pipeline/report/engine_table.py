@@ -1,0 +1,57 @@
+"""TensorRT engines as a table, for every format alike."""
+
+from collections.abc import Sequence
+
+from pipeline.report.figures import MISSING, duration, significant
+from pipeline.report.rows import Engine
+
+HEADER = (
+    "cut", "engine", "precision", "runs on", "MiB", "built in", "layers", "weights, MiB", "activations, MiB", "state",
+)  # fmt: skip
+NUMERIC = frozenset({"MiB", "built in", "layers", "weights, MiB", "activations, MiB"})
+
+
+def engine_cells(engine: Engine) -> list[str]:
+    """One engine, a cell a column of HEADER."""
+    facts = engine.facts
+    return [
+        engine.name, f"{facts.kind} {facts.version}", facts.precision, facts.runs_on, significant(facts.size_mib),
+        duration(1000 * facts.build_seconds), _layers(engine), _mib(facts.weights_mib), _mib(facts.activations_mib),
+        engine.state,
+    ]  # fmt: skip
+
+
+def engine_legend(engines: Sequence[Engine]) -> list[str]:
+    """Sentences that say what the table holds, and what was not done."""
+    least, usual, most = engines[0].facts.shapes
+    said = [
+        f"TensorRT engines take {_by(least)} to {_by(most)} (texts × tokens) and are tuned for {_by(usual)}. Layers "
+        "are the kernels that the builder fused the graph into, by the numbers that they write; activations are the "
+        "memory that the largest shape takes. The JSON file beside each engine lists every layer."
+    ]
+    if any(engine.facts.checked == "header" for engine in engines):
+        said.append(
+            "Built, not run here: the runtime takes the file's header for an engine's; more can be told on a GPU only. "
+            "No accuracy or speed of such an engine was measured."
+        )
+    cosines = [engine.graph_cosine for engine in engines if engine.graph_cosine is not None]
+    if cosines:
+        said.append(
+            f"Before it was built, a float16 graph was compared in onnxruntime with the float32 one: cosine "
+            f"{min(cosines):.5f} at least."
+        )
+    return said
+
+
+def _layers(engine: Engine) -> str:
+    facts = engine.facts
+    kinds = ", ".join(f"{count} {kind}" for kind, count in facts.layers_by_type.items())
+    return f"{facts.layers} ({kinds})" if kinds else str(facts.layers or MISSING)
+
+
+def _mib(value: float | None) -> str:
+    return significant(value) if value is not None else MISSING
+
+
+def _by(shape: tuple[int, int]) -> str:
+    return f"{shape[0]}×{shape[1]}"
