@@ -5,6 +5,7 @@ import json
 import yaml
 from pydantic import BaseModel, Field
 
+from export.vector_kinds import OUTPUTS, SmallVector
 from pipeline.report.figures import METRIC_NAMES, duration, parameters, points, significant
 from pipeline.report.markdown import escape, machine, markdown_table
 from pipeline.report.rows import Report, Row
@@ -28,6 +29,7 @@ class CardFacts(BaseModel, frozen=True, extra="forbid"):
     decant_version: str | None = None
     sentence_transformers: bool = Field(default=True, description="that library can load the folder")
     comparator: bool = Field(default=False, description="the folder holds onnx/comparator.onnx")
+    vectors: tuple[SmallVector, ...] = Field(default=(), description="outputs of the graph beside the float32 vector")
     gpu: bool = Field(default=True, description="the graph is fit for a GPU too: it is not quantized for CPUs")
 
 
@@ -53,6 +55,7 @@ def model_card(report: Report, row_name: str, facts: CardFacts) -> str:
         _what_it_is(report, row, facts),
         "## Use it\n\nWith ONNX Runtime and tokenizers alone, in this folder:",
         f"```python\n{onnx_example(facts)}```",
+        _small_vectors(facts),
         *_with_sentence_transformers(row, facts),
         "## Measured",
         markdown_table(report, only=compared, bold=row.name),
@@ -160,6 +163,19 @@ def _what_it_is(report: Report, row: Row, facts: CardFacts) -> str:
     if row.form == "comparator":
         said += " The figures below are those of its comparator head, which reads two vectors, not of the cosine."
     return said
+
+
+def _small_vectors(facts: CardFacts) -> str:
+    """What the further outputs hold, and how they are compared."""
+    said = {
+        "int8": "int8 codes, a byte a dimension: rank by their dot product, taken in a wider type",
+        "binary": "signs, a bit a dimension, packed as `numpy.packbits` does: rank by Hamming distance, and re-score "
+        "the first by the query's float32 vector",
+    }
+    lines = [f"- `{OUTPUTS[kind]}`: {said[kind]}." for kind in facts.vectors]
+    return (
+        "\n".join(["The graph gives smaller vectors too, under further names of outputs:", "", *lines]) if lines else ""
+    )
 
 
 def _with_sentence_transformers(row: Row, facts: CardFacts) -> list[str]:

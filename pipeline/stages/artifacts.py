@@ -132,5 +132,6 @@ def _facts(recipe: Recipe, base: Path, encoder: SentenceEncoder, precision: Prec
         decant_version=decant_version(),
         sentence_transformers=encoder.pooling != "concat_top_mean",
         comparator=recipe.student.form == "comparator",
+        vectors=recipe.export.vectors,
         gpu=precision == "fp32",
     )

@@ -72,6 +72,13 @@ def test_a_folder_that_sentence_transformers_cannot_load_says_so(report: Report)
     compile(onnx_example(facts), "card", "exec")
 
 
+def test_smaller_vectors_are_told_by_the_name_of_their_output(report: Report) -> None:
+    assert "sentence_embedding_" not in model_card(report, "L6xD384-fp32", FACTS)
+    card = model_card(report, "L6xD384-fp32", FACTS.model_copy(update={"vectors": ("binary",)}))
+    assert "- `sentence_embedding_binary`: signs, a bit a dimension" in card
+    assert "sentence_embedding_int8" not in card
+
+
 def test_no_such_row(report: Report) -> None:
     with pytest.raises(KeyError, match="nothing"):
         model_card(report, "nothing", FACTS)
