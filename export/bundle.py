@@ -70,6 +70,7 @@ def write_artifact(
     metrics: Mapping[str, JsonValue] | None = None,
     parity: Mapping[str, float] | None = None,
     comparator_graph: Path | None = None,
+    openvino: Path | None = None,
 ) -> Manifest:
     """Write an artifact folder: whole, or not at all.
 
@@ -87,6 +88,7 @@ def write_artifact(
         metrics: fractions, 0.8203 for 82.03.
         parity: figures of the comparison with torch.
         comparator_graph: copied beside the graph as comparator.onnx.
+        openvino: a folder of its IR, copied as openvino/.
 
     Raises:
         InputError: the folder holds something else, or a graph does not fit the encoder.
@@ -97,6 +99,8 @@ def write_artifact(
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
         written = Path(scratch) / "new"
         _write_files(written, encoder, graph, card, comparator_graph)
+        if openvino is not None:
+            shutil.copytree(openvino, written / "openvino")
         manifest = Manifest(
             schema=1,
             name=name,

@@ -74,6 +74,7 @@ def check_parity(
     precision: Precision = "fp32",
     settings: ParitySettings | None = None,
     progress: Progress | None = None,
+    called: str | None = None,
 ) -> Parity:
     """Compare an exported encoder with torch and with itself.
 
@@ -84,6 +85,7 @@ def check_parity(
         precision: chooses the gates of the settings.
         settings: the gates.
         progress: called with the number of texts finished since its last call.
+        called: what an error calls the candidate; default: the graph of this precision.
 
     Raises:
         GateError: a figure is below its gate; names figure, limit and worst text.
@@ -110,7 +112,7 @@ def check_parity(
     limits = {"min_cosine": min_cosine, "batch_invariance": min_invariance, "padding_invariance": min_invariance}
     for figure, limit in limits.items():
         if limit is not None:
-            _hold(precision, figure, cosines[figure], limit, shown.get(figure, texts))
+            _hold(called or f"{precision} graph", figure, cosines[figure], limit, shown.get(figure, texts))
     return Parity(len(texts), **{figure: float(values.min()) for figure, values in cosines.items()})
 
 
@@ -151,11 +153,11 @@ def check_comparator_parity(
     return largest
 
 
-def _hold(precision: Precision, figure: str, cosines: NDArray[np.float64], limit: float, texts: Sequence[str]) -> None:
+def _hold(candidate: str, figure: str, cosines: NDArray[np.float64], limit: float, texts: Sequence[str]) -> None:
     worst = int(np.argmin(cosines))  # a NaN counts as the lowest
     if not cosines[worst] >= limit:
         text = texts[worst] if len(texts[worst]) <= 60 else f"{texts[worst][:57]}..."
-        raise GateError(f"{precision} graph: {figure} {cosines[worst]:.6f} is below {limit}; worst text {text!r}")
+        raise GateError(f"{candidate}: {figure} {cosines[worst]:.6f} is below {limit}; worst text {text!r}")
 
 
 def _in_mixed_batches(candidate: OnnxEncoder, ids: Sequence[Sequence[int]]) -> Floats:

@@ -1,4 +1,4 @@
-"""Exported graphs at work: numpy, tokenizers and onnxruntime, nothing of torch or transformers."""
+"""Exported graphs at work: numpy, tokenizers and onnxruntime (or OpenVINO), nothing of torch or transformers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from export.openvino_ir import IrSession
 from export.providers import CPU, Provider, best_providers, provider_name
 from export.vector_kinds import OUTPUTS, WHOLE, SmallVector
 from teachers.cores import usable_cores
@@ -29,7 +30,7 @@ class OnnxEncoder:
     Args:
         folder: holds tokenizer.json, tokenizer_config.json and the graph.
         threads: threads of one run; all that this process may use, unless given.
-        graph: the graph's path inside the folder.
+        graph: the graph's path inside the folder; an .xml file is run by OpenVINO, on the CPU.
         providers: onnxruntime's execution providers, the preferred first; None: a GPU's where there is one, as
             `best_providers` finds them.
 
@@ -46,7 +47,11 @@ class OnnxEncoder:
     ) -> None:
         self._tokenizer, self._pad_id, self.max_length = _load_tokenizer(folder)
         chosen = best_providers(self.max_length) if providers is None else providers
-        self._session = open_session(folder / graph, threads, chosen)
+        self._session: Any
+        if graph.endswith(".xml"):
+            self._session = IrSession(folder / graph, threads)
+        else:
+            self._session = open_session(folder / graph, threads, chosen)
         self._inputs = {edge.name for edge in self._session.get_inputs()}
         shapes = {edge.name: edge.shape for edge in self._session.get_outputs()}
         shape = shapes.get(WHOLE, [])

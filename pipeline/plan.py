@@ -27,6 +27,7 @@ SAMPLED_TEXTS = 400
 OTHER_SECONDS = {"texts": 3.0, "mine": 60.0, "artifacts": 5.0, "report": 5.0}
 GRAPH_SECONDS, MEASURE_SECONDS = 20.0, 20.0  # an artifact
 ENGINE_SECONDS = 4.0
+IR_SECONDS = {"fp32": 20.0, "int8": 60.0}
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def planned_stages(recipe: Recipe, base: Path, run_dir: RunDir) -> list[Planned]
     seconds = OTHER_SECONDS | _training_seconds(recipe, base, texts)
     artifacts = len(recipe.export.precisions) * _cuts(recipe, base)
     seconds |= {"graphs": GRAPH_SECONDS * artifacts, "measure": MEASURE_SECONDS * (1 + artifacts)}
+    seconds |= {"openvino": _cuts(recipe, base) * sum(IR_SECONDS[kind] for kind in recipe.export.openvino)}
     seconds |= {"engines": ENGINE_SECONDS * len(recipe.export.engines) * _cuts(recipe, base)}
     if recipe.embedding is not None:
         seconds |= _embedding_seconds(recipe, recipe.embedding, base, texts)
@@ -72,6 +74,7 @@ def planned_stages(recipe: Recipe, base: Path, run_dir: RunDir) -> list[Planned]
     trained = f"{_students(recipe)} of {recipe.student.model}" if len(texts.train) else "as embedded"
     trained = f"{recipe.student.model} as it is" if recipe.student.trained else trained
     said |= {"student": trained, "graphs": f"{artifacts} artifacts, {', '.join(recipe.export.precisions)}"}
+    said |= {"openvino": ", ".join(recipe.export.openvino)}
     said |= {"engines": ", ".join(recipe.export.engines)}
     planned, fresh = [], texts_done
     for stage in stages_of(recipe):
@@ -86,6 +89,7 @@ def stages_of(recipe: Recipe) -> list[str]:
     """The stages that this recipe has, in order."""
     absent = {"teacher", "targets"} if recipe.teacher is None else set()
     absent |= {"vectors", "mine", "embed"} if recipe.embedding is None else set()
+    absent |= {"openvino"} if not recipe.export.openvino else set()
     absent |= {"engines"} if not recipe.export.engines else set()
     absent |= {"mine"} if recipe.embedding is not None and recipe.embedding.mine is None else set()
     return [stage for stage in STAGES if stage not in absent]

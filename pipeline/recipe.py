@@ -133,6 +133,8 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(
                 f"measure.metric: {self.measure.metric} does not go with this task; {' or '.join(metrics)}"
             )
+        if self.export.openvino and "fp32" not in self.export.precisions:
+            raise ValueError("export.openvino: its files stand in the fp32 artifact; add fp32 to export.precisions")
         main = self.measure.metric or metrics[0]
         if self.budget is not None and self.budget.metric not in (None, main):
             raise ValueError(f"budget.metric: {self.budget.metric} is not what this run is judged by, which is {main}")

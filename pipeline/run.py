@@ -12,6 +12,7 @@ from pipeline.stages.artifacts import artifacts_stage
 from pipeline.stages.embed import embed_stage
 from pipeline.stages.engines import describe_engines, engines_stage
 from pipeline.stages.graphs import graphs_stage
+from pipeline.stages.ir import Irs, describe_irs, openvino_stage
 from pipeline.stages.measure import measure_stage
 from pipeline.stages.mine import mine_stage
 from pipeline.stages.report import report_stage
@@ -63,12 +64,16 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
         _tell(screen, student, _describe_student(recipe, len(trained)), [one.stage for one in trained])
         graphs_done, graphs = graphs_stage(recipe, texts, lesson, student, run_dir, screen.watch)
         _tell(screen, graphs_done, ", ".join(graph.name for graph in graphs))
+        irs = Irs()
+        if recipe.export.openvino:
+            irs_done, irs = openvino_stage(recipe, texts, lesson, student, graphs, run_dir, screen.watch)
+            _tell(screen, irs_done, describe_irs(irs))
         measured_done, measured = measure_stage(
-            recipe, base, texts, scored, lesson, student, trained, graphs, run_dir, screen.watch
+            recipe, base, texts, scored, lesson, student, trained, graphs, irs, run_dir, screen.watch
         )
         _tell(screen, measured_done, f"{len(measured.rows)} rows")
         artifacts, report = artifacts_stage(
-            recipe, base, texts, lesson, mined, student, graphs, measured_done, measured, run_dir
+            recipe, base, texts, lesson, mined, student, graphs, irs, measured_done, measured, run_dir
         )
         _tell(screen, artifacts, f"{len(graphs)} folders")
         engines = None

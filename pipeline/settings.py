@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from export.block_quantize import BlockQuantizeSettings
 from export.calibration import CalibrationSettings
+from export.openvino_ir import IrPrecision, IrQuantizeSettings
 from export.parity import ParitySettings, Precision
 from export.row_quantize import RowQuantizeSettings
 from export.tensorrt import EngineKind, EngineShapes
@@ -35,6 +36,10 @@ class ExportSettings(BaseModel, frozen=True, extra="forbid"):
         (), description="[layers, dim] to export; default: the whole student, and each depth of a nested one"
     )
     parity: ParitySettings = ParitySettings()
+    openvino: tuple[IrPrecision, ...] = Field(
+        (), description="each cut as OpenVINO's IR too, in the fp32 artifact's folder; int8 by NNCF with fixed scales"
+    )
+    openvino_int8: IrQuantizeSettings = IrQuantizeSettings()
     engines: tuple[EngineKind, ...] = Field(
         (),
         description="TensorRT engines of every cut: tensorrt-rtx and tensorrt-rtx-fp16 are built without a GPU",

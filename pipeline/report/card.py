@@ -30,6 +30,7 @@ class CardFacts(BaseModel, frozen=True, extra="forbid"):
     sentence_transformers: bool = Field(default=True, description="that library can load the folder")
     comparator: bool = Field(default=False, description="the folder holds onnx/comparator.onnx")
     vectors: tuple[SmallVector, ...] = Field(default=(), description="outputs of the graph beside the float32 vector")
+    openvino: bool = Field(default=False, description="the folder holds openvino/")
     gpu: bool = Field(default=True, description="the graph is fit for a GPU too: it is not quantized for CPUs")
 
 
@@ -48,7 +49,8 @@ def model_card(report: Report, row_name: str, facts: CardFacts) -> str:
         KeyError: no such row.
     """
     row = report.row(row_name)
-    compared = [other.name for other in report.rows if other.kind != "artifact"] + [row.name]
+    of_this_folder = [other.name for other in report.rows if row.path is not None and other.path == row.path]
+    compared = [other.name for other in report.rows if other.kind != "artifact"] + [row.name, *of_this_folder]
     parts = [
         front_matter(facts),
         f"# {escape(row.name)}",
@@ -57,6 +59,7 @@ def model_card(report: Report, row_name: str, facts: CardFacts) -> str:
         f"```python\n{onnx_example(facts)}```",
         _small_vectors(facts),
         *_with_sentence_transformers(row, facts),
+        OPENVINO if facts.openvino else "",
         "## Measured",
         markdown_table(report, only=compared, bold=row.name),
         "\n".join(f"- {escape(sentence)}" for sentence in legend(report)),
@@ -139,6 +142,11 @@ comparator = ort.InferenceSession("onnx/comparator.onnx", providers=["CPUExecuti
 (logits,) = comparator.run(["logits"], {"u": vectors[:-1], "v": vectors[1:]})  # each text with the next
 print(logits)
 """
+OPENVINO = (
+    "OpenVINO's IR of it stands in `openvino/`, with the inputs and outputs of the ONNX graph: float32 in "
+    "`openvino_model.xml`, int8 in `openvino_model_qint8_quantized.xml`, each where the table below has a row of it. "
+    "Compile it with `INFERENCE_PRECISION_HINT` `f32`: OpenVINO's default on a processor with bfloat16 is less exact."
+)
 SENTENCE_TRANSFORMERS_EXAMPLE = f"""from sentence_transformers import SentenceTransformer
 
 model = SentenceTransformer(".")

@@ -14,6 +14,7 @@ from pipeline.report.card import CardFacts, model_card
 from pipeline.report.rows import Mined, Report, Row
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.graphs import Graph
+from pipeline.stages.ir import Irs
 from pipeline.stages.measure import Measured
 from pipeline.stages.student import TRAINING_LOG, seeds_of_soup
 from pipeline.stages.vectors import Lesson
@@ -29,7 +30,7 @@ VERSION = 4
 
 def artifacts_stage(
     recipe: Recipe, base: Path, texts: Texts, lesson: Lesson | None, mined: Mined | None, student: Stage,
-    graphs: list[Graph], measured_done: Stage, measured: Measured, run_dir: RunDir,
+    graphs: list[Graph], irs: Irs, measured_done: Stage, measured: Measured, run_dir: RunDir,
 ) -> tuple[Stage, Report]:  # fmt: skip
     """A folder a precision under `artifacts/`, and the report that their cards quote."""
     notes = [*measured.notes, *vocabulary_notes(recipe, base, student), *_soup_notes(student)]
@@ -46,13 +47,14 @@ def artifacts_stage(
             row = report.row(graph.name)
             comparator = graph.folder / COMPARATOR
             smaller = cut(encoder, graph.layers, graph.dim)
-            facts = _facts(recipe, base, smaller, graph.precision)
+            facts = _facts(recipe, base, smaller, graph.precision, irs.folder_of(graph.name) is not None)
             write_artifact(
                 folder / graph.name, smaller, graph.folder / GRAPH, name=f"{recipe.name}-{graph.name}",
                 precision=graph.precision, card=model_card(report, graph.name, facts),
                 recipe_sha256=recipe_digest(recipe), parity=graph.parity,
                 metrics={name: metrics.model_dump(mode="json") for name, metrics in row.metrics.items()},
                 comparator_graph=comparator if comparator.is_file() else None,
+                openvino=irs.folder_of(graph.name),
             )  # fmt: skip
 
     return run_dir.make("artifacts", fingerprint("artifacts", VERSION, inputs), write), report
@@ -118,7 +120,7 @@ def _fastest_steady(rows: Sequence[Row]) -> tuple[Row | None, str | None]:
     return chosen, (f"{said}, of the whole depth; a budget can pick a cut" if nested else said) if chosen else None
 
 
-def _facts(recipe: Recipe, base: Path, encoder: SentenceEncoder, precision: Precision) -> CardFacts:
+def _facts(recipe: Recipe, base: Path, encoder: SentenceEncoder, precision: Precision, openvino: bool) -> CardFacts:
     def named(reference: str) -> str | None:
         local = (base / reference).exists() or reference.startswith("package:")
         return reference if "/" in reference and not local and HUB_ID.fullmatch(reference) else None
@@ -134,4 +136,5 @@ def _facts(recipe: Recipe, base: Path, encoder: SentenceEncoder, precision: Prec
         comparator=recipe.student.form == "comparator",
         vectors=recipe.export.vectors,
         gpu=precision == "fp32",
+        openvino=openvino,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundle import COMPARATOR
+from export.bundle import COMPARATOR, GRAPH
 from export.session import OnnxComparator, OnnxEncoder
 from pipeline.measure.baselines import SentenceTransformerBaseline, bag_of_words
 from pipeline.measure.one_against_many import dot_product
@@ -19,6 +19,7 @@ from pipeline.recipe import Recipe
 from pipeline.report.rows import Kind, Parity
 from pipeline.run_dir import Stage
 from pipeline.stages.graphs import Graph
+from pipeline.stages.ir import Ir, Irs
 from pipeline.stages.targets import Scored
 from pipeline.stages.teacher import allowed_outputs
 from pipeline.stages.vectors import Lesson
@@ -37,7 +38,7 @@ import sys
 from pathlib import Path
 from export.bundle import COMPARATOR
 from export.session import OnnxEncoder
-OnnxEncoder(Path(sys.argv[1]), int(sys.argv[2])).encode([sys.argv[3]] * 32)
+OnnxEncoder(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]).encode([sys.argv[4]] * 32)
 """
 Predict = Callable[[Sequence[Pair]], NDArray[np.float32]]
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -59,7 +60,7 @@ class Candidate:
 
 def candidates(
     recipe: Recipe, base: Path, texts: Texts, scored: Scored | None, lesson: Lesson | None, student: Stage,
-    graphs: list[Graph], threads: int,
+    graphs: list[Graph], irs: Irs, threads: int,
 ) -> tuple[list[Candidate], list[str]]:  # fmt: skip
     """All that is measured, in the order of the report, and a note on each that could not be."""
     found = [_teacher(recipe, scored.teacher)] if scored else []
@@ -79,7 +80,7 @@ def candidates(
             found.append(_in_sentence_transformers(recipe, name, folder, has_cosine))
         except ImportError as error:
             notes.append(f"{name} was not measured: {error}")
-    return found + _students(recipe, student) + _exported(recipe, graphs, threads), notes
+    return found + _students(recipe, student) + _exported(recipe, graphs, irs, threads), notes
 
 
 def _given(recipe: Recipe, source: Path) -> Candidate:
@@ -157,27 +158,48 @@ def _students(recipe: Recipe, stage: Stage) -> list[Candidate]:
     return found
 
 
-def _exported(recipe: Recipe, graphs: list[Graph], threads: int) -> list[Candidate]:
+def _exported(recipe: Recipe, graphs: list[Graph], irs: Irs, threads: int) -> list[Candidate]:
+    """The artifacts in onnxruntime, then those that have an IR in OpenVINO."""
     found = []
     for graph in graphs:
-        encoder = OnnxEncoder(graph.folder, threads)
-        predict = _by_cosine(encoder.encode)
-        match: Match = dot_product
-        if (graph.folder / COMPARATOR).is_file():
-            comparator = OnnxComparator(graph.folder / COMPARATOR, threads)
-            predict, match = _by_comparator(encoder.encode, comparator), _one_to_many(comparator)
-        peak = peak_memory_of(ENCODE_ONCE, [str(graph.folder), str(threads), "How do I reset my password?"])
-        facts: dict[str, object] = {
-            "layers": graph.layers, "dim": graph.dim, "precision": graph.precision, "runtime": "onnxruntime",
-            "path": f"artifacts/{graph.name}", "parameters": graph.parameters,
+        facts = {
+            "runtime": "onnxruntime",
+            "path": f"artifacts/{graph.name}",
             "size_mib": size_mib(graph.folder / "onnx"),
-            "parity": Parity(**graph.parity), "form": recipe.student.form, "peak_memory_mib": peak,
-            "trained_on_labels": recipe.saw_labels(),
+        }
+        found.append(_served(recipe, graph, graph.folder, GRAPH, graph.folder / COMPARATOR, threads, facts))
+    comparators = {graph.name: graph.folder / COMPARATOR for graph in graphs}
+    for ir in irs.made:
+        xml = ir.folder / ir.file
+        facts = {
+            "runtime": "openvino", "path": f"artifacts/{ir.artifact}",
+            "size_mib": size_mib(xml) + size_mib(xml.with_suffix(".bin")),
         }  # fmt: skip
-        found.append(
-            Candidate(graph.name, "artifact", predict=predict, encode=encoder.encode, match=match, facts=facts)
-        )
+        if ir.mean_cosine is not None:
+            facts["note"] = (
+                f"NNCF's accuracy control: mean cosine {ir.mean_cosine:.4f} to fp32 on the calibration texts"
+            )
+        found.append(_served(recipe, ir, ir.folder, ir.file, comparators[ir.artifact], threads, facts))
     return found
+
+
+def _served(
+    recipe: Recipe, exported: Graph | Ir, folder: Path, file: str, comparator_graph: Path, threads: int,
+    own: dict[str, object],
+) -> Candidate:  # fmt: skip
+    encoder = OnnxEncoder(folder, threads, file)
+    predict = _by_cosine(encoder.encode)
+    match: Match = dot_product
+    if comparator_graph.is_file():
+        comparator = OnnxComparator(comparator_graph, threads)
+        predict, match = _by_comparator(encoder.encode, comparator), _one_to_many(comparator)
+    peak = peak_memory_of(ENCODE_ONCE, [str(folder), str(threads), file, "How do I reset my password?"])
+    facts: dict[str, object] = {
+        "layers": exported.layers, "dim": exported.dim, "precision": exported.precision,
+        "parameters": exported.parameters, "parity": Parity(**exported.parity), "form": recipe.student.form,
+        "peak_memory_mib": peak, "trained_on_labels": recipe.saw_labels(),
+    }  # fmt: skip
+    return Candidate(exported.name, "artifact", predict=predict, encode=encoder.encode, match=match, facts=facts | own)
 
 
 def _encoder_facts(encoder: SentenceEncoder) -> dict[str, object]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from export.bundle import COMPARATOR, GRAPH
 from export.calibration import Feed, calibration_batches, sentence_vectors
 from export.graph_file import load_graph
-from export.parity import Parity, Precision, check_comparator_parity, check_parity, required_cosines
+from export.parity import Parity, ParitySettings, Precision, check_comparator_parity, check_parity, required_cosines
 from export.probe_texts import texts_of_every_length
 from export.session import OnnxComparator, OnnxEncoder
 from export.small_vectors import add_small_vectors, int8_step
@@ -31,7 +31,8 @@ from teachers.errors import InputError
 from teachers.progress import Watch
 
 VERSION = 3
-OF_OTHER_STAGES = {"engines", "engine_shapes"}  # settings of the export that no graph depends on
+# settings of the export that no graph depends on
+OF_OTHER_STAGES = {"engines", "engine_shapes", "openvino", "openvino_int8"}
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json")
 
 
@@ -67,7 +68,7 @@ def graphs_stage(
             [text for pair in texts.test.pairs for text in pair],
             model.encoder.tokenize, model.encoder.max_length, settings.parity.texts,
         )  # fmt: skip
-        calibration = _calibration(recipe, texts, lesson, model)
+        calibration = calibration_feeds(recipe, texts, lesson, model)
         cuts = chosen_cuts(recipe, model)
         facts = []
         with watch("export and parity", len(cuts) * len(probes) * (1 + len(settings.precisions))) as advance:
@@ -134,12 +135,12 @@ def _one(
         _comparator(model, model.comparator, target, reference, recipe)
     return {
         "name": name, "precision": precision, "layers": encoder.layers, "dim": encoder.dim,
-        "parameters": parameter_count(model), "parity": _figures(parity, recipe, precision),
+        "parameters": parameter_count(model), "parity": parity_figures(parity, recipe.export.parity, precision),
         "sensitivity": [asdict(one) for one in sensitivity],
     }  # fmt: skip
 
 
-def _calibration(recipe: Recipe, texts: Texts, lesson: Lesson | None, model: Student) -> list[Feed]:
+def calibration_feeds(recipe: Recipe, texts: Texts, lesson: Lesson | None, model: Student) -> list[Feed]:
     """Texts that the student learned from, spread evenly over all of them, as a graph takes them."""
     every = list(dict.fromkeys([*pair_texts(texts), *(lesson.texts if lesson is not None else ())]))
     count = min(recipe.export.calibration.texts, len(every))
@@ -156,11 +157,12 @@ def _comparator(
     check_comparator_parity(OnnxComparator(target / COMPARATOR), u, v, model.compare(u, v), recipe.export.parity)
 
 
-def _figures(parity: Parity, recipe: Recipe, precision: Precision) -> dict[str, float]:
+def parity_figures(parity: Parity, settings: ParitySettings, precision: Precision) -> dict[str, float]:
+    """What was measured, and the gates that it passed, as a report's row has them."""
     measured = asdict(parity)
     invariance = min(measured["batch_invariance"], measured["padding_invariance"])
     figures = {"min_cosine": measured["min_cosine"], "batch_invariance": invariance}
-    limits = required_cosines(precision, recipe.export.parity)
+    limits = required_cosines(precision, settings)
     return figures | {
         name: limit
         for name, limit in zip(("required_min_cosine", "required_batch_invariance"), limits, strict=True)

@@ -25,6 +25,7 @@ from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.candidates import STUDENT, TEACHER, Candidate, candidates
 from pipeline.stages.graphs import Graph
 from pipeline.stages.grid import student_grid
+from pipeline.stages.ir import Irs
 from pipeline.stages.metric import label_values
 from pipeline.stages.student import Trained
 from pipeline.stages.targets import Scored
@@ -50,7 +51,7 @@ class Measured:
 
 def measure_stage(
     recipe: Recipe, base: Path, texts: Texts, scored: Scored | None, lesson: Lesson | None, student: Stage,
-    trained: list[Trained], graphs: list[Graph], run_dir: RunDir, watch: Watch,
+    trained: list[Trained], graphs: list[Graph], irs: Irs, run_dir: RunDir, watch: Watch,
 ) -> tuple[Stage, Measured]:  # fmt: skip
     """Every row's metrics with intervals, speed, size and memory; timings are interleaved."""
     inputs = {
@@ -59,6 +60,7 @@ def measure_stage(
         "models": [
             *[one.fingerprint for one in (scored.teacher if scored else None, lesson.stage if lesson else None) if one],
             student.fingerprint, *[one.stage.fingerprint for one in trained], *[g.fingerprint for g in graphs],
+            *([irs.fingerprint] if irs.fingerprint else []),
         ],
     }  # fmt: skip
 
@@ -66,7 +68,7 @@ def measure_stage(
         threads = recipe.measure.speed.threads or usable_cores()
         torch.set_num_threads(threads)
         environment = read_environment(threads)
-        found, notes = candidates(recipe, base, texts, scored, lesson, student, graphs, threads)
+        found, notes = candidates(recipe, base, texts, scored, lesson, student, graphs, irs, threads)
         rows, regressions = _measure(recipe, texts, found, trained, watch)
         grid = student_grid(recipe, base, texts, lesson, student, watch) if recipe.student.nesting is not None else None
         content = {
@@ -74,7 +76,7 @@ def measure_stage(
             "rows": [row.model_dump(mode="json", by_alias=True) for row in rows],
             "environment": environment.model_dump(mode="json"),
             "regressions": [one.model_dump(mode="json") for one in regressions],
-            "notes": notes,
+            "notes": [*notes, *irs.notes],
         }
         (folder / "measured.json").write_text(
             json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
