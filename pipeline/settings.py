@@ -8,10 +8,10 @@ from pydantic import BaseModel, Field
 
 from export.block_quantize import BlockQuantizeSettings
 from export.calibration import CalibrationSettings
+from export.engine import EngineKind, EngineShapes
 from export.openvino_ir import IrPrecision, IrQuantizeSettings
 from export.parity import ParitySettings, Precision
 from export.row_quantize import RowQuantizeSettings
-from export.tensorrt import EngineKind, EngineShapes
 from export.vector_kinds import SmallVector
 from pipeline.measure.evaluate import MetricName
 from pipeline.measure.speed import SpeedSettings

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
-from export.tensorrt import EngineFacts
+from export.engine import EngineFacts
 from pipeline.measure.grid import Grid
 from pipeline.measure.if_measured import IfMeasured
 from pipeline.measure.one_against_many import OneAgainstMany

@@ -10,12 +10,9 @@ import pytest
 from onnx import TensorProto, helper
 from pydantic import ValidationError
 
+from export.engine import PRODUCTS, EngineFacts, EngineKind, EngineShapes
 from export.half import convert_to_half
 from export.tensorrt import (
-    PRODUCTS,
-    EngineFacts,
-    EngineKind,
-    EngineShapes,
     _inspect,
     _library,
     _slugs,
