@@ -102,4 +102,4 @@ def test_absent_packages_are_told_before_the_run(
 def _rows(recipe: Recipe, base: Path, texts: Any, found: Scored | None, lesson: Any, run_dir: RunDir) -> list[Any]:
     """Rows of the teachers, beside a student that is the recipe's model."""
     student = run_dir.make("student", "f", lambda folder: SentenceEncoder.load(recipe.student.model).save(folder))
-    return candidates(recipe, base, texts, found, lesson, student, [], 1)[0]
+    return candidates(recipe, base, texts, found, lesson, student, [], [], 1)[0]
