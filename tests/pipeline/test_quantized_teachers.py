@@ -12,6 +12,7 @@ from pipeline.recipe import Recipe, check_surroundings, load_recipe
 from pipeline.run_dir import RunDir
 from pipeline.stages import targets
 from pipeline.stages.candidates import TEACHER, candidates
+from pipeline.stages.ir import Irs
 from pipeline.stages.targets import Scored, targets_stage
 from pipeline.stages.teacher import stated, teacher_stage
 from pipeline.stages.texts import texts_stage
@@ -102,4 +103,4 @@ def test_absent_packages_are_told_before_the_run(
 def _rows(recipe: Recipe, base: Path, texts: Any, found: Scored | None, lesson: Any, run_dir: RunDir) -> list[Any]:
     """Rows of the teachers, beside a student that is the recipe's model."""
     student = run_dir.make("student", "f", lambda folder: SentenceEncoder.load(recipe.student.model).save(folder))
-    return candidates(recipe, base, texts, found, lesson, student, [], [], 1)[0]
+    return candidates(recipe, base, texts, found, lesson, student, [], Irs(), 1)[0]
