@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import pytest
 
 from export.bundle import write_artifact
@@ -27,6 +28,16 @@ TEXTS = [
 def encoder() -> SentenceEncoder:
     """A tiny BERT whose vectors are cut to 24 of 32 dimensions, and its texts at 64 tokens."""
     return tiny_encoder("bert", dim=24, max_length=64)
+
+
+@pytest.fixture
+def graph_without_weights(tmp_path: Path) -> Path:
+    """A graph that no quantizer finds anything in."""
+    edges = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2]) for name in ("x", "y")]
+    node = onnx.helper.make_node("Relu", ["x"], ["y"])
+    model = onnx.helper.make_model(onnx.helper.make_graph([node], "empty", edges[:1], edges[1:]))
+    onnx.save(model, tmp_path / "relu.onnx")
+    return tmp_path / "relu.onnx"
 
 
 @pytest.fixture(scope="session")

@@ -114,14 +114,9 @@ def test_gptq_needs_texts(graph: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_graph_without_weights_is_refused(tmp_path: Path) -> None:
-    edges = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2]) for name in ("x", "y")]
-    node = onnx.helper.make_node("Relu", ["x"], ["y"])
-    onnx.save(
-        onnx.helper.make_model(onnx.helper.make_graph([node], "empty", edges[:1], edges[1:])), tmp_path / "relu.onnx"
-    )
+def test_graph_without_weights_is_refused(graph_without_weights: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"relu\.onnx: no MatMul in it has a stored weight, so int4 would change"):
-        quantize_blocks(tmp_path / "relu.onnx", tmp_path / "blocks.onnx", 4, NEAREST)
+        quantize_blocks(graph_without_weights, tmp_path / "blocks.onnx", 4, NEAREST)
     assert not (tmp_path / "blocks.onnx").exists()
 
 

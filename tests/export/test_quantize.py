@@ -93,11 +93,7 @@ def test_source_that_is_no_graph(tmp_path: Path) -> None:
         quantize_dynamic(tmp_path / "text.onnx", tmp_path / "int8.onnx")
 
 
-def test_graph_without_weights_is_refused(tmp_path: Path) -> None:
-    edges = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2]) for name in ("x", "y")]
-    node = onnx.helper.make_node("Relu", ["x"], ["y"])
-    model = onnx.helper.make_model(onnx.helper.make_graph([node], "empty", edges[:1], edges[1:]))
-    onnx.save(model, tmp_path / "relu.onnx")
+def test_graph_without_weights_is_refused(graph_without_weights: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no MatMul in it has a stored weight"):
-        quantize_dynamic(tmp_path / "relu.onnx", tmp_path / "int8.onnx")
+        quantize_dynamic(graph_without_weights, tmp_path / "int8.onnx")
     assert not (tmp_path / "int8.onnx").exists()

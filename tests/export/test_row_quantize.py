@@ -145,14 +145,9 @@ def test_outliers_need_texts_and_fewer_columns_than_there_are(graph: Path, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_graph_without_weights_is_refused(tmp_path: Path) -> None:
-    edges = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2]) for name in ("x", "y")]
-    node = onnx.helper.make_node("Relu", ["x"], ["y"])
-    onnx.save(
-        onnx.helper.make_model(onnx.helper.make_graph([node], "empty", edges[:1], edges[1:])), tmp_path / "relu.onnx"
-    )
+def test_graph_without_weights_is_refused(graph_without_weights: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"relu\.onnx: no MatMul in it has a stored weight"):
-        quantize_rows(tmp_path / "relu.onnx", tmp_path / "rows.onnx")
+        quantize_rows(graph_without_weights, tmp_path / "rows.onnx")
     assert not (tmp_path / "rows.onnx").exists()
 
 
