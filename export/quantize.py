@@ -6,7 +6,6 @@ measures how much.
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import onnx
@@ -14,6 +13,7 @@ from onnxruntime import quantization
 from pydantic import BaseModel, Field
 
 from export.graph_file import load_graph, written_whole
+from export.without_log import without_log
 from teachers.errors import InputError
 
 
@@ -49,9 +49,7 @@ def quantize_dynamic(source: Path, target: Path, settings: QuantizeSettings | No
 
 def _quantize(model: onnx.ModelProto, target: Path, settings: QuantizeSettings) -> None:
     """Run onnxruntime's quantizer without its log, which asks for a pre-processing that is not needed."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
+    with without_log():
         # Given as a model, not as a path: for a path it writes a scratch file beside the source.
         quantization.quantize_dynamic(
             model,
@@ -61,5 +59,3 @@ def _quantize(model: onnx.ModelProto, target: Path, settings: QuantizeSettings) 
             reduce_range=settings.seven_bits,
             weight_type=quantization.QuantType.QInt8,
         )
-    finally:
-        logging.disable(disabled)

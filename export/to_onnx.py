@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
-import logging
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +23,7 @@ from optimum.utils.normalized_config import NormalizedConfigManager, NormalizedT
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from export.without_log import without_log
 from students.comparator import Comparator
 from teachers.cross_encoder import CrossEncoder
 from teachers.encoder import SentenceEncoder
@@ -187,15 +187,11 @@ def _state_shapes(model: onnx.ModelProto, edges: Edges) -> None:
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     """No warnings, prints or log of the exporter: what matters of them is checked on the graph."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(disabled)
+    with (
+        without_log(),
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        yield

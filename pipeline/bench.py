@@ -72,11 +72,12 @@ def bench(
     torch.set_num_threads(threads)
     pairs, labels, _ = read_labelled(pairs_file, *columns)
     texts = list(dict.fromkeys(text for pair in pairs for text in pair))
-    facts, encoders = _artifacts(folders, threads)
+    facts, artifacts = _artifacts(folders, threads)
+    encoders: dict[str, Encode] = {name: artifact.encode for name, artifact in artifacts.items()}
     notes: list[str] = []
     with watch("load, accuracy, speed", 3) as advance:
         if model is not None:
-            length = min(OnnxEncoder(folder, threads).max_length for folder in folders)
+            length = min(artifact.max_length for artifact in artifacts.values())
             peers, notes = load_peers(resolve_model(model), length)
             facts |= {name: (PEERS[name][0], None) for name in peers}
             encoders |= peers
@@ -121,15 +122,17 @@ def _cells(row: Benched, first_peer: Benched | None) -> list[str]:
     ]
 
 
-def _artifacts(folders: Sequence[Path], threads: int) -> tuple[dict[str, tuple[str, float | None]], dict[str, Encode]]:
+def _artifacts(
+    folders: Sequence[Path], threads: int
+) -> tuple[dict[str, tuple[str, float | None]], dict[str, OnnxEncoder]]:
     facts: dict[str, tuple[str, float | None]] = {}
-    encoders: dict[str, Encode] = {}
+    encoders: dict[str, OnnxEncoder] = {}
     for folder in folders:
         name = folder.resolve().name
         if name in facts:
             raise InputError(f"two artifacts are named {name}; give folders of different names")
         facts[name] = (verify_artifact(folder).precision, size_mib(folder / "onnx"))
-        encoders[name] = OnnxEncoder(folder, threads).encode
+        encoders[name] = OnnxEncoder(folder, threads)
     return facts, encoders
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,8 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from teachers.backbone import quiet_transformers
 from teachers.encoder import Progress
+
+Backend = Literal["torch", "onnx", "openvino"]
 
 
 def bag_of_words(pairs: Sequence[tuple[str, str]], train_texts: Sequence[str] = ()) -> NDArray[np.float32]:
@@ -43,15 +46,18 @@ def bag_of_words(pairs: Sequence[tuple[str, str]], train_texts: Sequence[str] = 
 
 
 class SentenceTransformerBaseline:
-    """A model run by sentence-transformers in torch, as most people would: the speed to beat."""
+    """A model run by sentence-transformers, in torch as most people would: the speed to beat."""
 
-    def __init__(self, reference: str | Path, device: str = "cpu", max_length: int | None = None) -> None:
+    def __init__(
+        self, reference: str | Path, device: str = "cpu", max_length: int | None = None, backend: Backend = "torch"
+    ) -> None:
         """Load the model.
 
         Args:
             reference: local folder or hub id, with safetensors weights.
             device: torch device.
             max_length: tokens a text is cut at, specials included; None: the model's own.
+            backend: of sentence-transformers; each but torch needs packages of its own.
 
         Raises:
             ModuleNotFoundError: sentence-transformers is not installed; leave the row out and note this.
@@ -60,10 +66,11 @@ class SentenceTransformerBaseline:
             from sentence_transformers import SentenceTransformer
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError("sentence-transformers is not installed (pip install 'decant[peers]')") from error
+        options: dict[str, Any] = {"backend": backend}
+        if backend == "torch":
+            options = {"model_kwargs": {"use_safetensors": True}}
         with quiet_transformers():
-            self.model = SentenceTransformer(
-                str(reference), device=device, trust_remote_code=False, model_kwargs={"use_safetensors": True}
-            )
+            self.model = SentenceTransformer(str(reference), device=device, trust_remote_code=False, **options)
         if max_length is not None:
             self.model.max_seq_length = max_length
 

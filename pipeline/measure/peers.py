@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from export.without_log import without_log
 from pipeline.measure.baselines import SentenceTransformerBaseline
+from students.exits import unit_slice
 from teachers.backbone import quiet_transformers
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -26,12 +26,12 @@ def sentence_transformers_torch(folder: Path, max_length: int | None) -> Encode:
 
 def sentence_transformers_onnx(folder: Path, max_length: int | None) -> Encode:
     """Its ONNX backend, which exports the model by optimum-onnx."""
-    return _by_backend(folder, max_length, "onnx")
+    return SentenceTransformerBaseline(folder, max_length=max_length, backend="onnx").encode
 
 
 def sentence_transformers_openvino(folder: Path, max_length: int | None) -> Encode:
     """Its OpenVINO backend, which converts the model by optimum-intel."""
-    return _by_backend(folder, max_length, "openvino")
+    return SentenceTransformerBaseline(folder, max_length=max_length, backend="openvino").encode
 
 
 def model2vec_static(folder: Path, max_length: int | None) -> Encode:
@@ -41,18 +41,12 @@ def model2vec_static(folder: Path, max_length: int | None) -> Encode:
     """
     from model2vec.distill import distill
 
-    disabled = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with quiet_transformers(), contextlib.redirect_stderr(io.StringIO()):  # its progress bars cannot be turned off
-            static = distill(model_name=str(folder), pca_dims=STATIC_DIM)
-    finally:
-        logging.disable(disabled)
+    with without_log(), quiet_transformers(), contextlib.redirect_stderr(io.StringIO()):  # for its progress bars
+        static = distill(model_name=str(folder), pca_dims=STATIC_DIM)
 
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
         vectors = np.asarray(static.encode(list(texts)), np.float32)
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+        return unit_slice(vectors, vectors.shape[1])
 
     return encode
 
@@ -77,18 +71,3 @@ def load_peers(folder: Path, max_length: int | None) -> tuple[dict[str, Encode],
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
             notes.append(f"{name} was not measured: {reason}")
     return found, notes
-
-
-def _by_backend(folder: Path, max_length: int | None, backend: Any) -> Encode:
-    from sentence_transformers import SentenceTransformer
-
-    with quiet_transformers():
-        model = SentenceTransformer(str(folder), device="cpu", backend=backend, trust_remote_code=False)
-    if max_length is not None:
-        model.max_seq_length = max_length
-
-    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
-        found = model.encode(list(texts), batch_size=32, show_progress_bar=False, normalize_embeddings=True)
-        return np.asarray(found, np.float32)
-
-    return encode
