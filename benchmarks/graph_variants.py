@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import logging
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -34,8 +33,9 @@ from onnx import TensorProto, helper
 
 from export.quantize import quantize_dynamic
 from export.row_quantize import quantize_rows
-from export.session import open_session
+from export.session import open_session, run_in_memory
 from export.to_onnx import export_encoder
+from export.without_log import without_log
 from pipeline.measure.speed import time_interleaved
 from pipeline.report.environment import read_environment
 from students.cut import at_depth
@@ -106,13 +106,10 @@ def fuse(source: Path, target: Path, encoder: SentenceEncoder) -> None:
     from onnxruntime.transformers.optimizer import optimize_model
 
     config = encoder.backbone.config
-    logging.disable(logging.WARNING)
-    try:
+    with without_log():
         fused = optimize_model(
             str(source), "bert", num_heads=config.num_attention_heads, hidden_size=config.hidden_size
         )
-    finally:
-        logging.disable(logging.NOTSET)
     fused.save_model_to_file(str(target))
 
 
@@ -121,17 +118,14 @@ def export_attention(encoder: SentenceEncoder, path: Path) -> None:
     encoder.backbone.set_attn_implementation("sdpa")
     ids = torch.ones((3, 16), dtype=torch.int64)
     varying = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length", max=encoder.max_length)}
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.inference_mode():
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                encoder, (ids, torch.ones_like(ids)), str(path), input_names=["input_ids", "attention_mask"],
-                output_names=["last_hidden_state", "sentence_embedding"], dynamic_shapes=(varying, varying),
-                opset_version=ATTENTION_OPSET, dynamo=True, external_data=False,
-            )  # fmt: skip
-    finally:
-        logging.disable(logging.NOTSET)
+    silent = contextlib.redirect_stdout(io.StringIO())
+    with without_log(), warnings.catch_warnings(), silent, torch.inference_mode():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            encoder, (ids, torch.ones_like(ids)), str(path), input_names=["input_ids", "attention_mask"],
+            output_names=["last_hidden_state", "sentence_embedding"], dynamic_shapes=(varying, varying),
+            opset_version=ATTENTION_OPSET, dynamo=True, external_data=False,
+        )  # fmt: skip
     count = sum(node.op_type == "Attention" for node in onnx.load(path).graph.node)
     print(f"opset 23: {count} Attention operators\n")
 
@@ -158,9 +152,7 @@ def peak() -> dict[str, Callable[[], object]]:
     edges = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [PEAK_SIZE, PEAK_SIZE]) for name in "abc"]
     graph = helper.make_graph([helper.make_node("MatMul", ["a", "b"], ["c"])], "peak", edges[:2], edges[2:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = usable_cores()
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = run_in_memory(model.SerializeToString())
     values = np.random.default_rng(0).standard_normal((2, PEAK_SIZE, PEAK_SIZE)).astype(np.float32)
     return {PEAK: partial(session.run, None, {"a": values[0], "b": values[1]})}
 

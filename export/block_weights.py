@@ -10,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from export.column_weights import SMALLEST_SCALE
+
 Floats = NDArray[np.float32]
 Codes = NDArray[np.int8]
-SMALLEST_SCALE = 1e-30  # a block below it counts as zeros: such a small float32 divides with few digits
 
 
 def block_scales(weights: Floats, block: int, bits: int) -> Floats:

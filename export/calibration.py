@@ -6,14 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from export.providers import CPU
-from export.session import QUIET
+from export.session import run_in_memory
 from teachers.batches import padded, sorted_batches
-from teachers.cores import usable_cores
 
 Feed = Mapping[str, NDArray[np.int64]]
 Floats = NDArray[np.float32]
@@ -58,7 +55,7 @@ def rows_of_batches(
     watched.graph.output.extend(
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in activations
     )
-    session = _session(watched)
+    session = run_in_memory(watched.SerializeToString())
     for batch in batches:
         mask = batch["attention_mask"]
         found = session.run(list(activations), dict(batch))
@@ -67,17 +64,9 @@ def rows_of_batches(
 
 def sentence_vectors(model: onnx.ModelProto, batches: Sequence[Feed]) -> Floats:
     """The graph's unit vectors of all texts, float32 [texts, dim], in the order of the batches."""
-    session = _session(model)
+    session = run_in_memory(model.SerializeToString())
     return np.concatenate([session.run(["sentence_embedding"], dict(batch))[0] for batch in batches])
 
 
 def _token_rows(values: Floats, mask: NDArray[np.int64]) -> Floats:
     return values[mask == 1] if values.shape[:-1] == mask.shape else values.reshape(-1, values.shape[-1])
-
-
-def _session(model: onnx.ModelProto) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = usable_cores()
-    options.inter_op_num_threads = 1
-    options.log_severity_level = QUIET
-    return ort.InferenceSession(model.SerializeToString(), options, providers=list(CPU))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-SMALLEST_SCALE = 1e-30  # a column below it counts as zeros: such a small float32 divides with few digits
+SMALLEST_SCALE = 1e-30  # a column or block below it counts as zeros: such a small float32 divides with few digits
 
 
 def quantize_columns(weights: Floats, largest: int) -> tuple[NDArray[np.int8], Floats]:

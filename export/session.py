@@ -187,14 +187,23 @@ def open_session(path: Path, threads: int | None = None, providers: Sequence[Pro
     absent = [name for name in map(provider_name, providers) if name not in present]
     if absent:  # onnxruntime would only warn, and run on the CPU
         raise InputError(f"onnxruntime has no {absent[0]} here; it has {', '.join(present)}")
+    try:
+        return ort.InferenceSession(str(path), _options(threads), providers=list(providers))
+    except Exception as error:  # onnxruntime's own errors share no base
+        raise InputError(f"{path} cannot be run ({type(error).__name__}); export the model again") from error
+
+
+def run_in_memory(graph: bytes) -> ort.InferenceSession:
+    """A session on the CPU of a serialized graph that is not stored, with all threads that this process may use."""
+    return ort.InferenceSession(graph, _options(None), providers=list(CPU))
+
+
+def _options(threads: int | None) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or usable_cores()
     options.inter_op_num_threads = 1
     options.log_severity_level = QUIET
-    try:
-        return ort.InferenceSession(str(path), options, providers=list(providers))
-    except Exception as error:  # onnxruntime's own errors share no base
-        raise InputError(f"{path} cannot be run ({type(error).__name__}); export the model again") from error
+    return options
 
 
 def _load_tokenizer(folder: Path) -> tuple[Tokenizer, int, int]:

@@ -3,12 +3,12 @@
 import os
 import platform
 import time
-import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pydantic import BaseModel, Field
 
+from export.tensorrt import gpu
 from pipeline.measure.if_measured import IfMeasured
 from teachers.cores import usable_cores
 
@@ -135,11 +135,8 @@ def _busy_and_total(stat: str) -> tuple[int, int]:
 
 def gpu_name() -> str | None:
     """Name of the first CUDA device that torch sees."""
-    import torch
-
-    with warnings.catch_warnings():  # a CUDA build of torch warns where there is no driver: that is "no GPU"
-        warnings.simplefilter("ignore")
-        return str(torch.cuda.get_device_name(0)) if torch.cuda.is_available() else None
+    found = gpu()
+    return found[0] if found is not None else None
 
 
 def library_versions(names: tuple[str, ...] = LIBRARIES) -> dict[str, str]:
