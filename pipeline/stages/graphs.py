@@ -64,10 +64,7 @@ def graphs_stage(
 
     def write(folder: Path) -> None:
         model = Student.load(student.folder)
-        probes = texts_of_every_length(
-            [text for pair in texts.test.pairs for text in pair],
-            model.encoder.tokenize, model.encoder.max_length, settings.parity.texts,
-        )  # fmt: skip
+        probes = parity_texts(recipe, texts, model)
         calibration = calibration_feeds(recipe, texts, lesson, model)
         cuts = chosen_cuts(recipe, model)
         facts = []
@@ -76,8 +73,13 @@ def graphs_stage(
                 whole = (layers, dim) == (model.encoder.layers, model.encoder.dim)
                 smaller = Student(cut(model.encoder, layers, dim), model.comparator if whole else None)
                 reference = smaller.encoder.encode(probes, progress=advance)
+                plain = plain_graph(folder, layers, dim)
+                export_encoder(smaller.encoder, plain)
+                step = _step(plain, calibration, reference) if settings.vectors else None
                 facts += [
-                    _one(recipe, smaller, student.folder, folder, precision, calibration, probes, reference, advance)
+                    _one(
+                        recipe, smaller, student.folder, plain, precision, calibration, step, probes, reference, advance
+                    )
                     for precision in settings.precisions
                 ]
         (folder / "graphs.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
@@ -114,21 +116,17 @@ def chosen_cuts(recipe: Recipe, student: Student) -> list[tuple[int, int]]:
 
 
 def _one(
-    recipe: Recipe, model: Student, source: Path, folder: Path, precision: Precision, calibration: list[Feed],
-    probes: list[str], reference: NDArray[np.float32], advance: Callable[[int], None],
+    recipe: Recipe, model: Student, source: Path, plain: Path, precision: Precision, calibration: list[Feed],
+    step: float | None, probes: list[str], reference: NDArray[np.float32], advance: Callable[[int], None],
 ) -> dict[str, object]:  # fmt: skip
     encoder = model.encoder
     name = f"L{encoder.layers}xD{encoder.dim}-{precision}"
-    target = folder / name
+    target = plain.with_name(name)
     (target / "onnx").mkdir(parents=True, exist_ok=True)
     for file in TOKENIZER_FILES:
         (target / file).write_bytes((source / file).read_bytes())
-    whole = plain_graph(folder, encoder.layers, encoder.dim)
-    if not whole.is_file():
-        export_encoder(encoder, whole)
-    sensitivity = write_precision(precision, whole, target / GRAPH, recipe.export, calibration)
+    sensitivity = write_precision(precision, plain, target / GRAPH, recipe.export, calibration)
     if recipe.export.vectors:
-        step = int8_step(sentence_vectors(load_graph(whole), calibration) if calibration else reference)
         add_small_vectors(target / GRAPH, recipe.export.vectors, step)
     parity = check_parity(OnnxEncoder(target), probes, reference, precision, recipe.export.parity, advance)
     if model.comparator is not None:
@@ -138,6 +136,18 @@ def _one(
         "parameters": parameter_count(model), "parity": parity_figures(parity, recipe.export.parity, precision),
         "sensitivity": [asdict(one) for one in sensitivity],
     }  # fmt: skip
+
+
+def parity_texts(recipe: Recipe, texts: Texts, model: Student) -> list[str]:
+    """What exported graphs are compared with torch on: texts of every length, made of those of the test pairs."""
+    encoder = model.encoder
+    given = [text for pair in texts.test.pairs for text in pair]
+    return texts_of_every_length(given, encoder.tokenize, encoder.max_length, recipe.export.parity.texts)
+
+
+def _step(plain: Path, calibration: list[Feed], reference: NDArray[np.float32]) -> float:
+    """The int8 vectors' step of a cut, one for all its precisions; of the reference where no text was learned from."""
+    return int8_step(sentence_vectors(load_graph(plain), calibration) if calibration else reference)
 
 
 def calibration_feeds(recipe: Recipe, texts: Texts, lesson: Lesson | None, model: Student) -> list[Feed]:

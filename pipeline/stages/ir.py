@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from export.calibration import Feed
 from export.openvino_ir import FILES, IrPrecision, ir_versions, missing_for_ir, quantize_ir, write_ir
 from export.parity import Precision, check_parity
-from export.probe_texts import texts_of_every_length
 from export.session import OnnxEncoder
 from pipeline.recipe import Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
-from pipeline.stages.graphs import TOKENIZER_FILES, Graph, calibration_feeds, parity_figures, plain_graph
+from pipeline.stages.graphs import TOKENIZER_FILES, Graph, calibration_feeds, parity_figures, parity_texts, plain_graph
 from pipeline.stages.vectors import Lesson
 from pipeline.texts.load import Texts
 from students.cut import cut
@@ -105,10 +104,7 @@ def _make(
     kinds: list[IrPrecision], folder: Path, notes: list[str], watch: Watch,
 ) -> list[dict[str, object]]:  # fmt: skip
     model = Student.load(student.folder)
-    probes = texts_of_every_length(
-        [text for pair in texts.test.pairs for text in pair],
-        model.encoder.tokenize, model.encoder.max_length, recipe.export.parity.texts,
-    )  # fmt: skip
+    probes = parity_texts(recipe, texts, model)
     calibration = calibration_feeds(recipe, texts, lesson, model)
     cuts = {(graph.layers, graph.dim): graph for graph in graphs}
     facts = []
