@@ -10,13 +10,13 @@ import hashlib
 import importlib.util
 import re
 import time
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from export.engine import PORTABLE, PRODUCTS, EngineFacts, EngineKind, EngineShapes, Product, Shape
 from export.engine_log import layers_by_type, read_layers, read_memory
+from export.gpu import gpu
 from export.runtime_files import write_json
 from teachers.errors import GateError, InputError
 
@@ -37,18 +37,6 @@ def what_is_missing(kind: EngineKind) -> str | None:
 def builder_version(kind: EngineKind) -> str:
     """Version of the library that builds it."""
     return str(_library(kind).__version__)
-
-
-def gpu() -> tuple[str, str] | None:
-    """Name and compute capability, such as 9.0, of the first CUDA device; None where there is none."""
-    import torch
-
-    with warnings.catch_warnings():  # a CUDA build of torch warns where there is no driver
-        warnings.simplefilter("ignore")
-        if not torch.cuda.is_available():
-            return None
-    major, minor = torch.cuda.get_device_capability(0)
-    return str(torch.cuda.get_device_name(0)), f"{major}.{minor}"
 
 
 def build_engine(

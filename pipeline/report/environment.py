@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from export.tensorrt import gpu
+from export.gpu import gpu
 from pipeline.measure.if_measured import IfMeasured
 from teachers.cores import usable_cores
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from export.engine import PRODUCTS, EngineKind
+from export.gpu import gpu
 from export.half import convert_to_half
 from export.session import OnnxEncoder
-from export.tensorrt import build_engine, builder_version, gpu, what_is_missing
+from export.tensorrt import build_engine, builder_version, what_is_missing
 from pipeline.measure.speed import evenly_spaced
 from pipeline.recipe import Recipe
 from pipeline.report.rows import Engine, Report

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 from pydantic import ValidationError
 
 from export.engine import PRODUCTS, EngineFacts, EngineKind, EngineShapes
+from export.gpu import gpu
 from export.half import convert_to_half
 from export.tensorrt import (
     _inspect,
@@ -18,7 +19,6 @@ from export.tensorrt import (
     _slugs,
     build_engine,
     builder_version,
-    gpu,
     what_is_missing,
 )
 from teachers.errors import GateError, InputError
