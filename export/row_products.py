@@ -25,7 +25,7 @@ from onnx import NodeProto, numpy_helper
 
 from export.column_weights import quantize_columns
 from export.row_graph import RowGraph, Rows, is_matrix
-from export.tables import is_lookup, look_up
+from export.tables import TablePrecision, is_lookup, look_up
 
 Floats = NDArray[np.float32]
 Columns = NDArray[np.int64]
@@ -40,7 +40,7 @@ def weight_products(graph: onnx.GraphProto) -> list[NodeProto]:
 
 
 def to_integers(
-    model: onnx.ModelProto, largest: int, tables: bool, kept: Mapping[str, Columns],
+    model: onnx.ModelProto, largest: int, tables: TablePrecision, kept: Mapping[str, Columns],
     only: frozenset[str] | None = None,
 ) -> None:  # fmt: skip
     """Rewrite a graph in place.
@@ -48,7 +48,7 @@ def to_integers(
     Args:
         model: a float32 graph without fused nodes that hold weights.
         largest: of an int8 weight, 64 or 127.
-        tables: quantize the tables that vectors are gathered from, a scale a row.
+        tables: what the tables that vectors are gathered from become.
         kept: activation → its columns that are multiplied in float32, int64 [columns].
         only: names of what the products compute that become integers; all, unless given.
 
@@ -64,8 +64,8 @@ def to_integers(
             continue
         if node.output[0] in products:
             done.add(_product(graph, node, largest, kept.get(node.input[0])))
-        elif tables and is_lookup(graph, node):
-            look_up(graph, node, "int8")
+        elif is_lookup(graph, node):
+            look_up(graph, node, tables)
         else:
             graph.keep(node)
     graph.finish()

@@ -18,6 +18,7 @@ from export.calibration import Feed, rows_of_batches
 from export.graph_file import rewritten
 from export.row_products import Columns, to_integers, weight_products
 from export.sensitivity import Sensitivity, keep_the_fewest, measure_sensitivity, product_groups
+from export.tables import TablePrecision
 from export.unfuse import unfuse
 from teachers.errors import InputError
 
@@ -31,7 +32,10 @@ class RowQuantizeSettings(BaseModel, frozen=True, extra="forbid"):
         default=True,
         description="Weights in 7 of their 8 bits: no product overflows on a CPU without VNNI; as fast.",
     )
-    tables: bool = Field(default=True, description="The token, position and type tables too, one scale a row.")
+    tables: TablePrecision = Field(
+        default="int8",
+        description="The token, position and type tables; int4 has a scale a block, not a row.",
+    )
     outliers: int = Field(
         default=0,
         ge=0,
@@ -88,7 +92,7 @@ def _ranked(
         raise InputError(f"min_cosine {min_cosine}: texts are needed to measure it; give calibration, or none")
 
     def products_alone(copied: onnx.ModelProto, only: frozenset[str]) -> None:
-        to_integers(copied, largest, False, kept, only)
+        to_integers(copied, largest, "fp32", kept, only)
 
     def as_set(copied: onnx.ModelProto, only: frozenset[str]) -> None:
         to_integers(copied, largest, settings.tables, kept, only)

@@ -57,7 +57,7 @@ def by_hand(states: Floats, weights: Floats, largest: int, kept: tuple[int, ...]
 @pytest.mark.parametrize("largest", [64, 127])
 def test_the_product_is_that_of_the_rounded_numbers(largest: int, opset: int) -> None:
     model = product_model(opset=opset)
-    to_integers(model, largest, tables=True, kept={})
+    to_integers(model, largest, tables="int8", kept={})
     expected = by_hand(STATES, WEIGHTS, largest) + BIAS
     np.testing.assert_allclose(run(model, "x", STATES), expected, rtol=1e-5, atol=1e-5)
     assert np.abs(expected - (STATES @ WEIGHTS + BIAS)).max() > 1e-2, "rounding is seen, so the above compares it"
@@ -67,7 +67,7 @@ def test_columns_that_are_kept_do_not_widen_the_others_steps() -> None:
     states = STATES.copy()
     states[..., [7, 30]] *= 400
     model = product_model()
-    to_integers(model, 127, tables=True, kept={"x": np.array([7, 30])})
+    to_integers(model, 127, tables="int8", kept={"x": np.array([7, 30])})
     answer = run(model, "x", states)
     np.testing.assert_allclose(answer, by_hand(states, WEIGHTS, 127, (7, 30)) + BIAS, rtol=1e-5, atol=1e-3)
     exact, coarse = states @ WEIGHTS + BIAS, by_hand(states, WEIGHTS, 127) + BIAS
@@ -78,7 +78,7 @@ def test_a_row_of_zeros_gives_the_bias_alone() -> None:
     states = STATES.copy()
     states[1, 2] = 0
     model = product_model()
-    to_integers(model, 64, tables=True, kept={})
+    to_integers(model, 64, tables="int8", kept={})
     answer = run(model, "x", states)
     np.testing.assert_array_equal(answer[1, 2], BIAS)
     assert np.isfinite(answer).all()
@@ -88,7 +88,7 @@ def test_products_without_a_bias_and_columns_of_zeros() -> None:
     weights = WEIGHTS.copy()
     weights[:, 4] = 0
     model = product_model(weights, bias=None)
-    to_integers(model, 64, tables=True, kept={})
+    to_integers(model, 64, tables="int8", kept={})
     answer = run(model, "x", STATES)
     assert (answer[..., 4] == 0).all()
     others = np.delete(np.arange(20), 4)
@@ -97,7 +97,7 @@ def test_products_without_a_bias_and_columns_of_zeros() -> None:
 
 def test_no_more_nodes_than_are_needed() -> None:
     model = product_model()
-    to_integers(model, 64, tables=True, kept={})
+    to_integers(model, 64, tables="int8", kept={})
     quantized = ["Reshape", "Abs", "ReduceMax", "Mul", "Shape", "ConstantOfShape", "QuantizeLinear"]
     multiplied = ["MatMulInteger", "DequantizeLinear", "Mul", "Add"]
     whole = ["Shape", "Slice", "Concat", "Reshape"]
@@ -109,7 +109,7 @@ def test_weights_that_are_not_finite_are_refused(wrong: float) -> None:
     weights = WEIGHTS.copy()
     weights[5, 5] = wrong
     with pytest.raises(InputError, match="the weight 'weights' holds values that are not finite"):
-        to_integers(product_model(weights), 64, tables=True, kept={})
+        to_integers(product_model(weights), 64, tables="int8", kept={})
 
 
 def test_only_products_with_stored_matrices_are_meant() -> None:

@@ -110,11 +110,23 @@ def test_weights_are_integers_and_read(rows_graph: Path, graph: Path) -> None:
 
 def test_seven_bits_and_tables_are_settings(graph: Path, tmp_path: Path) -> None:
     for seven, largest in ((True, 64), (False, 127)):
-        quantize_rows(graph, tmp_path / "model.onnx", RowQuantizeSettings(seven_bits=seven, tables=False))
+        quantize_rows(graph, tmp_path / "model.onnx", RowQuantizeSettings(seven_bits=seven, tables="fp32"))
         stored = onnx.load(tmp_path / "model.onnx").graph.initializer
         weights = [onnx.numpy_helper.to_array(one) for one in stored if one.data_type == onnx.TensorProto.INT8]
         assert len(weights) == 4 * 6
         assert max(int(np.abs(weight.astype(np.int32)).max()) for weight in weights) == largest
+
+
+def test_tables_in_4_bits_are_half_as_large_and_stay_standard(
+    graph: Path, tmp_path: Path, encoder: SentenceEncoder
+) -> None:
+    quantize_rows(graph, tmp_path / "model.onnx", RowQuantizeSettings(tables="int4"))
+    model = onnx.load(tmp_path / "model.onnx")
+    assert {node.domain for node in model.graph.node} == {""}
+    onnx.checker.check_model(model, full_check=True)
+    feed = random_feed(6, 40, len(encoder.tokenizer))
+    vectors = open_session(tmp_path / "model.onnx", threads=1).run(["sentence_embedding"], feed)[0]
+    assert (vectors * torch_outputs(encoder, feed)[1]).sum(axis=1).min() >= 0.97
 
 
 def test_outlier_columns_bring_the_vectors_closer(tmp_path: Path) -> None:
@@ -127,7 +139,7 @@ def test_outlier_columns_bring_the_vectors_closer(tmp_path: Path) -> None:
     feed = random_feed(6, 30, len(encoder.tokenizer))
     expected, worst = torch_outputs(encoder, feed)[1], {}
     for count in (0, 2):
-        settings = RowQuantizeSettings(seven_bits=False, tables=False, outliers=count)
+        settings = RowQuantizeSettings(seven_bits=False, tables="fp32", outliers=count)
         quantize_rows(tmp_path / "fp32.onnx", tmp_path / "rows.onnx", settings, texts)
         vectors = open_session(tmp_path / "rows.onnx", threads=1).run(["sentence_embedding"], feed)[0]
         worst[count] = 1 - float((vectors * expected).sum(axis=1).min())

@@ -12,6 +12,7 @@ from tests.export.test_row_products import run
 
 TABLE = np.random.default_rng(8).standard_normal((9, 40)).astype(np.float32)
 TABLE[3] = 0
+BLOCKS = np.pad(TABLE, ((0, 0), (0, 8)), constant_values=0.7)
 IDS = np.array([[0, 8, 3], [3, 5, 5]])
 
 
@@ -42,18 +43,29 @@ def test_8_bits_have_a_scale_a_row() -> None:
 
 
 def test_4_bits_have_a_scale_a_block() -> None:
-    answer, sizes = looked_up("int4")
-    expected = np.zeros_like(TABLE)
+    answer, sizes = looked_up("int4", BLOCKS)
+    expected = np.zeros_like(BLOCKS)
     for row in range(9):
         for start in (0, 16, 32):
-            part = TABLE[row, start : start + 16]
-            step = part[np.abs(part).argmax()] / np.float32(-8) or 1
+            part = BLOCKS[row, start : start + 16]
+            step = np.float32(np.float16(part[np.abs(part).argmax()] / np.float32(-8))) or 1
             expected[row, start : start + 16] = np.rint(part / step).clip(-8, 7) * step
-    np.testing.assert_allclose(answer, expected[IDS], rtol=1e-6)
-    assert sizes == {TensorProto.UINT8: 9 * 20, TensorProto.FLOAT: 9 * 3 * 4}
+    np.testing.assert_array_equal(answer, expected[IDS])
+    assert (sizes[TensorProto.INT8], sizes[TensorProto.FLOAT16]) == (9 * 24, 9 * 3 * 2)
 
 
-def test_an_odd_number_of_columns_cannot_share_bytes() -> None:
+def test_a_block_shrinks_to_what_divides_a_row() -> None:
+    answer, sizes = looked_up("int4")  # 40 columns: blocks of 8
+    assert (sizes[TensorProto.INT8], sizes[TensorProto.FLOAT16]) == (9 * 20, 9 * 5 * 2)
+    assert np.abs(answer - TABLE[IDS]).max() < np.abs(TABLE).max() / 14
+
+
+def test_a_block_too_small_for_float16_is_zeros() -> None:
+    answer, _ = looked_up("int4", np.full((9, 32), 1e-9, np.float32))
+    np.testing.assert_array_equal(answer, 0)
+
+
+def test_an_odd_number_of_columns_has_no_blocks() -> None:
     answer, sizes = looked_up("int4", TABLE[:, :39])
     assert set(sizes) == {TensorProto.INT8, TensorProto.FLOAT}
     assert np.abs(answer - TABLE[IDS][..., :39]).max() < np.abs(TABLE).max() / 254 + 1e-6
