@@ -74,7 +74,7 @@ def quantize_blocks(
         grams = _grams(model, calibration) if settings.rounding == "gptq" else {}
         graph = RowGraph(model)
         quantized = {node.output[0] for node in products}
-        tables = settings.tables or ("int4" if bits == 4 else "int8")
+        tables = tables_of(bits, settings)
         for node in model.graph.node:
             if node.output[0] in quantized:
                 _product(graph, node, bits, settings, grams)
@@ -83,6 +83,11 @@ def quantize_blocks(
             else:
                 graph.keep(node)
         graph.finish()
+
+
+def tables_of(bits: Bits, settings: BlockQuantizeSettings) -> TablePrecision:
+    """What the tables become beside weights of so many bits."""
+    return settings.tables or ("int4" if bits == 4 else "int8")
 
 
 def _grams(model: onnx.ModelProto, calibration: Sequence[Feed]) -> Grams:

@@ -20,6 +20,7 @@ from export.row_graph import Floats, RowGraph, is_matrix
 TablePrecision = Literal["int4", "int8", "fp32"]
 LARGEST_ENTRY = 127
 NARROWEST_TABLE = 32  # columns; a narrower one holds a bias a head, not a vector a token
+TABLE_BLOCK = 64  # columns that share a scale in 4 bits, where nothing else is asked for
 NARROWEST_BLOCK = 8  # columns; with fewer a scale, 4 bits take no less than 8 with one scale a row
 
 
@@ -30,7 +31,7 @@ def is_lookup(graph: RowGraph, node: NodeProto) -> bool:
     return table is not None and is_matrix(table) and table.dims[1] >= NARROWEST_TABLE and by_rows
 
 
-def look_up(graph: RowGraph, node: NodeProto, precision: TablePrecision, block: int = 64) -> None:
+def look_up(graph: RowGraph, node: NodeProto, precision: TablePrecision, block: int = TABLE_BLOCK) -> None:
     """Append a lookup with its table as the precision says.
 
     Args:

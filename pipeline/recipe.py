@@ -169,8 +169,11 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         if asked or len(student.seeds) > 1 or student.form == "comparator":
             what = asked[0] if asked else "seeds" if len(student.seeds) > 1 else "form: comparator"
             raise ValueError(f"student.{what} needs a training, but student.trained takes the model as it is")
-        if student.vocabulary is not None and self.texts.train is None and not self.texts.unlabelled:
+        without_texts = self.texts.train is None and not self.texts.unlabelled
+        if student.vocabulary is not None and without_texts:
             raise ValueError("student.vocabulary: give texts.train or texts.unlabelled, whose tokens are to be kept")
+        if self.export.quantize_aware is not None and without_texts:
+            raise ValueError("export.quantize_aware: give texts.train or texts.unlabelled, which it learns from")
         self._check_threshold()
 
     def _check_threshold(self) -> None:

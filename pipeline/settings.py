@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from export.block_quantize import BlockQuantizeSettings
 from export.calibration import CalibrationSettings
@@ -15,6 +15,7 @@ from export.row_quantize import RowQuantizeSettings
 from export.vector_kinds import SmallVector
 from pipeline.measure.evaluate import MetricName
 from pipeline.measure.speed import SpeedSettings
+from students.quantize_aware import QuantizeAwareSettings
 
 
 class ExportSettings(BaseModel, frozen=True, extra="forbid"):
@@ -29,6 +30,9 @@ class ExportSettings(BaseModel, frozen=True, extra="forbid"):
     int8_weights: BlockQuantizeSettings = BlockQuantizeSettings()
     int4: BlockQuantizeSettings = BlockQuantizeSettings()
     calibration: CalibrationSettings = CalibrationSettings()
+    quantize_aware: QuantizeAwareSettings | None = Field(
+        None, description="fine-tune each cut's weights for the rounding of these precisions; default: none is"
+    )
     vectors: tuple[SmallVector, ...] = Field(
         (), description="further outputs of each graph: int8, one byte a dimension; binary, one bit"
     )
@@ -45,6 +49,13 @@ class ExportSettings(BaseModel, frozen=True, extra="forbid"):
         description="TensorRT engines of every cut: tensorrt-rtx and tensorrt-rtx-fp16 are built without a GPU",
     )
     engine_shapes: EngineShapes = EngineShapes()
+
+    @model_validator(mode="after")
+    def _tuned_are_exported(self) -> ExportSettings:
+        if self.quantize_aware is not None and not {*self.quantize_aware.precisions} & {*self.precisions}:
+            named = ", ".join(self.quantize_aware.precisions)
+            raise ValueError(f"quantize_aware: none of {named} is among export.precisions; name one that is exported")
+        return self
 
 
 class MeasureSettings(BaseModel, frozen=True, extra="forbid"):

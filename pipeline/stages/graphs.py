@@ -22,6 +22,7 @@ from pipeline.measure.size import parameter_count
 from pipeline.recipe import Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.precisions import write_precision
+from pipeline.stages.quantize_aware import tuned_graph
 from pipeline.stages.vectors import Lesson, pair_texts
 from pipeline.texts.load import Texts
 from students.comparator import Comparator
@@ -50,6 +51,8 @@ class Graph:
     parity: dict[str, float]
     sensitivity: list[dict[str, object]]
     """Fields of `export.sensitivity.Sensitivity`, the costliest group first; empty where none was measured."""
+    quantize_aware: dict[str, float]
+    """Mean cosine of held-back texts to the float32 vectors, `cosine_before` and `cosine_after`; empty without it."""
 
 
 def graphs_stage(
@@ -58,6 +61,7 @@ def graphs_stage(
     """A folder a precision under `graphs/`; a graph that misses its gate fails the stage."""
     settings = recipe.export
     own = settings.model_dump(mode="json", exclude=OF_OTHER_STAGES)
+    own |= {"seed": recipe.seed} if settings.quantize_aware is not None else {}
     inputs: dict[str, object] = {"student": student.fingerprint, "settings": own}
     inputs |= {"most": recipe.budget.dim} if recipe.budget is not None and not settings.cuts else {}
     mark = fingerprint("graphs", VERSION, inputs)
@@ -67,6 +71,7 @@ def graphs_stage(
         probes = parity_texts(recipe, texts, model)
         calibration = calibration_feeds(recipe, texts, lesson, model)
         cuts = chosen_cuts(recipe, model)
+        tuned = _tuned(recipe, learned_texts(texts, lesson), model, cuts, folder, watch)
         facts = []
         with watch("export and parity", len(cuts) * len(probes) * (1 + len(settings.precisions))) as advance:
             for layers, dim in cuts:
@@ -76,17 +81,43 @@ def graphs_stage(
                 plain = plain_graph(folder, layers, dim)
                 export_encoder(smaller.encoder, plain)
                 step = _step(plain, calibration, reference) if settings.vectors else None
-                facts += [
-                    _one(
-                        recipe, smaller, student.folder, plain, precision, calibration, step, probes, reference, advance
+                for precision in settings.precisions:
+                    source, aware = tuned.get((layers, dim, precision), (plain, {}))
+                    fact = _one(
+                        recipe,
+                        smaller,
+                        student.folder,
+                        source,
+                        precision,
+                        calibration,
+                        step,
+                        probes,
+                        reference,
+                        advance,
                     )
-                    for precision in settings.precisions
-                ]
+                    facts.append(fact | {"quantize_aware": aware})
         (folder / "graphs.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
     stage = run_dir.make("graphs", mark, write)
     facts = json.loads((stage.folder / "graphs.json").read_text(encoding="utf-8"))
     return stage, [Graph(folder=stage.folder / one["name"], fingerprint=mark, **one) for one in facts]
+
+
+def _tuned(
+    recipe: Recipe, learned: list[str], model: Student, cuts: list[tuple[int, int]], folder: Path, watch: Watch
+) -> dict[tuple[int, int, Precision], tuple[Path, dict[str, float]]]:
+    """(layers, dim, precision) that gets weights of its own → their float32 graph, and what they are worth."""
+    aware = recipe.export.quantize_aware
+    if aware is None:
+        return {}
+    wanted = [one for one in recipe.export.precisions if one in aware.precisions]
+    return {
+        (layers, dim, precision): tuned_graph(
+            cut(model.encoder, layers, dim), precision, learned, recipe.export, aware, folder, recipe.seed, watch
+        )
+        for layers, dim in cuts
+        for precision in wanted
+    }
 
 
 def plain_graph(folder: Path, layers: int, dim: int) -> Path:
@@ -152,11 +183,16 @@ def _step(plain: Path, calibration: list[Feed], reference: NDArray[np.float32]) 
 
 def calibration_feeds(recipe: Recipe, texts: Texts, lesson: Lesson | None, model: Student) -> list[Feed]:
     """Texts that the student learned from, spread evenly over all of them, as a graph takes them."""
-    every = list(dict.fromkeys([*pair_texts(texts), *(lesson.texts if lesson is not None else ())]))
+    every = learned_texts(texts, lesson)
     count = min(recipe.export.calibration.texts, len(every))
     chosen = [every[index * len(every) // count] for index in range(count)]
     encoder = model.encoder
     return calibration_batches(encoder.tokenize(chosen), int(encoder.tokenizer.pad_token_id))
+
+
+def learned_texts(texts: Texts, lesson: Lesson | None) -> list[str]:
+    """The distinct texts that the student learned from."""
+    return list(dict.fromkeys([*pair_texts(texts), *(lesson.texts if lesson is not None else ())]))
 
 
 def _comparator(

@@ -142,6 +142,11 @@ VECTORS = "embedding: {teachers: [{model: org/vectors}], sentences: [{path: text
             GOOD.replace(TEACHER, "").replace(TRAIN, "") + "  trained: true\n  vocabulary: {}\n",
             "student.vocabulary: give texts.train or texts.unlabelled, whose tokens are to be kept",
         ),
+        (
+            GOOD.replace(TEACHER, "").replace(TRAIN, "")
+            + "  trained: true\nexport: {precisions: [int4], quantize_aware: {}}\n",
+            "export.quantize_aware: give texts.train or texts.unlabelled, which it learns from",
+        ),
         (GOOD + "budget: {metric: f1}\n", "budget.metric: f1 is not what this run is judged by, which is spearman"),
     ],
 )
