@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from torch import nn
-from transformers import AutoConfig
 
+from students.grouping import kept_groups
 from teachers.backbone import layer_list
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 from teachers.pooling import TOP_LAYERS, PoolingKind
+from teachers.shared_config import read_config, shared_attention, state_sharing
 
 
 def cut(encoder: SentenceEncoder, layers: int | Sequence[int], dim: int | None = None) -> SentenceEncoder:
@@ -67,6 +68,8 @@ def _through(encoder: SentenceEncoder, chosen: Sequence[int], layers: Sequence[n
     config.num_hidden_layers = len(chosen)
     if getattr(config, "layer_types", None):
         config.layer_types = [config.layer_types[number] for number in chosen]
+    sharing = shared_attention(config)
+    state_sharing(config, sharing.model_copy(update={"groups": kept_groups(sharing.groups, chosen)}))
     kept = _along(backbone, path, nn.ModuleList(layers), backbone.config, config)
     shared = _shallow(encoder)
     shared.backbone = kept
@@ -79,8 +82,9 @@ def check_layers(folder: Path, chosen: Sequence[int], pooling: PoolingKind) -> N
     Raises:
         InputError: as `cut`.
     """
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = read_config(folder)
     _check_layers(list(chosen), int(config.num_hidden_layers), pooling, config.model_type)
+    kept_groups(shared_attention(config).groups, chosen)
 
 
 def _chosen(encoder: SentenceEncoder, layers: int | Sequence[int]) -> list[int]:

@@ -19,12 +19,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import AutoConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from teachers.backbone import layer_list
 from teachers.batches import padded, sorted_batches
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
+from teachers.shared_config import read_config
 
 ImportanceKind = Literal["activation", "taylor"]
 Importance = NDArray[np.float32]  # [layers, units], 0 or more, higher matters more
@@ -156,7 +157,7 @@ def check_ffn_width(folder: Path, width: int) -> None:
     Raises:
         InputError: its family cannot be pruned, or its FFNs are narrower.
     """
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = read_config(folder)
     full = int(getattr(config, _family(config.model_type).width))
     if width > full:
         raise InputError(f"{width} is above {full}, the FFN width of {folder}")

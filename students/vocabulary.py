@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from tokenizers import Tokenizer
 from torch import nn
-from transformers import AutoConfig, PretrainedConfig, PreTrainedTokenizerFast
+from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
 from students.prune import FAMILIES
 from students.tokenizer_json import Chains, Content, base_tokens, check_model, tokens_of, without_the_others
 from teachers.backbone import load_tokenizer, quiet_transformers
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
+from teachers.shared_config import read_config
 
 COUNTED_FROM_PADDING = {"roberta", "xlm-roberta", "mpnet"}  # their positions start after the padding token's id
 MPNET_PADDING = 1  # which its code counts from, whatever its config says
@@ -109,12 +110,12 @@ def check_vocabulary(folder: Path, settings: VocabularySettings) -> None:
     Raises:
         InputError: as `prune_vocabulary`, as far as neither texts nor weights decide it.
     """
-    _base(load_tokenizer(folder), AutoConfig.from_pretrained(folder, local_files_only=True), settings)
+    _base(load_tokenizer(folder), read_config(folder), settings)
 
 
 def vocabulary_size(folder: Path) -> int:
     """Rows of the token table, as the folder's config states them."""
-    return int(AutoConfig.from_pretrained(folder, local_files_only=True).vocab_size)
+    return int(read_config(folder).vocab_size)
 
 
 def _base(

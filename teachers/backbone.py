@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 import transformers
 from torch import nn
-from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from teachers.errors import InputError
 from teachers.quantized import (
@@ -24,6 +24,8 @@ from teachers.quantized import (
     settle,
     stored_kind,
 )
+from teachers.shared_attention import sharing_class
+from teachers.shared_config import read_config, shared_attention
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model", "spm.model")
 UNUSED_HEADS = ("pooler.", "cls.", "lm_head.", "classifier.", "discriminator_predictions.", "decoder.", "vocab_")
@@ -73,19 +75,21 @@ def load_backbone(
     kind = _quantized_as(folder, quantize, for_training)
     try:
         with quiet_transformers():
-            config = AutoConfig.from_pretrained(folder, local_files_only=True, **options)
+            config = read_config(folder, **options)
             _set_dropout(config, dropout)
             model_class = auto_class._model_mapping.get(type(config), None)
             if model_class is None:
                 raise InputError(f"{folder}: model type {config.model_type!r} has no encoder that Decant can use")
             extra: dict[str, Any] = {}
-            if for_training and not torch.cuda.is_available():
+            shares = bool(shared_attention(config).groups)
+            if shares or (for_training and not torch.cuda.is_available()):
                 extra["attn_implementation"] = "eager"
             if "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
                 extra["add_pooling_layer"] = False
             if quantize is not None:
                 extra["quantization_config"] = quantization(quantize, model_class, config)
-            model, info = auto_class.from_pretrained(
+            loader = sharing_class(model_class, layer_list) if shares else auto_class
+            model, info = loader.from_pretrained(
                 folder,
                 config=config,
                 use_safetensors=True,
@@ -99,6 +103,8 @@ def load_backbone(
         raise
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{folder}: the model cannot be loaded ({_first_line(error)})") from error
+    if shares:
+        model.__class__ = model_class
     if kind is not None:
         settle(model, folder)
     missing = [name for name in info["missing_keys"] if not _is_head(name)]
@@ -144,7 +150,7 @@ def model_size(folder: Path) -> tuple[int, int]:
         InputError: the config is of no known kind of model, or states neither.
     """
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = read_config(folder)
         return int(config.num_hidden_layers), int(config.hidden_size)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{folder}: the model cannot be loaded ({_first_line(error)})") from error
@@ -162,7 +168,7 @@ def max_tokens(folder: Path, tokenizer: PreTrainedTokenizerFast, *, single: bool
     Args:
         single: whether the input is one text, for which a sentence-transformers folder may state less.
     """
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = read_config(folder)
     positions = int(getattr(config, "max_position_embeddings", 512) or 512)
     if config.model_type in {"roberta", "xlm-roberta", "camembert", "mpnet"}:
         positions -= 2  # positions start at padding_idx + 1

@@ -18,6 +18,7 @@ from teachers.errors import InputError
 from teachers.progress import Advance
 from teachers.quantized import Quantize
 from teachers.reference import resolve_model
+from teachers.shared_config import save_model
 
 Pair = tuple[str, str]
 IDENTITY = "torch.nn.modules.linear.Identity"
@@ -86,7 +87,7 @@ class CrossEncoder(nn.Module):
         folder.mkdir(parents=True, exist_ok=True)
         self.model.config.sentence_transformers = {"activation_fn": IDENTITY, "version": "4.0.0"}
         with quiet_transformers():
-            self.model.save_pretrained(folder)
+            save_model(self.model, folder)
             self.tokenizer.model_max_length = self.max_length
             self.tokenizer.save_pretrained(folder)
 

@@ -23,6 +23,7 @@ from teachers.errors import InputError
 from teachers.pooling import TOP_LAYERS, PoolingKind, pool, pooled_width, token_states
 from teachers.quantized import quantized_kind
 from teachers.reference import resolve_model
+from teachers.shared_config import save_model
 
 Progress = Callable[[int], None]
 POOLING_MODES = {"mean": "pooling_mode_mean_tokens", "cls": "pooling_mode_cls_token"}
@@ -143,7 +144,7 @@ class SentenceEncoder(nn.Module):
         """
         folder.mkdir(parents=True, exist_ok=True)
         with quiet_transformers():
-            self.backbone.save_pretrained(folder)
+            save_model(self.backbone, folder)
             self.tokenizer.model_max_length = self.max_length
             self.tokenizer.save_pretrained(folder)
         _write_json(folder / "sentence_bert_config.json", {"max_seq_length": self.max_length, "do_lower_case": False})

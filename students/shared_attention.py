@@ -1,0 +1,84 @@
+"""Students whose layers share attention maps, made from models whose layers each compute their own (EchoAtt).
+
+Every kept weight is inherited; what the followers forget is learned again by distillation.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import TypeVar
+
+from transformers import PreTrainedModel
+
+from students.grouping import check_groups, sharing
+from teachers.backbone import layer_list
+from teachers.cross_encoder import CrossEncoder
+from teachers.encoder import SentenceEncoder
+from teachers.errors import InputError
+from teachers.quantized import quantized_kind
+from teachers.shared_attention import attention_names, share_layer, share_maps
+from teachers.shared_config import SharedAttention, shared_attention, state_sharing
+
+Model = TypeVar("Model", bound=PreTrainedModel)
+Grouping = Sequence[Sequence[int]]
+
+
+def share_attention(encoder: SentenceEncoder, groups: Grouping, head_scale: bool = False) -> SentenceEncoder:
+    """An encoder of its own in which each group computes one attention map; see `share_backbone`.
+
+    An exit layer of its own follows or leads as the layer that it stands for.
+    """
+    shared = copy.deepcopy(encoder)
+    _share(shared.backbone, groups, head_scale)
+    stated = shared_attention(shared.backbone.config)
+    for group in stated.groups:
+        for number in group:
+            depth = str(number + 1)
+            if depth in shared.exit_layers:
+                shared.exit_layers[depth] = share_layer(
+                    shared.exit_layers[depth], shared.backbone.config, stated, group[0], number != group[0]
+                )
+    return shared.train(encoder.training)
+
+
+def share_cross_encoder(cross: CrossEncoder, groups: Grouping, head_scale: bool = False) -> CrossEncoder:
+    """A cross-encoder of its own in which each group computes one attention map; see `share_backbone`."""
+    shared = copy.deepcopy(cross)
+    _share(shared.model, groups, head_scale)
+    return shared.train(cross.training)
+
+
+def share_backbone(model: Model, groups: Grouping, head_scale: bool = False) -> Model:
+    """A transformers model of its own in which each group computes one attention map.
+
+    The first layer of a group computes A = softmax(QKᵀ/√d + mask); the others give A·V with their own values, output
+    and FFN, and hold no queries and keys: 2(d² + d) weights fewer each, in BERT and its kin of width d. In training
+    each layer drops out of A anew. A decoder's cache holds the followers' values alone.
+
+    Args:
+        model: not changed; a bare body or one with a head.
+        groups: as `students.grouping` has them; a group of one shares nothing.
+        head_scale: give each follower a learned scale per head on the reused map, 1 at first: an extension, which is
+            not in EchoAtt.
+
+    Raises:
+        InputError: a grouping that the model cannot have, a family whose layers have no maps to share, or a model
+            that is quantized or shares maps already.
+    """
+    shared = copy.deepcopy(model)
+    _share(shared, groups, head_scale)
+    return shared.train(model.training)
+
+
+def _share(model: PreTrainedModel, groups: Grouping, head_scale: bool) -> None:
+    config = model.config
+    attention_names(config)
+    if shared_attention(config).groups:
+        raise InputError("the layers of this model share attention maps already; give the model it was made from")
+    if quantized_kind(model) is not None:
+        raise InputError("the weights of this model are quantized; share its attention maps before it is quantized")
+    check_groups(groups, int(config.num_hidden_layers), getattr(config, "layer_types", None))
+    state_sharing(config, SharedAttention(groups=sharing(groups), head_scale=head_scale))
+    if sharing(groups):
+        share_maps(model, *layer_list(model))

@@ -1,0 +1,67 @@
+"""How a model whose layers share attention maps is stored: a model type of its own, which plain loaders do not know.
+
+Under its family's type such a folder would load, with random weights in place of the queries and keys that it lacks.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+PREFIX = "decant-shared-"
+KEY = "shared_attention"
+
+
+class SharedAttention(BaseModel, frozen=True, extra="forbid"):
+    """Which layers share a map; the value of `shared_attention` in a config."""
+
+    groups: tuple[tuple[int, ...], ...] = Field(default=(), description="0-based layers of each group, anchor first")
+    head_scale: bool = Field(default=False, description="whether each follower scales the reused map, per head")
+
+
+def shared_attention(config: PreTrainedConfig) -> SharedAttention:
+    """What the config says; no group where it says nothing.
+
+    Raises:
+        ValueError: it says something else than `SharedAttention` holds.
+    """
+    return SharedAttention.model_validate(getattr(config, KEY, None) or {})
+
+
+def state_sharing(config: PreTrainedConfig, sharing: SharedAttention) -> None:
+    """Write into the config which layers share a map; nothing where none do."""
+    if sharing.groups:
+        setattr(config, KEY, sharing.model_dump(mode="json"))
+    elif hasattr(config, KEY):
+        delattr(config, KEY)
+
+
+def read_config(folder: Path, **options: object) -> PreTrainedConfig:
+    """The config of a model folder, one of our own type as that of its family.
+
+    Args:
+        options: fields to set, such as `num_labels`.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError: as transformers has them.
+    """
+    stated = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    kind = str(stated.get("model_type"))
+    if not kind.startswith(PREFIX):
+        return AutoConfig.from_pretrained(folder, local_files_only=True, **options)
+    stated["model_type"] = kind.removeprefix(PREFIX)
+    return CONFIG_MAPPING[stated["model_type"]].from_dict(stated, **options)
+
+
+def save_model(model: PreTrainedModel, folder: Path) -> None:
+    """Safetensors and config.json; of our own type where layers share maps."""
+    model.save_pretrained(folder)
+    if shared_attention(model.config).groups:
+        path = folder / "config.json"
+        stated = json.loads(path.read_text(encoding="utf-8"))
+        stated["model_type"] = PREFIX + stated["model_type"]
+        path.write_text(json.dumps(stated, indent=2) + "\n", encoding="utf-8")
