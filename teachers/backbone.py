@@ -82,13 +82,14 @@ def load_backbone(
                 raise InputError(f"{folder}: model type {config.model_type!r} has no encoder that Decant can use")
             extra: dict[str, Any] = {}
             shares = bool(shared_attention(config).groups)
+            made = sharing_class(model_class, layer_list) if shares else model_class
             if shares or (for_training and not torch.cuda.is_available()):
                 extra["attn_implementation"] = "eager"
             if "add_pooling_layer" in inspect.signature(model_class.__init__).parameters:
                 extra["add_pooling_layer"] = False
             if quantize is not None:
-                extra["quantization_config"] = quantization(quantize, model_class, config)
-            loader = sharing_class(model_class, layer_list) if shares else auto_class
+                extra["quantization_config"] = quantization(quantize, made, config)
+            loader: Any = made if shares else auto_class
             model, info = loader.from_pretrained(
                 folder,
                 config=config,
