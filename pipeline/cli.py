@@ -383,6 +383,56 @@ def certify(
     hold_certificate(records, strict=strict)
 
 
+@app.command(
+    epilog="Examples:\n\n    decant analyse sentence-transformers/all-mpnet-base-v2 --texts texts.txt --out analysis\n\n"
+    "    decant analyse MODEL --texts pairs.tsv --column sentence1 --column sentence2 --threshold 0.85\n\n"
+    "    decant analyse MODEL --texts texts.txt --save 0.05 --of flops --json"
+)
+def analyse(
+    model: Annotated[
+        str, typer.Argument(help="A hub id, a folder, or package:NAME/FOLDER; encoder or decoder.", metavar="MODEL")
+    ],
+    texts: Annotated[Path, typer.Option(help="File of texts: .txt with one a line, or .tsv .csv .jsonl .parquet.")],
+    column: Annotated[
+        list[str] | None, typer.Option(help="Column of texts; several by giving it again.", show_default="text")
+    ] = None,
+    length: Annotated[int, typer.Option(help="Tokens of an input; texts are joined to fill it.", min=3)] = 128,
+    limit: Annotated[int, typer.Option(help="Most inputs of that length.", min=1)] = 512,
+    out: Annotated[Path | None, typer.Option(help="Folder for attention.json and attention.png.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Least cosine inside a group.", min=-1, max=1, show_default="0.9")
+    ] = None,
+    save: Annotated[
+        float | None, typer.Option(help="Instead: least share of the model to save, such as 0.05.", min=0, max=1)
+    ] = None,
+    of: Annotated[
+        str | None, typer.Option(help="What --save is of: parameters or flops.", show_default="parameters")
+    ] = None,
+    longest: Annotated[int, typer.Option(help="Most layers of a group.", min=2)] = 4,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the attention maps of a model's layers, and choose those that could share one.
+
+    A group of consecutive layers shares the map of its first; the first and the last layer of the model stay free.
+    Also tells which layers change the token states least. Layers are counted from 0.
+    """
+    from pipeline import analyse_command as command
+    from pipeline.console import Screen
+
+    settings = command.sharing_settings(threshold=threshold, save=save, of=of, longest=longest)
+    command.check_out(out)
+    found = command.analyse(model, texts, column or ["text"], length, limit, settings, Screen(quiet=as_json).watch)
+    if out is not None:
+        command.write_analysis(found, out)
+    if as_json:
+        _print_json(command.analysis_json(found))
+        return
+    Console().print(command.analysis_table(found))
+    typer.echo("\n" + "\n".join(command.analysis_lines(found)))
+    if out is not None:
+        typer.echo(f"wrote {out / 'attention.json'} and {out / 'attention.png'}")
+
+
 @app.command(epilog="Example:\n\n    decant doctor --json")
 def doctor(as_json: AsJson = False) -> None:
     """Show what this machine can run: CPU features, threads, memory, GPU, runtimes, data."""

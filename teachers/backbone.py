@@ -31,8 +31,11 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.b
 UNUSED_HEADS = ("pooler.", "cls.", "lm_head.", "classifier.", "discriminator_predictions.", "decoder.", "vocab_")
 
 
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """The fast tokenizer of a model folder, with a padding token.
+def load_tokenizer(folder: Path, *, pads: bool = True) -> PreTrainedTokenizerFast:
+    """The fast tokenizer of a model folder.
+
+    Args:
+        pads: it must have a padding token, which those of decoders often lack.
 
     Raises:
         InputError: there is none, or it cannot be read.
@@ -46,7 +49,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         raise InputError(f"{folder}: its tokenizer cannot be loaded ({_first_line(error)})") from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise InputError(f"{folder}: only a slow tokenizer is there; Decant needs tokenizer.json")
-    if tokenizer.pad_token_id is None:
+    if pads and tokenizer.pad_token_id is None:
         raise InputError(f"{folder}: its tokenizer has no padding token; set pad_token in tokenizer_config.json")
     return tokenizer
 
