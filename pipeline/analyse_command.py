@@ -96,14 +96,14 @@ def analyse(
 
 
 def analysis_table(found: Analysis) -> Table:
-    """A row a layer: its map's likeness to the layer before, by head too, its states' to those before it, its group."""
+    """A row a layer: how alike its maps are to those of the layer before, what it does to the states, whose map."""
     similarity, several_kinds = found.similarity, len(set(found.similarity.kinds)) > 1
     groups = {number: group for group in found.groups for number in group}
     table = Table(box=None, pad_edge=False)
     table.add_column("layer", justify="right")
     if several_kinds:
         table.add_column("kind")
-    for header in ("attention to the layer before", "by head", "states before to after"):
+    for header in ("attention", "by head", "states"):
         table.add_column(header, justify="right")
     table.add_column("map")
     for number, states in enumerate(similarity.states):
@@ -118,7 +118,11 @@ def analysis_lines(found: Analysis) -> list[str]:
     """What the table says in sentences: the groups, what they save, and the layers that do least."""
     cost, length, groups = found.cost, found.length, found.groups
     kind = "causal" if found.similarity.causal else "bidirectional"
-    said = [f"Mean cosines over {found.inputs:,} {kind} inputs of {length} tokens, all heads of a layer together."]
+    said = [
+        f"Mean cosines over {found.inputs:,} inputs of {length} tokens, {kind}. Attention: a layer's maps with those of "
+        "the layer before, all heads together; by head: the least and the most alike. States: a token's, before and "
+        "after the layer."
+    ]
     if groups:
         followers = sum(len(group) - 1 for group in groups)
         saved = cost.saved_parameters(groups)

@@ -68,9 +68,7 @@ def full_inputs(
         if len(rows) == limit:
             break
     if not rows:
-        raise InputError(
-            f"{len(texts)} texts together have fewer than {length} tokens; give more text, or a smaller length"
-        )
+        raise InputError(f"all texts together have fewer than {length} tokens; give more text, or a smaller length")
     return np.array(rows, np.int64)
 
 
@@ -98,8 +96,6 @@ def attention_similarity(
     device = next(backbone.parameters()).device
     maps = heads = torch.zeros((), dtype=torch.float64)
     causal = any(getattr(module, "is_causal", False) is True for layer in layers for module in layer.modules())
-    was_training = backbone.training
-    backbone.eval()
     with torch.inference_mode(), _eager(backbone), _state_cosines(layers) as states:
         for start in range(0, len(inputs), batch_size):
             ids = torch.from_numpy(inputs[start : start + batch_size]).to(device)
@@ -110,7 +106,6 @@ def attention_similarity(
                 heads = heads + _cosines(products)
             if progress is not None:
                 progress(len(ids))
-    backbone.train(was_training)
     count = len(inputs)
     return AttentionSimilarity(
         _numbers(maps / count), _numbers(heads / count), _numbers(states / inputs.size),
@@ -155,16 +150,19 @@ def _attentions(backbone: PreTrainedModel, ids: Tensor, layers: int) -> Sequence
 
 @contextmanager
 def _eager(backbone: PreTrainedModel) -> Iterator[None]:
-    kept = backbone.config._attn_implementation
-    if kept in (None, "eager"):
-        yield
-        return
+    """Without dropout, and with attention that keeps its maps."""
+    kept, was_training = backbone.config._attn_implementation, backbone.training
+    switches = kept not in (None, "eager")
+    backbone.eval()
     with quiet_transformers():
-        backbone.set_attn_implementation("eager")
         try:
+            if switches:
+                backbone.set_attn_implementation("eager")
             yield
         finally:
-            backbone.set_attn_implementation(kept)
+            backbone.train(was_training)
+            if switches:
+                backbone.set_attn_implementation(kept)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from students.sharing_settings import THRESHOLD, SharingSettings
 from teachers.errors import InputError
 
 Groups = tuple[tuple[int, ...], ...]
+ROUNDING = 1e-12  # of a sum of shares
 
 
 def choose_groups(
@@ -89,7 +90,7 @@ def groups_that_save(
     for threshold in np.unique(similarity)[::-1]:
         groups = grow_groups(similarity, float(threshold), settings, kinds)
         saved = float(sum(savings[number] for group in groups for number in group[1:]))
-        if saved >= save:
+        if saved >= save - ROUNDING:
             return groups
         most = max(most, saved)
     raise InputError(

@@ -14,7 +14,7 @@ from pipeline.report.grid_plot import legible
 from pipeline.report.plot_theme import FONT_PX, LIGHT, Theme, new_figure, points_of, title
 
 WRITTEN = 12  # numbers stand in the cells up to so many layers
-ROW_PX, AROUND_PX = 34, 190  # height of a row, and of titles and axis
+ROW_PX, AROUND_PX = 36, 170  # height of a row, and of titles and axis
 MOST_PX = 1400
 TICKS = 16  # at most so many names along an axis
 
@@ -32,8 +32,8 @@ def attention_heat_map(
     count, numbered = len(layers), len(layers) <= WRITTEN
     before = np.full((len(heads), count), np.nan)
     before[:, 1:] = heads[:, np.arange(count - 1), np.arange(1, count)]
-    rows = 2 * max(count, len(heads))
-    figure, (upper, lower) = new_figure(theme, 2, min(MOST_PX, AROUND_PX + ROW_PX * rows))
+    figure, (upper, lower) = new_figure(theme, 2, min(MOST_PX, AROUND_PX + ROW_PX * (count + len(heads))))
+    upper.get_gridspec().set_height_ratios([count, len(heads)])
     colours = LinearSegmentedColormap.from_list("similarity", [theme.grid, theme.artifact])
     off_diagonal = layers[~np.eye(count, dtype=bool)]
     lowest = float(np.nanmin([*off_diagonal, *before[:, 1:].ravel(), 1.0]))
@@ -51,6 +51,7 @@ def attention_heat_map(
     framed = "; framed: would share one map" if groups else ""
     title(upper, f"Cosine of attention maps, layer by layer{framed}", theme)
     title(lower, "The same, head by head, of each layer with the one before", theme)
+    figure.align_ylabels()
     if not numbered:
         bar = figure.colorbar(shades, ax=[upper, lower], aspect=50, pad=0.02)
         bar.outline.set_visible(False)  # type: ignore[operator]
