@@ -119,9 +119,9 @@ def analysis_lines(found: Analysis) -> list[str]:
     cost, length, groups = found.cost, found.length, found.groups
     kind = "causal" if found.similarity.causal else "bidirectional"
     said = [
-        f"Mean cosines over {found.inputs:,} inputs of {length} tokens, {kind}. Attention: a layer's maps with those of "
-        "the layer before, all heads together; by head: the least and the most alike. States: a token's, before and "
-        "after the layer."
+        f"Mean cosines over {found.inputs:,} inputs of {length} tokens, {kind}. Attention: a layer's maps with those "
+        "of the layer before, all heads together; by head: the least and the most alike. States: a token's, before "
+        "and after the layer."
     ]
     if groups:
         followers = sum(len(group) - 1 for group in groups)

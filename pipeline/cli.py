@@ -384,7 +384,7 @@ def certify(
 
 
 @app.command(
-    epilog="Examples:\n\n    decant analyse sentence-transformers/all-mpnet-base-v2 --texts texts.txt --out analysis\n\n"
+    epilog="Examples:\n\n    decant analyse sentence-transformers/all-mpnet-base-v2 --texts texts.txt --out maps\n\n"
     "    decant analyse MODEL --texts pairs.tsv --column sentence1 --column sentence2 --threshold 0.85\n\n"
     "    decant analyse MODEL --texts texts.txt --save 0.05 --of flops --json"
 )

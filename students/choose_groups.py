@@ -37,36 +37,36 @@ def choose_groups(
         return settings.groups
     if settings.save is None:
         threshold = THRESHOLD if settings.threshold is None else settings.threshold
-        return grow_groups(similarity, threshold, settings, kinds)
+        return alike_groups(similarity, threshold, settings, kinds)
     savings = cost.savings(settings.of, length)
     return groups_that_save(similarity, savings, settings.save, settings, kinds)
 
 
-def grow_groups(
+def alike_groups(
     similarity: NDArray[np.floating], threshold: float, settings: SharingSettings, kinds: Sequence[str]
 ) -> Groups:
-    """Grow each group, from the first layer on, while every two of its layers are at least as alike as `threshold`.
+    """Groups in which every two layers are at least as alike as `threshold`, so that the fewest maps are computed.
 
-    Any part of a group that holds to the rule holds to it too, so no other grouping leaves fewer maps to compute.
+    Growing each group from the first layer on, as far as the rule allows, leaves as few maps, but may pass over a
+    more alike pair further on. So of all groupings with the fewest maps it is the one in which the layers are most
+    like those whose map they take, by the sum of these cosines: found backwards, from the last free layer.
 
     Args:
         settings: `longest`, `free_first` and `free_last` are read.
     """
-    groups: list[tuple[int, ...]] = []
-    end = len(similarity) - settings.free_last
-    start = settings.free_first
-    while start < end:
-        stop = start + 1
-        while (
-            stop < min(end, start + settings.longest)
-            and kinds[stop] == kinds[start]
-            and similarity[start:stop, stop].min() >= threshold
-        ):
+    start, end = settings.free_first, len(similarity) - settings.free_last
+    best: dict[int, tuple[int, float, Groups]] = {end: (0, 0.0, ())}  # followers, their cosines, groups from there on
+    for first in range(end - 1, start - 1, -1):
+        options = []
+        stop = first + 1
+        while stop <= min(end, first + settings.longest) and _alike(similarity, kinds, first, stop, threshold):
+            followers, cosines, groups = best[stop]
+            own = (tuple(range(first, stop)),) if stop > first + 1 else ()
+            cosines += float(similarity[first, first + 1 : stop].sum())
+            options.append((followers + stop - first - 1, cosines, own + groups))
             stop += 1
-        if stop > start + 1:
-            groups.append(tuple(range(start, stop)))
-        start = stop
-    return tuple(groups)
+        best[first] = max(reversed(options), key=lambda option: option[:2])
+    return best[start][2] if start < end else ()
 
 
 def groups_that_save(
@@ -76,19 +76,19 @@ def groups_that_save(
     settings: SharingSettings,
     kinds: Sequence[str],
 ) -> Groups:
-    """The most alike groups that save enough: those of the highest threshold whose groups reach it.
+    """The most alike groups that save enough: those of the highest threshold at which they reach it.
 
     Args:
         savings: share of the model that each layer saves as a follower, 0..1 [layers].
         save: least share to be saved, 0..1.
-        settings: as `grow_groups`.
+        settings: as `alike_groups`.
 
     Raises:
         InputError: even with every layer grouped that may be, less is saved; says how much.
     """
     most = 0.0
     for threshold in np.unique(similarity)[::-1]:
-        groups = grow_groups(similarity, float(threshold), settings, kinds)
+        groups = alike_groups(similarity, float(threshold), settings, kinds)
         saved = float(sum(savings[number] for group in groups for number in group[1:]))
         if saved >= save - ROUNDING:
             return groups
@@ -98,6 +98,12 @@ def groups_that_save(
         f"{settings.longest}, free_first {settings.free_first} and free_last {settings.free_last}; ask for less, "
         "or free fewer layers"
     )
+
+
+def _alike(similarity: NDArray[np.floating], kinds: Sequence[str], first: int, stop: int, threshold: float) -> bool:
+    """Whether the last layer of first..stop − 1 fits to the others, which fit to each other."""
+    last = stop - 1
+    return last == first or (kinds[last] == kinds[first] and bool(similarity[first:last, last].min() >= threshold))
 
 
 def _floored(share: float) -> str:

@@ -33,7 +33,9 @@ def attention_heat_map(
     before = np.full((len(heads), count), np.nan)
     before[:, 1:] = heads[:, np.arange(count - 1), np.arange(1, count)]
     figure, (upper, lower) = new_figure(theme, 2, min(MOST_PX, AROUND_PX + ROW_PX * (count + len(heads))))
-    upper.get_gridspec().set_height_ratios([count, len(heads)])
+    grid = upper.get_gridspec()
+    assert grid is not None  # both panels are of one
+    grid.set_height_ratios([count, len(heads)])
     colours = LinearSegmentedColormap.from_list("similarity", [theme.grid, theme.artifact])
     off_diagonal = layers[~np.eye(count, dtype=bool)]
     lowest = float(np.nanmin([*off_diagonal, *before[:, 1:].ravel(), 1.0]))
@@ -54,7 +56,7 @@ def attention_heat_map(
     figure.align_ylabels()
     if not numbered:
         bar = figure.colorbar(shades, ax=[upper, lower], aspect=50, pad=0.02)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         bar.ax.tick_params(colors=theme.faint, labelsize=points_of(FONT_PX - 1), length=0)
     return figure
 
@@ -62,7 +64,7 @@ def attention_heat_map(
 def _draw_cell(
     axis: Axes, down: int, across: int, value: float, shades: ScalarMappable, theme: Theme, *, numbered: bool
 ) -> None:
-    red, green, blue, _ = shades.to_rgba(value)
+    red, green, blue, _ = map(float, shades.to_rgba(np.array([value]))[0])
     width = 2 if numbered else 0.5
     axis.add_patch(
         Rectangle((across, down), 1, 1, facecolor=(red, green, blue), edgecolor=theme.paper, linewidth=width)

@@ -65,6 +65,7 @@ def test_tokenizer_without_padding(folder: Path) -> None:
     tokenizer.save_pretrained(folder)
     with pytest.raises(InputError, match="its tokenizer has no padding token"):
         load_tokenizer(folder)
+    assert load_tokenizer(folder, pads=False).pad_token is None
 
 
 def test_head_is_known_by_its_architecture(folder: Path) -> None:
