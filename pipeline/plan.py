@@ -24,7 +24,7 @@ from teachers.reference import resolve_model
 
 SHARE_OF_PEAK = 0.5  # what training reaches of a plain matrix product's speed, measured with MiniLM
 SAMPLED_TEXTS = 400
-OTHER_SECONDS = {"texts": 3.0, "mine": 60.0, "artifacts": 5.0, "report": 5.0}
+OTHER_SECONDS = {"texts": 3.0, "mine": 60.0, "checkpoints": 10.0, "artifacts": 5.0, "report": 5.0}
 GRAPH_SECONDS, MEASURE_SECONDS = 20.0, 20.0  # an artifact
 ENGINE_SECONDS = 4.0
 IR_SECONDS = {"fp32": 20.0, "int8": 60.0}
@@ -76,6 +76,7 @@ def planned_stages(recipe: Recipe, base: Path, run_dir: RunDir) -> list[Planned]
     said |= {"student": trained, "graphs": f"{artifacts} artifacts, {', '.join(recipe.export.precisions)}"}
     said |= {"openvino": ", ".join(recipe.export.openvino)}
     said |= {"engines": ", ".join(recipe.export.engines)}
+    said |= {"checkpoints": ", ".join(recipe.export.torch)}
     planned, fresh = [], texts_done
     for stage in stages_of(recipe):
         fresh = fresh and (run_dir.folder(stage) / "stage.json").is_file()
@@ -92,6 +93,7 @@ def stages_of(recipe: Recipe) -> list[str]:
     absent |= {"openvino"} if not recipe.export.openvino else set()
     absent |= {"engines"} if not recipe.export.engines else set()
     absent |= {"mine"} if recipe.embedding is not None and recipe.embedding.mine is None else set()
+    absent |= {"checkpoints"} if not recipe.export.torch else set()
     return [stage for stage in STAGES if stage not in absent]
 
 

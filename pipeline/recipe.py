@@ -15,6 +15,7 @@ from export.encode_texts import EncodePrecision
 from export.small_vectors import check_small_vectors
 from pipeline.budget import Budget
 from pipeline.measure.evaluate import MAIN_METRICS
+from pipeline.quantizable import not_quantizable
 from pipeline.settings import ExportSettings, MeasureSettings
 from pipeline.texts.augment import AugmentSettings
 from pipeline.texts.mine import MineSettings
@@ -34,7 +35,7 @@ from students.vocabulary import check_vocabulary, listed_texts
 from teachers.backbone import model_size
 from teachers.errors import DecantError, InputError
 from teachers.fine_tune import FineTuneSettings
-from teachers.quantized import PACKAGES, Quantize, require_packages
+from teachers.quantized import Quantize
 from teachers.reference import is_on_the_hub, resolve_model
 
 KINDS = {
@@ -286,27 +287,11 @@ def check_surroundings(recipe: Recipe, base: Path) -> list[str]:
         listed_texts(recipe.student.vocabulary, base)
     except InputError as error:
         errors.append(f"student.vocabulary.keep_from: {error}")
-    errors += _missing_packages(recipe)
+    errors += not_quantizable(recipe, found)
     if "student.model" in found:
         errors += _beyond_the_model(recipe, found["student.model"])
     if {"student.model", "embedding.teachers.0.model"} <= found.keys():
         errors += _unlike_the_teacher(recipe, found["student.model"], found["embedding.teachers.0.model"])
-    return errors
-
-
-def _missing_packages(recipe: Recipe) -> list[str]:
-    """Which keys ask for quantized weights or adapters while a package for that is not installed."""
-    asked: dict[str, object] = {"teacher": recipe.teacher}
-    for i, teacher in enumerate(recipe.embedding.teachers if recipe.embedding is not None else ()):
-        asked |= {f"embedding.teachers.{i}": teacher, f"embedding.teachers.{i}.tune": teacher.tune}
-    errors = []
-    for section, settings in asked.items():
-        for key, packages in PACKAGES.items():
-            try:
-                if getattr(settings, key, None) is not None:
-                    require_packages(f"{section}.{key}", *packages)
-            except InputError as error:
-                errors.append(str(error))
     return errors
 
 

@@ -16,6 +16,7 @@ from export.vector_kinds import SmallVector
 from pipeline.measure.evaluate import MetricName
 from pipeline.measure.speed import SpeedSettings
 from students.quantize_aware import QuantizeAwareSettings
+from teachers.quantized import Quantize
 
 
 class ExportSettings(BaseModel, frozen=True, extra="forbid"):
@@ -38,6 +39,9 @@ class ExportSettings(BaseModel, frozen=True, extra="forbid"):
     )
     cuts: tuple[tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]], ...] = Field(
         (), description="[layers, dim] to export; default: the whole student, and each depth of a nested one"
+    )
+    torch: tuple[Quantize, ...] = Field(
+        (), description="checkpoints of the whole student for torch, its linear layers in nf4 (4 bits) or int8"
     )
     parity: ParitySettings = ParitySettings()
     openvino: tuple[IrPrecision, ...] = Field(

@@ -12,11 +12,11 @@ from typing import Any, cast
 import torch
 import transformers
 from torch import nn
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from teachers.errors import InputError
 from teachers.quantized import (
-    PACKAGES,
+    QUANTIZE,
     Quantize,
     quantization,
     quiet_bitsandbytes,
@@ -125,9 +125,26 @@ def _quantized_as(folder: Path, quantize: Quantize | None, for_training: bool) -
         raise InputError(f"{folder}: its weights are {stored} already, but {said}; give the model it was made from")
     kind = quantize or stored
     if kind is not None:
-        require_packages(f"{folder}: loading {kind} weights", *PACKAGES["quantize"])
+        require_packages(f"{folder}: loading {kind} weights", *QUANTIZE)
         quiet_bitsandbytes()
     return kind
+
+
+def check_quantizable(folder: Path, kind: Quantize) -> None:
+    """Refuse a model whose layers cannot be quantized so, by its config alone; the packages must be there.
+
+    Raises:
+        InputError: it has no fitting layer, is quantized already, or its config is of no known kind of model.
+    """
+    stored = stored_kind(folder)
+    if stored is not None:
+        raise InputError(f"{folder}: its weights are {stored} already; give the model it was made from")
+    try:
+        config = read_config(folder)
+        model_class = AutoModel._model_mapping[type(config)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{folder}: the model cannot be loaded ({_first_line(error)})") from error
+    quantization(kind, model_class, config)
 
 
 def layer_list(backbone: PreTrainedModel) -> tuple[list[str], nn.ModuleList]:

@@ -28,7 +28,7 @@ Quantize = Literal["nf4", "int8"]
 PRECISIONS: dict[Quantize, str] = {"nf4": "nf4", "int8": "int8-bnb"}  # as the report names them
 BLOCK = 64  # weights that share a scale in nf4
 HEADS = ("classifier", "pre_classifier", "pooler", "comparator", "head", "score")
-PACKAGES = {"quantize": ("bitsandbytes", "accelerate"), "lora": ("peft", "accelerate")}  # by the recipe's key
+QUANTIZE, LORA = ("bitsandbytes", "accelerate"), ("peft", "accelerate")  # the packages that they take
 EXTRA = "pip install 'decant[bnb]'"
 
 

@@ -33,7 +33,7 @@ from teachers.progress import Watch
 
 VERSION = 3
 # settings of the export that no graph depends on
-OF_OTHER_STAGES = {"engines", "engine_shapes", "openvino", "openvino_int8"}
+OF_OTHER_STAGES = {"engines", "engine_shapes", "openvino", "openvino_int8", "torch"}
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json")
 
 

@@ -23,6 +23,7 @@ from pipeline.report.environment import Environment, read_environment
 from pipeline.report.rows import Row, Seeds
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.candidates import STUDENT, TEACHER, Candidate, candidates
+from pipeline.stages.checkpoints import Checkpoint, in_torch
 from pipeline.stages.graphs import Graph
 from pipeline.stages.grid import student_grid
 from pipeline.stages.ir import Irs
@@ -51,7 +52,7 @@ class Measured:
 
 def measure_stage(
     recipe: Recipe, base: Path, texts: Texts, scored: Scored | None, lesson: Lesson | None, student: Stage,
-    trained: list[Trained], graphs: list[Graph], irs: Irs, run_dir: RunDir, watch: Watch,
+    trained: list[Trained], graphs: list[Graph], irs: Irs, checkpoints: list[Checkpoint], run_dir: RunDir, watch: Watch,
 ) -> tuple[Stage, Measured]:  # fmt: skip
     """Every row's metrics with intervals, speed, size and memory; timings are interleaved."""
     inputs = {
@@ -61,6 +62,7 @@ def measure_stage(
             *[one.fingerprint for one in (scored.teacher if scored else None, lesson.stage if lesson else None) if one],
             student.fingerprint, *[one.stage.fingerprint for one in trained], *[g.fingerprint for g in graphs],
             *([irs.fingerprint] if irs.fingerprint else []),
+            *[one.fingerprint for one in checkpoints],
         ],
     }  # fmt: skip
 
@@ -69,6 +71,7 @@ def measure_stage(
         torch.set_num_threads(threads)
         environment = read_environment(threads)
         found, notes = candidates(recipe, base, texts, scored, lesson, student, graphs, irs, threads)
+        found += in_torch(recipe, checkpoints, threads)
         rows, regressions = _measure(recipe, texts, found, trained, watch)
         grid = student_grid(recipe, base, texts, lesson, student, watch) if recipe.student.nesting is not None else None
         content = {

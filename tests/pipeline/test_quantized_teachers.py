@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.recipe import Recipe, check_surroundings, load_recipe
+from pipeline.report.rows import read_report_json
 from pipeline.run_dir import RunDir
 from pipeline.stages import targets
 from pipeline.stages.candidates import TEACHER, candidates
@@ -17,11 +18,14 @@ from pipeline.stages.targets import Scored, targets_stage
 from pipeline.stages.teacher import stated, teacher_stage
 from pipeline.stages.texts import texts_stage
 from pipeline.stages.vectors import vectors_stage
+from students.student import Student
 from teachers.cross_encoder import CrossEncoder
 from teachers.encoder import SentenceEncoder
 from teachers.progress import unwatched
-from tests.bnb_extra import needs_bitsandbytes
-from tests.tiny_runs import Models, nested_recipe, tiny_recipe, write_project
+from teachers.quantized import quantized_kind
+from tests.bnb_extra import needs_bitsandbytes, needs_peft
+from tests.tiny_models import tiny_backbone_folder
+from tests.tiny_runs import Models, decant, nested_recipe, tiny_recipe, write_project
 
 
 def scored(folder: Path, models: Models, *overrides: str) -> tuple[Recipe, Scored]:
@@ -76,6 +80,20 @@ def test_vectors_are_those_of_the_quantized_encoder(models: Models, tmp_path: Pa
 
 
 @needs_bitsandbytes
+@needs_peft
+def test_a_teacher_tuned_by_adapters_labels_in_float32(models: Models, tmp_path: Path) -> None:
+    path = write_project(tmp_path, tiny_recipe(models, load=False))
+    recipe, found = scored(tmp_path, models, "teacher.quantize=nf4", "teacher.lora={rank: 2}")
+    assert path.is_file()
+    model = CrossEncoder.load(found.teacher.folder, (1,))
+    assert quantized_kind(model.model) is None
+    _, texts = texts_stage(recipe, tmp_path, RunDir(tmp_path / "run"))
+    np.testing.assert_allclose(found.logits[:, 0], model.score(texts.train.pairs), atol=1e-4)
+    _, whole = scored(tmp_path, models, "teacher.lora={rank: 2}")
+    assert whole.teacher.fingerprint != found.teacher.fingerprint
+
+
+@needs_bitsandbytes
 def test_the_report_names_the_teachers_precision(models: Models, tmp_path: Path) -> None:
     recipe, found = scored(tmp_path, models, "teacher.quantize=nf4")
     _, texts = texts_stage(recipe, tmp_path, RunDir(tmp_path / "run"))
@@ -90,14 +108,66 @@ def test_a_recipe_that_says_nothing_of_it_keeps_its_fingerprint(models: Models) 
     assert stated(teacher) == {"kind": "load", "model": str(models.teachers[1]), "max_length": None}
 
 
+ASKING = {
+    "teacher.quantize=nf4": "teacher.quantize",
+    "embedding.teachers=[{model: ENCODER, quantize: int8}]": "embedding.teachers.0.quantize",
+    "export.torch=[nf4, int8]": "export.torch",
+}
+
+
+@pytest.mark.parametrize("override", ASKING)
 def test_absent_packages_are_told_before_the_run(
-    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    override: str, models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_project(tmp_path, tiny_recipe(models))
-    recipe = load_recipe(path, ["teacher.quantize=nf4"])
+    recipe = load_recipe(path, [override.replace("ENCODER", str(models.encoder))])
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     (error,) = check_surroundings(recipe, tmp_path)
-    assert error.startswith("teacher.quantize needs bitsandbytes and accelerate, which is not installed: pip install")
+    said = f"{ASKING[override]} needs bitsandbytes and accelerate, which is not installed: pip install 'decant[bnb]'"
+    assert error == said
+
+
+@needs_bitsandbytes
+@pytest.mark.parametrize("override", ASKING)
+def test_a_model_without_fitting_layers_is_told_before_the_run(override: str, models: Models, tmp_path: Path) -> None:
+    narrow = tiny_backbone_folder(tmp_path, "bert", intermediate_size=48)
+    path = write_project(tmp_path, tiny_recipe(models))
+    overrides = [override.replace("ENCODER", str(narrow)), f"student.model={narrow}", f"teacher.model={narrow}"]
+    errors = check_surroundings(load_recipe(path, overrides), tmp_path)
+    if "int8}" in override:
+        assert errors == []
+    else:
+        (error,) = errors
+        said = "quantize: nf4: this 'bert' model has no linear layers of a multiple of 64 inputs; leave quantize out"
+        assert error == f"{ASKING[override]}: {said}"
+
+
+@needs_bitsandbytes
+def test_checkpoints_for_torch_are_rows_of_the_report(
+    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "pipeline.stages.candidates.peak_memory_of", lambda code, arguments: None
+    )  # the graphs' takes long
+    recipe = tiny_recipe(models, "binary")
+    recipe["export"] |= {"torch": ["nf4"], "precisions": ["fp32"]}
+    said = decant("run", write_project(tmp_path, recipe), "--out", tmp_path / "run", "--quiet")
+    assert said.code == 0, said.err
+    report = read_report_json(tmp_path / "run/report/report.json")
+    student, row = report.row("student"), report.row("L3xD128-nf4")
+    assert (row.kind, row.runtime, row.precision) == ("student", "torch", "nf4")
+    assert row.path == "checkpoints/L3xD128-nf4"
+    assert row.size_mib is not None
+    assert student.size_mib is not None
+    assert row.size_mib < student.size_mib
+    assert row.parameters == student.parameters
+    assert row.texts_per_second is not None
+    assert row.peak_memory_mib is not None
+    assert row.metrics.keys() == student.metrics.keys()
+    assert Student.load(tmp_path / "run/checkpoints/L3xD128-nf4").comparator is not None
+    assert report.selected == "L3xD128-fp32"
+    plan = decant("plan", tmp_path / "recipe.yaml", "--out", tmp_path / "run", "--json").json()
+    assert [one["state"] for one in plan if one["stage"] == "checkpoints"] == ["done"]
 
 
 def _rows(recipe: Recipe, base: Path, texts: Any, found: Scored | None, lesson: Any, run_dir: RunDir) -> list[Any]:
