@@ -12,11 +12,11 @@ from students.student import Student
 from teachers.cross_encoder import Pair
 from teachers.encoder import SentenceEncoder
 from teachers.fine_tune import TaskKind
-from teachers.fit import FitSettings
+from teachers.lora import AdapterSettings, add_lora, merge_lora
 from teachers.progress import Watch, unwatched
 
 
-class TuneSettings(FitSettings, frozen=True, extra="forbid"):
+class TuneSettings(AdapterSettings, frozen=True, extra="forbid"):
     """How an embedding teacher is fine-tuned on the labels."""
 
     loss: LossWeights = Field({"cosent": 1.0}, description="of the cosines and labels, by name or name: weight")
@@ -36,11 +36,21 @@ def tune(
     seed: int,
     watch: Watch = unwatched,
 ) -> SentenceEncoder:
-    """An embedding model whose cosines follow the labels; arguments as `students.distill.distill` has them."""
-    shared = settings.model_dump()
-    student = Student(SentenceEncoder.load(reference, settings.max_length, dropout=settings.dropout, for_training=True))
+    """An embedding model whose cosines follow the labels; arguments as `students.distill.distill` has them.
+
+    Its weights are plain float32, adapters merged into them.
+    """
+    shared = settings.model_dump(exclude={"lora", "quantize"})
+    encoder = SentenceEncoder.load(
+        reference, settings.max_length, dropout=settings.dropout, for_training=True, quantize=settings.quantize
+    )
+    if settings.lora is not None:
+        add_lora(encoder.backbone, settings.lora, seed)
+    student = Student(encoder)
     distill(
         student, pairs, labels[:, None], labels, kind, dev_pairs, dev_metric, folder,
         DistillSettings(**shared), alpha=0.0, seed=seed, label="embedding teacher", watch=watch,
     )  # fmt: skip
-    return student.encoder
+    if settings.lora is not None:
+        encoder.backbone = merge_lora(encoder.backbone)
+    return encoder

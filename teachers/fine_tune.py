@@ -16,13 +16,14 @@ from torch.nn import functional
 
 from teachers.cross_encoder import CrossEncoder, Pair
 from teachers.fit import Batch, BatchStream, FitSettings, adamw, fit
+from teachers.lora import AdapterSettings, add_lora, merge_lora
 from teachers.progress import Watch, unwatched
 
 TaskKind = Literal["regression", "binary", "multiclass"]
 Metric = Callable[[NDArray[np.float32]], float]
 
 
-class FineTuneSettings(FitSettings, frozen=True, extra="forbid"):
+class FineTuneSettings(AdapterSettings, frozen=True, extra="forbid"):
     """How a teacher is fine-tuned."""
 
     max_length: int = Field(128, ge=4, le=8192, description="tokens a pair, specials included; the longer text is cut")
@@ -57,10 +58,14 @@ def fine_tune(
 ) -> CrossEncoder:
     """Train `teacher` in place and return it with the weights that were best on dev.
 
+    With `settings.lora`, what is returned has its adapters merged into float32 weights, whatever it was loaded in.
+
     Args:
         dev_metric: logits of the dev pairs → the task's metric, higher is better.
         folder: checkpoints and logs; a folder left by a killed run is continued.
     """
+    if settings.lora is not None:
+        add_lora(teacher.model, settings.lora, seed)
     ids, types = teacher.tokenize(pairs)
 
     def collate(rows: NDArray[np.int64]) -> Batch:
@@ -79,6 +84,8 @@ def fine_tune(
         label="teacher",
         watch=watch,
     )
+    if settings.lora is not None:
+        teacher.model = merge_lora(teacher.model)
     return teacher.eval()
 
 

@@ -1,6 +1,7 @@
 """One training run in Lightning: resumes where it was killed, keeps the best weights, stops early.
 
 Dropout is seeded by step and batches by epoch, so a resumed run takes the very steps that an undisturbed run takes.
+Of a module with frozen weights, checkpoints hold the others: the frozen ones are as they were when it was made.
 """
 
 from __future__ import annotations
@@ -128,6 +129,7 @@ def fit(
     trainer = _trainer(folder, settings, [keeper, _stopper(settings)], len(stream))
     total = settings.epochs * len(stream)
     torch.manual_seed(seed)
+    module.strict_loading = not _frozen(module)
     module.train()  # a model comes from its file in eval mode, and Lightning leaves it there: no dropout
     with watch(label, total) as advance, _quiet_lightning():
         trainer.callbacks.append(_Follow(advance, settings.epochs))  # type: ignore[attr-defined]
@@ -222,6 +224,9 @@ class _Keeper(Callback):
         self.dev, self.seed, self.saved_at, self.high = dev, seed, time.monotonic(), float("-inf")
         self.clip = clip
 
+    def on_save_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint["state_dict"] = _trained(module, checkpoint["state_dict"])
+
     def state_dict(self) -> dict[str, Any]:
         return {"high": self.high}
 
@@ -259,7 +264,7 @@ class _Keeper(Callback):
 
     def load_best(self, module: LightningModule) -> None:
         if self.best.is_file():
-            module.load_state_dict(load_file(self.best))
+            module.load_state_dict(load_file(self.best), strict=not _frozen(module))
 
     def _save(self, trainer: Trainer) -> None:
         _write(self.last, lambda path: trainer.save_checkpoint(path))
@@ -286,7 +291,20 @@ class _Follow(Callback):
 
 
 def _tensors(module: LightningModule) -> dict[str, Tensor]:
-    return {name: weight.detach().cpu().contiguous().clone() for name, weight in module.state_dict().items()}
+    state = _trained(module, module.state_dict())
+    return {name: weight.detach().cpu().contiguous().clone() for name, weight in state.items()}
+
+
+def _frozen(module: nn.Module) -> bool:
+    return any(not weight.requires_grad for weight in module.parameters())
+
+
+def _trained(module: nn.Module, state: dict[str, Any]) -> dict[str, Any]:
+    """Of a state, what training changes: all of it, or the weights with gradients where others have none."""
+    if not _frozen(module):
+        return state
+    names = {name for name, weight in module.named_parameters() if weight.requires_grad}
+    return {name: value for name, value in state.items() if name in names}
 
 
 def _write(path: Path, write: Callable[[Path], None]) -> None:

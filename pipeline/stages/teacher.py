@@ -41,8 +41,9 @@ def teacher_stage(
             CrossEncoder.load(source, outputs, settings.max_length, quantize=kind).save(folder)
             return
         teacher = CrossEncoder.from_backbone(
-            source, task.outputs, settings.max_length, dropout=settings.dropout, seed=recipe.seed
-        )
+            source, task.outputs, settings.max_length, dropout=settings.dropout, seed=recipe.seed,
+            quantize=settings.quantize,
+        )  # fmt: skip
         metric = dev_metric(task.kind, texts.dev.labels, recipe.measure.metric)
         fine_tune(
             teacher, texts.train.pairs, texts.train.labels, task.kind, texts.dev.pairs, metric,

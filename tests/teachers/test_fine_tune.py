@@ -60,7 +60,8 @@ def run(backbone: Path, folder: Path, kill_after: int | None = None, **changes: 
     """Fine-tune with dropout; `kill_after` steps of this call the process dies."""
     pairs, labels = examples(4 * BATCHES, seed=1)
     dev_pairs, dev_labels = examples(20, seed=2)
-    teacher = CrossEncoder.from_backbone(backbone, 1, max_length=32, dropout=0.2, seed=3)
+    chosen = settings(**changes)
+    teacher = CrossEncoder.from_backbone(backbone, 1, max_length=32, dropout=0.2, seed=3, quantize=chosen.quantize)
     seen = Seen({}, [], -1, 0)
 
     def count(module: torch.nn.Module, inputs: object) -> None:
@@ -86,7 +87,6 @@ def run(backbone: Path, folder: Path, kill_after: int | None = None, **changes: 
         yield advance
 
     teacher.model.register_forward_pre_hook(count)
-    chosen = settings(**changes)
     watcher: Watch = watch
     try:
         fine_tune(teacher, pairs, labels, "regression", dev_pairs, metric, folder, chosen, seed=5, watch=watcher)
