@@ -67,8 +67,8 @@ def load_backbone(
         auto_class: AutoModel or AutoModelForSequenceClassification.
         dropout: every dropout of the model, 0..1; default: as its config says.
         for_training: take the attention that trains fastest: eager on a CPU, sdpa elsewhere.
-        quantize: quantize each weight of a linear layer as it is read, so that they are never all there as floats;
-            on the first CUDA device where there is one.
+        quantize: quantize each weight of a linear layer as it is read, one after the other; on the first CUDA device
+            where there is one.
         options: passed on to its config, such as `num_labels`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Weights of linear layers in 4 or 8 bits by bitsandbytes, for a model too large to be loaded in float32.
+"""Weights of linear layers in 4 or 8 bits by bitsandbytes.
 
 `nf4`: the 4-bit NormalFloat of QLoRA (Dettmers et al. 2023, section 3) in blocks of 64 weights, whose scales are
 quantized again: 4.13 bits a weight. They are turned back into floats a layer at a time, for each product.
@@ -113,7 +113,8 @@ def settle(model: nn.Module, folder: Path) -> None:
     Raises:
         InputError: another program has quantized a layer that is computed wrongly here.
     """
-    for name, module in model.named_modules():
+    modules: list[tuple[str, Any]] = list(model.named_modules())
+    for name, module in modules:
         if not hasattr(module, "support_avx512bf16_for_cpu"):
             continue
         module.support_avx512bf16_for_cpu = False

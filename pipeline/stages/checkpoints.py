@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from export.probe_texts import texts_of_every_length
 from export.save_quantized import save_quantized
+from pipeline.measure.one_against_many import dot_product
 from pipeline.measure.size import parameter_count, peak_memory_of, size_mib
 from pipeline.recipe import Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
@@ -92,6 +97,13 @@ def in_torch(recipe: Recipe, checkpoints: list[Checkpoint], threads: int) -> lis
             "trained_on_labels": recipe.saw_labels(), "note": "the student's linear layers by bitsandbytes",
         }  # fmt: skip
         found.append(
-            Candidate(one.name, "student", predict=student.predict, encode=student.encoder.encode, facts=facts)
-        )
+            Candidate(
+                one.name, "student", predict=student.predict, encode=student.encoder.encode,
+                match=dot_product if student.comparator is None else partial(_one_to_many, student), facts=facts,
+            )
+        )  # fmt: skip
     return found
+
+
+def _one_to_many(student: Student, query: NDArray[np.float32], many: NDArray[np.float32]) -> NDArray[np.float32]:
+    return student.compare(np.repeat(query, len(many), axis=0), many)
