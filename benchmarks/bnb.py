@@ -1,0 +1,112 @@
+"""What bitsandbytes costs and saves: an encoder in float32, bfloat16, NF4 and int8, each in torch, in one run.
+
+    python benchmarks/bnb.py MODEL [--data DIR] [--limit PAIRS] [--rounds 3] [--texts 256]
+
+MODEL is any model reference of float weights. For each kind: Spearman on STS-B test, MiB of its weights, the most
+memory that loading it and encoding 32 texts takes in a process of its own, and texts a second, in turns on the same
+threads. NF4 and int8 compute as they do when a teacher labels: under bfloat16 autocast where the processor multiplies
+that itself. On a CPU the peak is resident memory, so it holds the pages of the float file that each kind is read from,
+which the system can take back; on a GPU it is what torch has allocated there. DIR defaults to the folder in
+DECANT_DATA.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transfer_sets import measure_set, read_set
+
+from export.encode_texts import encoding_precision, fast_encode
+from pipeline.measure.size import MIB, peak_memory_of
+from pipeline.measure.speed import time_interleaved
+from pipeline.report.environment import read_environment
+from pipeline.texts.source import data_folder
+from teachers.cores import usable_cores
+from teachers.encoder import SentenceEncoder
+from teachers.quantized import QUANTIZE, Quantize, require_packages
+from teachers.reference import resolve_model
+
+KINDS = ("float32", "bfloat16", *get_args(Quantize))
+IN_ITS_OWN_PROCESS = """
+import sys
+from pathlib import Path
+import torch
+from teachers.encoder import SentenceEncoder
+import accelerate, bitsandbytes
+torch.set_num_threads(int(sys.argv[3]))
+kind = sys.argv[1]
+if kind != "nothing":
+    encoder = SentenceEncoder.load(Path(sys.argv[2]), quantize=kind if kind in ("nf4", "int8") else None)
+    encoder.to(torch.bfloat16) if kind == "bfloat16" else None
+    encoder.encode(["How do I reset my password?"] * 32)
+"""
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--limit", type=int, help="pairs of the test set; default: all")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--texts", type=int, default=256, help="texts that are timed")
+    options = parser.parse_args()
+    require_packages("benchmarks/bnb.py", *QUANTIZE)
+    data = options.data or data_folder()
+    if data is None:
+        parser.error("--data DIR or DECANT_DATA is needed")
+    threads, folder = usable_cores(), resolve_model(options.model)
+    torch.set_num_threads(threads)
+    test = read_set(data, "stsb", options.limit)
+    environment = read_environment(threads)
+    encoders = {kind: loaded(folder, kind) for kind in KINDS}
+    ways = {kind: encode for kind, (encode, _, _) in encoders.items()}
+    timed = list(dict.fromkeys(test.texts))[: options.texts]
+    seconds = time_interleaved({kind: lambda way=way: way(timed) for kind, way in ways.items()}, options.rounds, 1)
+    print(f"{options.model}: {len(test.texts) // 2} pairs, {len(timed)} texts timed, {threads} threads,", end=" ")
+    print(f"{environment.gpu or environment.cpu} ({', '.join(environment.cpu_features)}),")
+    print(f"NF4 and int8 under {encoding_precision('auto')}; median of {options.rounds} rounds\n")
+    print("| weights | Spearman | MiB | peak MiB | texts/s | × float32 |\n| --- |" + " ---: |" * 5)
+    imports = 0.0 if torch.cuda.is_available() else peak_alone("nothing", folder, threads)
+    for kind, encode in ways.items():
+        found = 100 * measure_set(test, encode)[test.metric]
+        speed = len(timed) / np.median(seconds[kind])
+        ratio = np.median(np.array(seconds["float32"]) / np.array(seconds[kind]))
+        _, encoder, allocated = encoders[kind]
+        weights = sum(tensor.nbytes for tensor in encoder.state_dict().values()) / MIB
+        peak = allocated if allocated is not None else peak_alone(kind, folder, threads) - imports
+        print(f"| {kind} | {found:.2f} | {weights:.1f} | {peak:,.0f} | {speed:,.0f} | {ratio:.2f} |", flush=True)
+
+
+def loaded(folder: Path, kind: str) -> tuple[Encode, SentenceEncoder, float | None]:
+    """A way to its vectors, the encoder, and on a GPU the MiB that loading it and encoding 32 texts took."""
+    on_gpu = torch.cuda.is_available()
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+    quantize = next((one for one in get_args(Quantize) if one == kind), None)
+    encoder = SentenceEncoder.load(folder, quantize=quantize)
+    if quantize is None:
+        encoder.to("cuda" if on_gpu else "cpu", torch.bfloat16 if kind == "bfloat16" else torch.float32)
+    with tempfile.TemporaryDirectory() as scratch:  # few texts: torch, whatever the kind
+        by_kind = fast_encode(encoder, 0, Path(scratch), "fp32" if quantize is None else "auto")
+    by_kind(["How do I reset my password?"] * 32, lambda done: None)
+    allocated = (torch.cuda.max_memory_allocated() - before) / MIB if on_gpu else None
+    return lambda texts: by_kind(texts, lambda done: None), encoder, allocated
+
+
+def peak_alone(kind: str, folder: Path, threads: int) -> float:
+    """MiB of resident memory at its most, the mapped file included; with "nothing", of the imports alone."""
+    peak = peak_memory_of(IN_ITS_OWN_PROCESS, [kind, str(folder), str(threads)])
+    return float("nan") if peak is None else peak
+
+
+if __name__ == "__main__":
+    main()
