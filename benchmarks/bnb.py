@@ -44,7 +44,8 @@ torch.set_num_threads(int(sys.argv[3]))
 kind = sys.argv[1]
 if kind != "nothing":
     encoder = SentenceEncoder.load(Path(sys.argv[2]), quantize=kind if kind in ("nf4", "int8") else None)
-    encoder.to(torch.bfloat16) if kind == "bfloat16" else None
+    if kind == "bfloat16":
+        encoder.to(torch.bfloat16)
     encoder.encode(["How do I reset my password?"] * 32)
 """
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]

@@ -9,7 +9,7 @@ from pipeline.recipe import Recipe, RecipeError, check_surroundings, recipe_yaml
 from pipeline.report.rows import Report
 from pipeline.run_dir import RunDir, Stage
 from pipeline.stages.artifacts import artifacts_stage
-from pipeline.stages.checkpoints import checkpoints_stage
+from pipeline.stages.checkpoints import Checkpoint, checkpoints_stage
 from pipeline.stages.embed import embed_stage
 from pipeline.stages.engines import describe_engines, engines_stage
 from pipeline.stages.graphs import graphs_stage
@@ -69,8 +69,9 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
         if recipe.export.openvino:
             irs_done, irs = openvino_stage(recipe, texts, lesson, student, graphs, run_dir, screen.watch)
             _tell(screen, irs_done, describe_irs(irs))
-        quantized, checkpoints = checkpoints_stage(recipe, texts, student, run_dir, screen.watch)
-        if quantized is not None:
+        checkpoints: list[Checkpoint] = []
+        if recipe.export.torch:
+            quantized, checkpoints = checkpoints_stage(recipe, texts, student, run_dir, screen.watch)
             _tell(screen, quantized, ", ".join(one.name for one in checkpoints))
         measured_done, measured = measure_stage(
             recipe, base, texts, scored, lesson, student, trained, graphs, irs, checkpoints, run_dir, screen.watch

@@ -1,13 +1,12 @@
 """LoRA: two thin matrices beside each linear layer are trained in its place (Hu et al. 2021), here by peft.
 
-With W frozen, of a layer's output W·x + (alpha / rank)·B·A·x only A [rank, in] and B [out, rank] get gradients, which
-with Adam's moments are what full fine-tuning runs out of memory for. W may be quantized too (QLoRA, Dettmers et al.
-2023). A head is trained whole.
+With W frozen, of a layer's output W·x + (alpha / rank)·B·A·x only A [rank, in] and B [out, rank] get gradients and
+Adam's moments. W may be quantized too (QLoRA, Dettmers et al. 2023). A head is trained whole.
 """
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from pydantic import BaseModel, Field, model_validator
@@ -26,7 +25,7 @@ class LoraSettings(BaseModel, frozen=True, extra="forbid"):
     """The adapters' shape."""
 
     rank: int = Field(16, ge=1, le=1024, description="width of each adapter")
-    alpha: float = Field(32.0, gt=0, le=4096, description="its output is multiplied by alpha / rank")
+    alpha: int = Field(32, ge=1, le=4096, description="its output is multiplied by alpha / rank")
     dropout: float = Field(0.05, ge=0, lt=1, description="on an adapter's input while training")
 
 
@@ -88,7 +87,8 @@ def merge_lora(model: PreTrainedModel) -> PreTrainedModel:
     from peft.tuners.lora import LoraLayer
 
     changes = {}
-    for name, module in list(model.named_modules()):
+    modules: list[tuple[str, Any]] = list(model.named_modules())
+    for name, module in modules:
         if isinstance(module, LoraLayer):
             changes[name] = module.get_delta_weight(ADAPTER).detach()
             model.set_submodule(name, module.get_base_layer())

@@ -145,17 +145,20 @@ def _students(recipe: Recipe, stage: Stage) -> list[Candidate]:
         "parameters": parameter_count(student) - parameter_count(student.encoder.exit_layers),
         "size_mib": size_mib(stage.folder / "model.safetensors"), "trained_on_labels": recipe.saw_labels(),
     }  # fmt: skip
-    match: Match = dot_product
-    if student.comparator is not None:
-        match = lambda query, many: student.compare(np.repeat(query, len(many), axis=0), many)  # noqa: E731
-    found = [
-        Candidate(STUDENT, "student", predict=student.predict, encode=student.encoder.encode, match=match, facts=facts)
-    ]
+    found = [in_torch(STUDENT, student, facts)]
     if student.comparator is not None and recipe.texts.task.kind != "multiclass":
         note = "the same vectors, compared by cosine"
         facts = facts | {"form": "cosine", "note": note}
         found.append(Candidate("student by cosine", "student", predict=_by_cosine(student.encoder.encode), facts=facts))
     return found
+
+
+def in_torch(name: str, student: Student, facts: dict[str, object]) -> Candidate:
+    """A row of a student as torch computes it."""
+    match: Match = dot_product
+    if student.comparator is not None:
+        match = lambda query, many: student.compare(np.repeat(query, len(many), axis=0), many)  # noqa: E731
+    return Candidate(name, "student", predict=student.predict, encode=student.encoder.encode, match=match, facts=facts)
 
 
 def _exported(recipe: Recipe, graphs: list[Graph], irs: Irs, threads: int) -> list[Candidate]:

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from export.probe_texts import texts_of_every_length
 from export.save_quantized import save_quantized
-from pipeline.measure.one_against_many import dot_product
 from pipeline.measure.size import parameter_count, peak_memory_of, size_mib
 from pipeline.recipe import Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
-from pipeline.stages.candidates import Candidate
+from pipeline.stages.candidates import Candidate, in_torch
 from pipeline.texts.load import Texts
 from students.student import Student
 from teachers.progress import Watch
@@ -49,11 +44,9 @@ class Checkpoint:
 
 def checkpoints_stage(
     recipe: Recipe, texts: Texts, student: Stage, run_dir: RunDir, watch: Watch
-) -> tuple[Stage | None, list[Checkpoint]]:
-    """A folder a kind of `export.torch` under `checkpoints/`; none, and no stage, where the recipe names no kind."""
+) -> tuple[Stage, list[Checkpoint]]:
+    """A folder a kind of `export.torch` under `checkpoints/`."""
     kinds = recipe.export.torch
-    if not kinds:
-        return None, []
     mark = fingerprint("checkpoints", VERSION, {"student": student.fingerprint, "kinds": list(kinds)})
 
     def write(folder: Path) -> None:
@@ -84,11 +77,10 @@ def checkpoints_stage(
     return stage, [Checkpoint(folder=stage.folder / one["name"], fingerprint=mark, **one) for one in facts]
 
 
-def in_torch(recipe: Recipe, checkpoints: list[Checkpoint], threads: int) -> list[Candidate]:
+def quantized_students(recipe: Recipe, checkpoints: list[Checkpoint], threads: int) -> list[Candidate]:
     """What stage `measure` compares of them; a peak of memory holds torch and transformers themselves."""
     found = []
     for one in checkpoints:
-        student = Student.load(one.folder)
         peak = peak_memory_of(ENCODE_ONCE, [str(one.folder), str(threads), "How do I reset my password?"])
         facts: dict[str, object] = {
             "layers": one.layers, "dim": one.dim, "precision": one.precision, "runtime": "torch",
@@ -96,14 +88,5 @@ def in_torch(recipe: Recipe, checkpoints: list[Checkpoint], threads: int) -> lis
             "size_mib": size_mib(one.folder / "model.safetensors"), "peak_memory_mib": peak,
             "trained_on_labels": recipe.saw_labels(), "note": "the student's linear layers by bitsandbytes",
         }  # fmt: skip
-        found.append(
-            Candidate(
-                one.name, "student", predict=student.predict, encode=student.encoder.encode,
-                match=dot_product if student.comparator is None else partial(_one_to_many, student), facts=facts,
-            )
-        )  # fmt: skip
+        found.append(in_torch(one.name, Student.load(one.folder), facts))
     return found
-
-
-def _one_to_many(student: Student, query: NDArray[np.float32], many: NDArray[np.float32]) -> NDArray[np.float32]:
-    return student.compare(np.repeat(query, len(many), axis=0), many)

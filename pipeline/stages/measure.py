@@ -23,7 +23,7 @@ from pipeline.report.environment import Environment, read_environment
 from pipeline.report.rows import Row, Seeds
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.candidates import STUDENT, TEACHER, Candidate, candidates
-from pipeline.stages.checkpoints import Checkpoint, in_torch
+from pipeline.stages.checkpoints import Checkpoint, quantized_students
 from pipeline.stages.graphs import Graph
 from pipeline.stages.grid import student_grid
 from pipeline.stages.ir import Irs
@@ -71,7 +71,7 @@ def measure_stage(
         torch.set_num_threads(threads)
         environment = read_environment(threads)
         found, notes = candidates(recipe, base, texts, scored, lesson, student, graphs, irs, threads)
-        found += in_torch(recipe, checkpoints, threads)
+        found += quantized_students(recipe, checkpoints, threads)
         rows, regressions = _measure(recipe, texts, found, trained, watch)
         grid = student_grid(recipe, base, texts, lesson, student, watch) if recipe.student.nesting is not None else None
         content = {

@@ -27,7 +27,7 @@ from tests.tiny_models import tiny_backbone_folder, tiny_tokenizer
 
 PAIRS = [("a man plays", "a dog runs"), ("", "the girl eats"), ("word " * 40, "a house in the park")]
 WAYS = [None, pytest.param("nf4", marks=needs_bitsandbytes), pytest.param("int8", marks=needs_bitsandbytes)]
-LORA = LoraSettings(rank=3, alpha=6.0, dropout=0.1)
+LORA = LoraSettings(rank=3, alpha=6, dropout=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_merged_weights_by_hand(backbone: Path) -> None:
     model.model = merge_lora(model.model)
     key = "model.bert.encoder.layer.1.intermediate.dense"
     a, b = (before[f"{key}.lora_{part}.default.weight"] for part in "AB")
-    weights = before[f"{key}.base_layer.weight"] + 6.0 / 3 * b @ a
+    weights = before[f"{key}.base_layer.weight"] + 6 / 3 * b @ a
     torch.testing.assert_close(model.state_dict()[f"{key}.weight"], weights)
     np.testing.assert_allclose(model.score(PAIRS), expected, atol=1e-5)
     assert all(weight.requires_grad for weight in model.parameters())
