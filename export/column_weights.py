@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+SEVEN_BITS, EIGHT_BITS = 64, 127  # the largest int8 weight
 SMALLEST_SCALE = 1e-30  # a column or block below it counts as zeros: such a small float32 divides with few digits
 
 

@@ -13,8 +13,12 @@ from pydantic import BaseModel, Field
 from export.session import OnnxComparator, OnnxEncoder, Progress
 from teachers.errors import GateError, InputError
 
-Precision = Literal["fp32", "int8-dynamic", "int8-row", "int8-weights", "int4"]
-BATCH_INVARIANT: tuple[Precision, ...] = ("fp32", "int8-row")  # a text's vector does not depend on its batch by design
+Precision = Literal["fp32", "int8-dynamic", "int8-row", "int8-static", "int8-weights", "int4"]
+BATCH_INVARIANT: tuple[Precision, ...] = (
+    "fp32",
+    "int8-row",
+    "int8-static",
+)  # a text's vector does not depend on its batch by design
 Floats = NDArray[np.float32]
 MIXED_ROWS = 16  # rows of a mixed batch, the long one included
 PADDED_TEXTS = 64  # so many of the texts are padded to the full length: each costs as much as the longest
@@ -37,7 +41,7 @@ class ParitySettings(BaseModel, frozen=True, extra="forbid"):
         default=0.9999,
         ge=-1,
         le=1,
-        description="fp32 and int8-row: lowest cosine of a text alone to itself batched or padded.",
+        description="fp32, int8-row and int8-static: lowest cosine of a text alone to itself batched or padded.",
     )
     int8_min_invariance: float | None = Field(
         default=None,

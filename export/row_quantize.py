@@ -7,6 +7,7 @@ neighbours change nothing (up to rounding of the float32 operations around the p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from export.calibration import Feed, rows_of_batches
+from export.column_weights import EIGHT_BITS, SEVEN_BITS
 from export.graph_file import rewritten
-from export.row_products import Columns, to_integers, weight_products
-from export.sensitivity import Sensitivity, keep_the_fewest, measure_sensitivity, product_groups
+from export.row_products import to_integers, weight_products
+from export.sensitivity import Sensitivity, products_left, rank_and_keep
 from export.tables import TablePrecision
 from export.unfuse import unfuse
 from teachers.errors import InputError
-
-SEVEN_BITS, EIGHT_BITS = 64, 127
 
 
 class RowQuantizeSettings(BaseModel, frozen=True, extra="forbid"):
@@ -75,30 +75,11 @@ def quantize_rows(
             raise InputError("no MatMul in it has a stored weight, so int8 would change nothing")
         kept = _outliers(model, settings.outliers, calibration) if settings.outliers else {}
         largest = SEVEN_BITS if settings.seven_bits else EIGHT_BITS
-        groups, ranked = product_groups(model.graph), []
-        if settings.min_cosine is not None:
-            ranked = _ranked(model, settings, largest, kept, settings.min_cosine, calibration)
-        whole = {one.group for one in ranked if one.kept}
-        only = frozenset().union(*(products for group, products in groups.items() if group not in whole))
-        to_integers(model, largest, settings.tables, kept, only)
+        products_alone = partial(to_integers, largest=largest, tables="fp32", kept=kept)
+        whole = partial(products_alone, tables=settings.tables)
+        ranked = rank_and_keep(model, products_alone, whole, calibration, settings.min_cosine)
+        whole(model, only=products_left(model.graph, ranked))
     return ranked
-
-
-def _ranked(
-    model: onnx.ModelProto, settings: RowQuantizeSettings, largest: int, kept: Mapping[str, Columns],
-    min_cosine: float, calibration: Sequence[Feed],
-) -> list[Sensitivity]:  # fmt: skip
-    if not calibration:
-        raise InputError(f"min_cosine {min_cosine}: texts are needed to measure it; give calibration, or none")
-
-    def products_alone(copied: onnx.ModelProto, only: frozenset[str]) -> None:
-        to_integers(copied, largest, "fp32", kept, only)
-
-    def as_set(copied: onnx.ModelProto, only: frozenset[str]) -> None:
-        to_integers(copied, largest, settings.tables, kept, only)
-
-    ranked = measure_sensitivity(model, products_alone, calibration)
-    return keep_the_fewest(model, as_set, ranked, calibration, min_cosine)
 
 
 def _outliers(model: onnx.ModelProto, count: int, calibration: Sequence[Feed]) -> dict[str, NDArray[np.int64]]:

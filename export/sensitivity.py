@@ -7,10 +7,11 @@ the two of its feed-forward. Every figure is measured: the graph runs on texts w
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
+from typing import Protocol
 
 import numpy as np
 import onnx
@@ -20,8 +21,12 @@ from export.row_products import weight_products
 from teachers.errors import InputError
 
 Groups = dict[str, frozenset[str]]
-Quantize = Callable[[onnx.ModelProto, frozenset[str]], None]
-"""Rewrites a graph in place; of its products it quantizes those of these names alone."""
+
+
+class Quantize(Protocol):
+    """Rewrites a graph in place; of its products it quantizes those of these names, and no other."""
+
+    def __call__(self, model: onnx.ModelProto, *, only: frozenset[str]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,28 @@ def product_groups(graph: onnx.GraphProto) -> Groups:
         name = _common_place(products) or activation
         groups[name if name not in groups else activation] = frozenset(products)
     return groups
+
+
+def rank_and_keep(
+    model: onnx.ModelProto, alone: Quantize, together: Quantize, batches: Sequence[Feed], min_cosine: float | None
+) -> list[Sensitivity]:
+    """`measure_sensitivity`, then `keep_the_fewest`; nothing where no cosine is asked for.
+
+    Args:
+        model: float32; not changed.
+        alone: quantizes products and nothing else.
+        together: quantizes all that the precision does.
+        batches: texts, as the graph takes them.
+        min_cosine: least mean cosine of the vectors to those of float32, -1..1; or None.
+
+    Raises:
+        InputError: there are no texts, or the limit is not reached with all groups in float32.
+    """
+    if min_cosine is None:
+        return []
+    if not batches:
+        raise InputError(f"min_cosine {min_cosine}: texts are needed to measure it; give calibration, or none")
+    return keep_the_fewest(model, together, measure_sensitivity(model, alone, batches), batches, min_cosine)
 
 
 def measure_sensitivity(model: onnx.ModelProto, quantize: Quantize, batches: Sequence[Feed]) -> list[Sensitivity]:
@@ -105,12 +132,18 @@ def keep_the_fewest(
     return [Sensitivity(one.group, one.loss, place < count) for place, one in enumerate(ranked)]
 
 
+def products_left(graph: onnx.GraphProto, ranked: Sequence[Sensitivity]) -> frozenset[str]:
+    """The products that are not kept in float32: all, where nothing was ranked."""
+    kept = {one.group for one in ranked if one.kept}
+    return frozenset().union(*(products for group, products in product_groups(graph).items() if group not in kept))
+
+
 def _mean_cosine(
     model: onnx.ModelProto, quantize: Quantize, products: frozenset[str], batches: Sequence[Feed], reference: Floats
 ) -> float:
     copied = onnx.ModelProto()
     copied.CopyFrom(model)
-    quantize(copied, products)
+    quantize(copied, only=products)
     vectors = sentence_vectors(copied, batches).astype(np.float64)
     return float((vectors * reference).sum(axis=1).mean())
 

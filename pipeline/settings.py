@@ -12,6 +12,7 @@ from export.engine import EngineKind, EngineShapes
 from export.openvino_ir import IrPrecision, IrQuantizeSettings
 from export.parity import ParitySettings, Precision
 from export.row_quantize import RowQuantizeSettings
+from export.static_quantize import StaticQuantizeSettings
 from export.vector_kinds import SmallVector
 from pipeline.measure.evaluate import MetricName
 from pipeline.measure.speed import SpeedSettings
@@ -25,9 +26,11 @@ class ExportSettings(BaseModel, frozen=True, extra="forbid"):
     precisions: tuple[Precision, ...] = Field(
         ("fp32", "int8-dynamic"),
         min_length=1,
-        description="one artifact a precision; int8-row gives a text the same vector in every batch, int8-dynamic not",
+        description="one artifact a precision; int8-row and int8-static give a text the same vector in every batch, "
+        "int8-dynamic does not, and int8-weights and int4 where the processor's kernels do",
     )
     int8_row: RowQuantizeSettings = RowQuantizeSettings()
+    int8_static: StaticQuantizeSettings = StaticQuantizeSettings()
     int8_weights: BlockQuantizeSettings = BlockQuantizeSettings()
     int4: BlockQuantizeSettings = BlockQuantizeSettings()
     calibration: CalibrationSettings = CalibrationSettings()

@@ -133,24 +133,27 @@ def test_changed_texts_are_seen(copied: SmokeRun) -> None:
     assert events(copied.folder, "begun", before)[:3] == ["texts", "teacher", "targets"]
 
 
-def test_int8_of_rows_is_held_to_the_batch_and_shipped(copied: SmokeRun) -> None:
+@pytest.mark.parametrize("precision", ["int8-row", "int8-static"])
+def test_int8_that_is_held_to_the_batch_is_shipped(precision: str, copied: SmokeRun) -> None:
     before = len(copied.log())
-    export = "export={precisions: [int8-row], int8_row: {outliers: 1, min_cosine: 0.5}, calibration: {texts: 20}}"
+    how = f"{precision.replace('-', '_')}: {{min_cosine: 0.5{', outliers: 1' if precision == 'int8-row' else ''}}}"
+    lenient = "parity: {texts: 40, int8_min_cosine: 0.5}"
+    export = f"export={{precisions: [{precision}], {how}, calibration: {{texts: 20}}, {lenient}}}"
     said = decant("run", copied.recipe, "--out", copied.folder, "--set", export, "--json")
     assert said.code == 0, said.err
     assert events(copied.folder, "begun", before) == ["graphs", "measure", "artifacts", "report"]
     report = said.json()
     row = next(row for row in report["rows"] if row["kind"] == "artifact")
-    assert report["selected"] == row["name"] == "L3xD32-int8-row"
+    assert report["selected"] == row["name"] == f"L3xD32-{precision}"
     assert row["parity"]["batch_invariance"] >= row["parity"]["required_batch_invariance"] == 0.9999
-    card = (copied.folder / row["path"] / "README.md").read_text(encoding="utf-8")
     (graph,) = json.loads((copied.folder / "graphs" / "graphs.json").read_text(encoding="utf-8"))
     groups = [one["group"] for one in graph["sensitivity"]]
     assert len(set(groups)) == 3 * 4
     assert not any(one["kept"] for one in graph["sensitivity"])
-    assert "weights in int8-row" in card
+    card = (copied.folder / row["path"] / "README.md").read_text(encoding="utf-8")
+    assert f"weights in {precision}" in card
     assert "depends a little" not in card
-    assert decant("verify", copied.folder / row["path"], "--json").json()["precision"] == "int8-row"
+    assert decant("verify", copied.folder / row["path"], "--json").json()["precision"] == precision
 
 
 def test_block_quantized_weights_are_measured_and_told(copied: SmokeRun) -> None:

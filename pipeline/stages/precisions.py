@@ -11,6 +11,7 @@ from export.parity import Precision
 from export.quantize import quantize_dynamic
 from export.row_quantize import quantize_rows
 from export.sensitivity import Sensitivity
+from export.static_quantize import quantize_static
 from pipeline.settings import ExportSettings
 
 
@@ -34,6 +35,8 @@ def write_precision(
         target.hardlink_to(whole)
     elif precision == "int8-row":
         return quantize_rows(whole, target, settings.int8_row, calibration)
+    elif precision == "int8-static":
+        return quantize_static(whole, target, settings.int8_static, calibration)
     elif precision == "int8-weights":
         quantize_blocks(whole, target, 8, settings.int8_weights, calibration)
     elif precision == "int4":

@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 
 from export.block_quantize import Bits, tables_of
+from export.column_weights import EIGHT_BITS, SEVEN_BITS
 from export.encode_texts import fast_encode
 from export.parity import Precision
-from export.row_quantize import EIGHT_BITS, SEVEN_BITS
 from export.tables import TABLE_BLOCK, TablePrecision
 from export.to_onnx import export_encoder
 from pipeline.settings import ExportSettings

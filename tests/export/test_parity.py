@@ -105,13 +105,14 @@ def test_invariance_is_gated_in_float(figure: str) -> None:
         check(candidate, TEXTS, turned(TEXTS, 0))
 
 
-def test_int8_of_rows_is_held_to_the_batch_like_float_and_to_torch_like_int8() -> None:
-    figures = check(TurningEncoder(), TEXTS, turned(TEXTS, 10), precision="int8-row")
+@pytest.mark.parametrize("precision", ["int8-row", "int8-static"])
+def test_int8_of_fixed_or_own_scales_is_held_to_the_batch_like_float_and_to_torch_like_int8(precision: str) -> None:
+    figures = check(TurningEncoder(), TEXTS, turned(TEXTS, 10), precision=precision)
     assert figures.min_cosine == pytest.approx(math.cos(10 * DEGREE), abs=1e-6)
-    with pytest.raises(GateError, match=r"int8-row graph: batch_invariance 0\.99619\d is below 0\.9999"):
-        check(TurningEncoder(in_batch=5), TEXTS, turned(TEXTS, 0), precision="int8-row")
-    with pytest.raises(GateError, match=r"int8-row graph: min_cosine 0\.9396\d\d is below 0\.95"):
-        check(TurningEncoder(), TEXTS, turned(TEXTS, 20), precision="int8-row")
+    with pytest.raises(GateError, match=rf"{precision} graph: batch_invariance 0\.99619\d is below 0\.9999"):
+        check(TurningEncoder(in_batch=5), TEXTS, turned(TEXTS, 0), precision=precision)
+    with pytest.raises(GateError, match=rf"{precision} graph: min_cosine 0\.9396\d\d is below 0\.95"):
+        check(TurningEncoder(), TEXTS, turned(TEXTS, 20), precision=precision)
 
 
 def test_4_bits_have_a_limit_of_their_own_and_are_held_to_the_batch_only_if_asked() -> None:

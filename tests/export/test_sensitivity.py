@@ -26,11 +26,11 @@ TEXTS = [random_feed(8, 20, 100), random_feed(8, 9, 100)]
 COARSEST = f"{LAYER}1/output/dense"
 
 
-def round_weights(model: onnx.ModelProto, products: frozenset[str]) -> None:
+def round_weights(model: onnx.ModelProto, *, only: frozenset[str]) -> None:
     """A quantization to try with: weights to tenths, or to fifths in the second layer's second feed-forward."""
     stored = {one.name: one for one in model.graph.initializer}
     for node in weight_products(model.graph):
-        if node.output[0] in products:
+        if node.output[0] in only:
             step = 0.2 if "layer.1/output/dense" in node.output[0] else 0.05
             rounded = np.rint(numpy_helper.to_array(stored[node.input[1]]) / step) * np.float32(step)
             stored[node.input[1]].CopyFrom(numpy_helper.from_array(rounded, node.input[1]))
@@ -75,7 +75,7 @@ def test_no_more_groups_are_kept_than_the_limit_needs(model: onnx.ModelProto) ->
     for count in (0, 1, 2, 3):
         copied = onnx.ModelProto()
         copied.CopyFrom(model)
-        round_weights(copied, frozenset().union(*(groups[one.group] for one in ranked[count:])))
+        round_weights(copied, only=frozenset().union(*(groups[one.group] for one in ranked[count:])))
         vectors = [_vectors(one, TEXTS) for one in (model, copied)]
         reached.append(float((vectors[0] * vectors[1]).sum(axis=1).mean()))
     assert reached == sorted(reached)
@@ -85,9 +85,8 @@ def test_no_more_groups_are_kept_than_the_limit_needs(model: onnx.ModelProto) ->
 
 
 def test_a_limit_that_float_itself_misses_is_refused(model: onnx.ModelProto) -> None:
-    def turn(changed: onnx.ModelProto, products: frozenset[str]) -> None:
-        round_weights(changed, products)
-        round_weights(changed, product_groups(changed.graph)[COARSEST])
+    def turn(model: onnx.ModelProto, *, only: frozenset[str]) -> None:
+        round_weights(model, only=only | product_groups(model.graph)[COARSEST])
 
     ranked = [Sensitivity(group, 0.1) for group in product_groups(model.graph)]
     said = r"min_cosine 1\.0: with every product in float32 the mean cosine is 0\.\d+; ask for less"

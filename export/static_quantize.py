@@ -1,0 +1,176 @@
+"""int8 with one scale an activation, fixed beforehand on texts: the fastest, as nothing is measured while it runs.
+
+Weights and the activations that they meet pass through QuantizeLinear and DequantizeLinear, of which onnxruntime,
+OpenVINO and TensorRT make integer products. A text's vector cannot depend on its batch. smoothing.py says how the
+scales are found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import onnx
+from onnx import NodeProto
+from pydantic import BaseModel, Field
+
+from export.calibration import Feed, Floats, rows_of_batches
+from export.column_weights import EIGHT_BITS, SEVEN_BITS, quantize_columns
+from export.graph_file import rewritten
+from export.row_graph import RowGraph
+from export.row_products import weight_products
+from export.sensitivity import Sensitivity, products_left, rank_and_keep
+from export.smoothing import Fit, fit_activation
+from export.tables import is_lookup, look_up
+from export.unfuse import unfuse
+from teachers.errors import InputError
+
+SAMPLE_ROWS = 1024  # token rows of each activation that its scale is found on
+
+
+class StaticQuantizeSettings(BaseModel, frozen=True, extra="forbid"):
+    """How activations are fitted into 8 bits."""
+
+    seven_bits: bool = Field(
+        default=True,
+        description="Weights in 7 of their 8 bits: no product overflows on a CPU without VNNI; as fast.",
+    )
+    tables: bool = Field(default=True, description="The token, position and type tables too, one scale a row.")
+    smoothing: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+        default=(0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+        description="Shares of an activation's outliers that weights may take over; each takes what is best, or none.",
+    )
+    percentiles: tuple[Annotated[float, Field(ge=90, le=100)], ...] = Field(
+        default=(99.99, 100),
+        min_length=1,
+        description="Of an activation's values that its range may hold; each takes the best, 100 being all of them.",
+    )
+    min_cosine: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Least mean cosine to the float32 vectors of the calibration texts: as few products as that takes "
+        "stay in float32, the most sensitive ones; default: none does.",
+    )
+
+
+def quantize_static(
+    source: Path, target: Path, settings: StaticQuantizeSettings | None = None, calibration: Sequence[Feed] = ()
+) -> list[Sensitivity]:
+    """Write the int8 counterpart of a float32 graph, the scales of its activations fixed.
+
+    Args:
+        source: as `export_encoder` writes it, or fused by `onnxruntime.transformers`; not changed.
+        target: written whole or not at all; its folder is made.
+        settings: how activations are fitted.
+        calibration: batches as the graph takes them.
+
+    Returns:
+        What each group of products costs, the costliest first; nothing unless `min_cosine` asks for it.
+
+    Raises:
+        InputError: the source is missing, is no ONNX graph, or holds no weight that could be quantized or one that
+            is not finite; there are no texts, or they give activations that are not finite; or `min_cosine` is more
+            than there is.
+    """
+    settings = settings or StaticQuantizeSettings()
+    with rewritten(source, target) as model:
+        unfuse(model)
+        if not weight_products(model.graph):
+            raise InputError("no MatMul in it has a stored weight, so int8 would change nothing")
+        if not calibration:
+            raise InputError("texts are needed to fix the scales of activations; give calibration")
+        products_alone = partial(_rewrite, fits=_fits(model, settings, calibration), settings=settings, tables=False)
+        whole = partial(products_alone, tables=settings.tables)
+        ranked = rank_and_keep(model, products_alone, whole, calibration, settings.min_cosine)
+        whole(model, only=products_left(model.graph, ranked))
+    return ranked
+
+
+def _rewrite(
+    model: onnx.ModelProto, fits: Mapping[str, Fit], settings: StaticQuantizeSettings, tables: bool,
+    only: frozenset[str],
+) -> None:  # fmt: skip
+    graph = RowGraph(model)
+    folded = _fold(graph, model.graph, fits, only)
+    for node in model.graph.node:
+        if node.output[0] in only:
+            _product(graph, node, fits[node.input[0]], node.input[0] in folded, settings)
+        elif tables and is_lookup(graph, node):
+            look_up(graph, node, "int8")
+        else:
+            graph.keep(folded.get(node.output[0], node))
+    graph.finish()
+
+
+def _fits(model: onnx.ModelProto, settings: StaticQuantizeSettings, calibration: Sequence[Feed]) -> dict[str, Fit]:
+    """Every activation's."""
+    graph = RowGraph(model)
+    weights: dict[str, list[Floats]] = {}
+    for node in weight_products(model.graph):
+        weights.setdefault(node.input[0], []).append(graph.finite(node.input[1]))
+    sizes: dict[str, Floats] = {}
+    samples: dict[str, list[Floats]] = {name: [] for name in weights}
+    each = -(-SAMPLE_ROWS // len(calibration))
+    for found in rows_of_batches(model, list(weights), calibration):
+        for name, rows in found.items():
+            sizes[name] = np.maximum(sizes.get(name, np.float32(0)), np.abs(rows).max(axis=0))
+            samples[name].append(rows[np.linspace(0, len(rows) - 1, min(each, len(rows))).astype(np.int64)])
+    for name, largest in sizes.items():
+        if not np.isfinite(largest).all():
+            raise InputError(f"the activation {name!r} is not finite on the calibration texts; train the model again")
+    ways = settings.smoothing, settings.percentiles, SEVEN_BITS if settings.seven_bits else EIGHT_BITS
+    return {
+        name: fit_activation(np.concatenate(samples[name]), sizes[name], np.concatenate(of_name, axis=1), *ways)
+        for name, of_name in weights.items()
+    }
+
+
+def _fold(
+    graph: RowGraph, old: onnx.GraphProto, fits: Mapping[str, Fit], products: frozenset[str]
+) -> dict[str, NodeProto]:
+    """Activation → the LayerNormalization that gives it smoothed: where nothing but these products reads it."""
+    folded = {}
+    ends = {edge.name for edge in old.output}
+    for node in old.node:
+        name = node.output[0]
+        divisors = fits[name].divisors if name in fits else None
+        if divisors is None or name in ends or node.op_type != "LayerNormalization":
+            continue
+        readers = {reader.output[0] for reader in old.node if name in reader.input}
+        if readers <= products and all(part in graph.stored for part in node.input[1:]):
+            changed = NodeProto()
+            changed.CopyFrom(node)
+            for place, part in enumerate(node.input[1:], 1):
+                changed.input[place] = graph.store(f"{name}.{part}", graph.finite(part) / divisors)
+            folded[name] = changed
+    return folded
+
+
+def _product(graph: RowGraph, node: NodeProto, fit: Fit, is_smooth: bool, settings: StaticQuantizeSettings) -> None:
+    activation, weight = node.input
+    values = graph.finite(weight)
+    values = values if fit.divisors is None else values * fit.divisors[:, None]
+    integers, scales = quantize_columns(values, SEVEN_BITS if settings.seven_bits else EIGHT_BITS)
+    stored = [
+        graph.store(f"{node.output[0]}.int8", integers),  # named by the product: another may share the weight
+        graph.store(f"{node.output[0]}.scale", scales),
+        graph.store(f"zeros_{len(scales)}", np.zeros(len(scales), np.int8)),
+    ]
+    restored = graph.add("DequantizeLinear", stored, axis=1)
+    graph.add("MatMul", [_restored_activation(graph, activation, fit, is_smooth), restored], node.output[0])
+
+
+def _restored_activation(graph: RowGraph, activation: str, fit: Fit, is_smooth: bool) -> str:
+    """The activation, smoothed and brought to its codes and back; made once."""
+    key = (activation, "restored")
+    if key not in graph.made:
+        smooth = activation
+        if fit.divisors is not None and not is_smooth:
+            smooth = graph.add("Mul", [activation, graph.store(f"{activation}.factors", 1 / fit.divisors)])
+        steps = [graph.store(f"{activation}.scale", fit.scale), graph.store(f"{activation}.zero", fit.zero_point)]
+        graph.made[key] = graph.add("DequantizeLinear", [graph.add("QuantizeLinear", [smooth, *steps]), *steps])
+    return graph.made[key]
