@@ -50,7 +50,8 @@ def fit_activation(
         largest: of an int8 weight.
     """
     exact = rows @ weights
-    best, least = None, np.inf
+    best: Fit | None = None
+    least = np.inf
     for divisors in (None, *(smoothing_divisors(sizes, weights, share) for share in shares)):
         smooth, heavy = (rows, weights) if divisors is None else (rows / divisors, weights * divisors[:, None])
         integers, scales = quantize_columns(heavy, largest)
