@@ -86,12 +86,10 @@ def merge_lora(model: PreTrainedModel) -> PreTrainedModel:
     """
     from peft.tuners.lora import LoraLayer
 
-    changes = {}
-    modules: list[tuple[str, Any]] = list(model.named_modules())
-    for name, module in modules:
-        if isinstance(module, LoraLayer):
-            changes[name] = module.get_delta_weight(ADAPTER).detach()
-            model.set_submodule(name, module.get_base_layer())
+    adapted: dict[str, Any] = {name: module for name, module in model.named_modules() if isinstance(module, LoraLayer)}
+    changes = {name: layer.get_delta_weight(ADAPTER).detach() for name, layer in adapted.items()}
+    for name, layer in adapted.items():
+        model.set_submodule(name, layer.get_base_layer())
     del model.peft_config
     if quantized_kind(model) is not None:
         with quiet_transformers():
