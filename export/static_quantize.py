@@ -1,8 +1,8 @@
 """int8 with one scale an activation, fixed beforehand on texts: the fastest, as nothing is measured while it runs.
 
 Weights and the activations that they meet pass through QuantizeLinear and DequantizeLinear, of which onnxruntime,
-OpenVINO and TensorRT make integer products. A text's vector cannot depend on its batch. smoothing.py says how the
-scales are found.
+OpenVINO and TensorRT make integer products. A text's vector cannot depend on its batch. activation_scale.py says how
+the scales are found, and which columns are multiplied in float32 beside them.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import onnx
 from onnx import NodeProto
 from pydantic import BaseModel, Field
 
+from export.activation_scale import Fit, fit_activation
 from export.calibration import Feed, Floats, rows_of_batches
 from export.column_weights import EIGHT_BITS, SEVEN_BITS, quantize_columns
 from export.graph_file import rewritten
 from export.row_graph import RowGraph
 from export.row_products import weight_products
 from export.sensitivity import Sensitivity, products_left, rank_and_keep
-from export.smoothing import Fit, fit_activation
 from export.tables import is_lookup, look_up
 from export.unfuse import unfuse
 from teachers.errors import InputError
@@ -39,9 +39,12 @@ class StaticQuantizeSettings(BaseModel, frozen=True, extra="forbid"):
         description="Weights in 7 of their 8 bits: no product overflows on a CPU without VNNI; as fast.",
     )
     tables: bool = Field(default=True, description="The token, position and type tables too, one scale a row.")
-    smoothing: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
-        default=(0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
-        description="Shares of an activation's outliers that weights may take over; each takes what is best, or none.",
+    outliers: int = Field(
+        default=2,
+        ge=0,
+        le=64,
+        description="So many columns of an activation, of its largest values, are multiplied in float32 where that "
+        "leaves less than half of the error.",
     )
     percentiles: tuple[Annotated[float, Field(ge=90, le=100)], ...] = Field(
         default=(99.99, 100),
@@ -95,14 +98,13 @@ def _rewrite(
     only: frozenset[str],
 ) -> None:  # fmt: skip
     graph = RowGraph(model)
-    folded = _fold(graph, model.graph, fits, only)
     for node in model.graph.node:
         if node.output[0] in only:
-            _product(graph, node, fits[node.input[0]], node.input[0] in folded, settings)
+            _product(graph, node, fits[node.input[0]], SEVEN_BITS if settings.seven_bits else EIGHT_BITS)
         elif tables and is_lookup(graph, node):
             look_up(graph, node, "int8")
         else:
-            graph.keep(folded.get(node.output[0], node))
+            graph.keep(node)
     graph.finish()
 
 
@@ -122,55 +124,46 @@ def _fits(model: onnx.ModelProto, settings: StaticQuantizeSettings, calibration:
     for name, largest in sizes.items():
         if not np.isfinite(largest).all():
             raise InputError(f"the activation {name!r} is not finite on the calibration texts; train the model again")
-    ways = settings.smoothing, settings.percentiles, SEVEN_BITS if settings.seven_bits else EIGHT_BITS
+    ways = settings.percentiles, settings.outliers, SEVEN_BITS if settings.seven_bits else EIGHT_BITS
     return {
         name: fit_activation(np.concatenate(samples[name]), sizes[name], np.concatenate(of_name, axis=1), *ways)
         for name, of_name in weights.items()
     }
 
 
-def _fold(
-    graph: RowGraph, old: onnx.GraphProto, fits: Mapping[str, Fit], products: frozenset[str]
-) -> dict[str, NodeProto]:
-    """Activation → the LayerNormalization that gives it smoothed: where nothing but these products reads it."""
-    folded = {}
-    ends = {edge.name for edge in old.output}
-    for node in old.node:
-        name = node.output[0]
-        divisors = fits[name].divisors if name in fits else None
-        if divisors is None or name in ends or node.op_type != "LayerNormalization":
-            continue
-        readers = {reader.output[0] for reader in old.node if name in reader.input}
-        if readers <= products and all(part in graph.stored for part in node.input[1:]):
-            changed = NodeProto()
-            changed.CopyFrom(node)
-            for place, part in enumerate(node.input[1:], 1):
-                changed.input[place] = graph.store(f"{name}.{part}", graph.finite(part) / divisors)
-            folded[name] = changed
-    return folded
-
-
-def _product(graph: RowGraph, node: NodeProto, fit: Fit, is_smooth: bool, settings: StaticQuantizeSettings) -> None:
+def _product(graph: RowGraph, node: NodeProto, fit: Fit, largest: int) -> None:
     activation, weight = node.input
+    product = node.output[0]  # what is stored is named by it: another product may share the weight
     values = graph.finite(weight)
-    values = values if fit.divisors is None else values * fit.divisors[:, None]
-    integers, scales = quantize_columns(values, SEVEN_BITS if settings.seven_bits else EIGHT_BITS)
+    others = values.copy()
+    others[fit.kept] = 0
+    integers, scales = quantize_columns(others, largest)
     stored = [
-        graph.store(f"{node.output[0]}.int8", integers),  # named by the product: another may share the weight
-        graph.store(f"{node.output[0]}.scale", scales),
+        graph.store(f"{product}.int8", integers),
+        graph.store(f"{product}.scale", scales),
         graph.store(f"zeros_{len(scales)}", np.zeros(len(scales), np.int8)),
     ]
-    restored = graph.add("DequantizeLinear", stored, axis=1)
-    graph.add("MatMul", [_restored_activation(graph, activation, fit, is_smooth), restored], node.output[0])
+    operands = [_restored(graph, activation, fit), graph.add("DequantizeLinear", stored, axis=1)]
+    if not len(fit.kept):
+        graph.add("MatMul", operands, product)
+        return
+    few = graph.add("MatMul", [_kept(graph, activation, fit), graph.store(f"{product}.kept", values[fit.kept])])
+    graph.add("Add", [graph.add("MatMul", operands), few], product)
 
 
-def _restored_activation(graph: RowGraph, activation: str, fit: Fit, is_smooth: bool) -> str:
-    """The activation, smoothed and brought to its codes and back; made once."""
+def _restored(graph: RowGraph, activation: str, fit: Fit) -> str:
+    """The activation, brought to its codes and back; made once."""
     key = (activation, "restored")
     if key not in graph.made:
-        smooth = activation
-        if fit.divisors is not None and not is_smooth:
-            smooth = graph.add("Mul", [activation, graph.store(f"{activation}.factors", 1 / fit.divisors)])
         steps = [graph.store(f"{activation}.scale", fit.scale), graph.store(f"{activation}.zero", fit.zero_point)]
-        graph.made[key] = graph.add("DequantizeLinear", [graph.add("QuantizeLinear", [smooth, *steps]), *steps])
+        codes = graph.add("QuantizeLinear", [activation, *steps])
+        graph.made[key] = graph.add("DequantizeLinear", [codes, *steps])
+    return graph.made[key]
+
+
+def _kept(graph: RowGraph, activation: str, fit: Fit) -> str:
+    """The activation's columns that are multiplied in float32; made once."""
+    key = (activation, "kept")
+    if key not in graph.made:
+        graph.made[key] = graph.add("Gather", [activation, graph.store(f"{activation}.kept", fit.kept)], axis=-1)
     return graph.made[key]

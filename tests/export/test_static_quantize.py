@@ -8,9 +8,9 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from export.activation_scale import fit_activation
 from export.column_weights import quantize_columns
 from export.session import open_session
-from export.smoothing import fit_activation
 from export.static_quantize import StaticQuantizeSettings, quantize_static
 from export.to_onnx import export_encoder
 from teachers.encoder import SentenceEncoder
@@ -45,51 +45,44 @@ def test_every_family_is_close_small_and_the_same_in_every_batch(kind: str, tmp_
         assert (single * widened).sum() >= 1 - 1e-6
 
 
-def test_the_product_is_that_of_the_rounded_numbers(tmp_path: Path) -> None:
-    """x → LayerNormalization → two products that share it, so that the smoothing is folded into gain and shift."""
-    gain = np.where(np.arange(16) == 3, 30, 1).astype(np.float32)
-    shift = GENERATOR.standard_normal(16).astype(np.float32)
+@pytest.mark.parametrize("outliers", [0, 1])
+def test_the_product_is_that_of_the_rounded_numbers(outliers: int, tmp_path: Path) -> None:
+    """x → two products that share its codes, and its float32 columns where it has any."""
     weights = [GENERATOR.standard_normal((16, width)).astype(np.float32) for width in (6, 9)]
-    stored = [numpy_helper.from_array(one, name) for name, one in zip("gsab", (gain, shift, *weights), strict=True)]
+    stored = [numpy_helper.from_array(one, name) for name, one in zip("ab", weights, strict=True)]
     nodes = [
         helper.make_node("Cast", ["input_ids"], ["x"], to=TensorProto.FLOAT),
-        helper.make_node("LayerNormalization", ["x", "g", "s"], ["normed"]),
-        helper.make_node("MatMul", ["normed", "a"], ["first"]),
-        helper.make_node("MatMul", ["normed", "b"], ["second"]),
+        helper.make_node("MatMul", ["x", "a"], ["first"]),
+        helper.make_node("MatMul", ["x", "b"], ["second"]),
     ]
     begin = [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["n", 16])]
     begin.append(helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["n"]))
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", None]) for name in ("first", "second")]
-    graph = helper.make_graph(nodes, "normed", begin, ends, stored)
+    graph = helper.make_graph(nodes, "products", begin, ends, stored)
     onnx.save(
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "fp32.onnx"
     )
     rows = GENERATOR.integers(-50, 50, (200, 16))
+    rows[:, 3] *= 30
     feed = {"input_ids": rows, "attention_mask": np.ones(200, np.int64)}
-    settings = StaticQuantizeSettings(smoothing=(0.6,), percentiles=(100,), seven_bits=False)
+    settings = StaticQuantizeSettings(percentiles=(100,), seven_bits=False, outliers=outliers)
     quantize_static(tmp_path / "fp32.onnx", tmp_path / "static.onnx", settings, [feed])
-    centred = rows - rows.mean(axis=1, keepdims=True)
-    normed = (centred / np.sqrt(np.square(centred).mean(axis=1, keepdims=True) + 1e-5) * gain + shift).astype(
-        np.float32
-    )
-    every = np.concatenate(weights, axis=1)
-    fit = fit_activation(normed, np.abs(normed).max(axis=0), every, (0.6,), (100,), 127)
-    assert fit.divisors is not None
-    codes = np.clip(np.rint(normed / fit.divisors / fit.scale) + int(fit.zero_point), 0, 255) - int(fit.zero_point)
-    integers, scales = quantize_columns(every * fit.divisors[:, None], 127)
-    expected = codes @ integers * scales * fit.scale
+    x, every = rows.astype(np.float32), np.concatenate(weights, axis=1)
+    fit = fit_activation(x, np.abs(x).max(axis=0), every, (100,), outliers, 127)
+    assert fit.kept.tolist() == [3] * outliers
+    others = np.where(np.isin(np.arange(16), fit.kept), 0, 1)
+    codes = np.clip(np.rint(x / fit.scale) + int(fit.zero_point), 0, 255) - int(fit.zero_point)
+    integers, scales = quantize_columns(every * others[:, None], 127)
+    expected = codes @ integers * scales * fit.scale + (x * (1 - others)) @ every
     session = ort.InferenceSession(tmp_path / "static.onnx", providers=["CPUExecutionProvider"])
     answer = np.concatenate(session.run(None, feed), axis=1)
-    off = np.abs(answer - expected)
-    assert np.quantile(off, 0.99) < 1e-3, "but for sums that fall between two codes by the last digit"
-    assert np.abs(expected - normed @ every).max() > 5e-2, "rounding is seen, so the above compares it"
-    assert operators(tmp_path / "static.onnx")["Mul"] == 0
+    np.testing.assert_allclose(answer, expected, atol=2e-3, rtol=1e-5)
+    assert np.abs(expected - x @ every).max() > 5e-2, "rounding is seen, so the above compares it"
 
 
 def test_products_of_one_activation_share_its_codes(graph: Path, tmp_path: Path) -> None:
     before = operators(graph)
-    settings = StaticQuantizeSettings(smoothing=())
-    quantize_static(graph, tmp_path / "static.onnx", settings, TEXTS)
+    quantize_static(graph, tmp_path / "static.onnx", StaticQuantizeSettings(outliers=0), TEXTS)
     after = operators(tmp_path / "static.onnx")
     assert after["QuantizeLinear"] == 4 * 4  # states, context, and both of the feed-forward
     assert after["DequantizeLinear"] == 4 * 4 + 4 * 6
@@ -109,7 +102,7 @@ def test_onnxruntime_multiplies_integers(graph: Path, tmp_path: Path) -> None:
     assert optimized["DequantizeLinear"] == 0
 
 
-def test_smoothing_brings_the_vectors_closer(tmp_path: Path) -> None:
+def test_outliers_in_float_bring_the_vectors_closer(tmp_path: Path) -> None:
     encoder = tiny_encoder("bert", num_hidden_layers=2)
     for layer in encoder.backbone.encoder.layer:
         layer.output.LayerNorm.weight.data[[3, 17]] = 40
@@ -117,12 +110,12 @@ def test_smoothing_brings_the_vectors_closer(tmp_path: Path) -> None:
     export_encoder(encoder, tmp_path / "fp32.onnx")
     feed = random_feed(6, 30, len(encoder.tokenizer))
     expected, worst = torch_outputs(encoder, feed)[1], {}
-    for shares in ((), (0.5, 0.7)):
-        settings = StaticQuantizeSettings(seven_bits=False, tables=False, smoothing=shares)
+    for outliers in (0, 2):
+        settings = StaticQuantizeSettings(seven_bits=False, tables=False, outliers=outliers)
         quantize_static(tmp_path / "fp32.onnx", tmp_path / "static.onnx", settings, TEXTS)
         vectors = open_session(tmp_path / "static.onnx", threads=1).run(["sentence_embedding"], feed)[0]
-        worst[shares] = 1 - float((vectors * expected).sum(axis=1).mean())
-    assert worst[0.5, 0.7] < 0.7 * worst[()]
+        worst[outliers] = 1 - float((vectors * expected).sum(axis=1).mean())
+    assert worst[2] < 0.2 * worst[0]
 
 
 def test_edges_and_metadata_stay(graph: Path, tmp_path: Path) -> None:

@@ -173,14 +173,14 @@ def test_wrong_quantization_settings_have_the_lines_of_their_keys(tmp_path: Path
     export = (
         "export:\n  precisions: [int8-row, int4, int3]\n  int8_row: {outliers: -1, min_cosine: 99}\n"
         "  int4:\n    block: 48\n    damping: 0\n    bits: 4\n  calibration: {texts: 0}\n"
-        "  int8_static: {smoothing: [0.5, 1.5], percentiles: []}\n"
+        "  int8_static: {outliers: 65, percentiles: []}\n"
     )
     first, *others = errors_of(tmp_path, GOOD + export)
     assert first.startswith(":13: export.precisions.2: Input should be 'fp32', 'int8-dynamic', 'int8-row', ")
     assert others == [
         ":14: export.int8_row.outliers: Input should be greater than or equal to 0 (given: -1)",
         ":14: export.int8_row.min_cosine: Input should be less than or equal to 1 (given: 99)",
-        ":20: export.int8_static.smoothing.1: Input should be less than or equal to 1 (given: 1.5)",
+        ":20: export.int8_static.outliers: Input should be less than or equal to 64 (given: 65)",
         ":20: export.int8_static.percentiles: Tuple should have at least 1 item after validation, not 0",
         ":16: export.int4.block: Input should be 16, 32, 64, 128 or 256 (given: 48)",
         ":17: export.int4.damping: Input should be greater than 0 (given: 0)",
