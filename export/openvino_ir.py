@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from teachers.cores import usable_cores
-from teachers.errors import InputError
+from teachers.errors import InputError, one_line
 
 IrPrecision = Literal["fp32", "int8"]
 Feed = Mapping[str, NDArray[np.int64]]
@@ -75,7 +75,7 @@ class IrSession:
         try:
             self._model = _openvino().Core().compile_model(str(path), "CPU", config)
         except RuntimeError as error:
-            raise InputError(f"{path} cannot be run ({_one_line(error)}); export the model again") from error
+            raise InputError(f"{path} cannot be run ({one_line(error)}); export the model again") from error
         self._request = self._model.create_infer_request()
 
     def get_inputs(self) -> list[Edge]:
@@ -118,7 +118,7 @@ def write_ir(graph: Path, target: Path) -> None:
     try:
         model = _openvino().Core().read_model(str(graph))
     except RuntimeError as error:
-        raise InputError(f"{graph}: OpenVINO cannot read it: {_one_line(error)}") from error
+        raise InputError(f"{graph}: OpenVINO cannot read it: {one_line(error)}") from error
     _save(model, target)
 
 
@@ -165,7 +165,7 @@ def quantize_ir(
                 advanced_quantization_parameters=_unsmoothed(),
             )  # fmt: skip
         except (RuntimeError, nncf.InternalError, nncf.ValidationError) as error:
-            raise InputError(f"{source}: NNCF cannot quantize it: {_one_line(error)}") from error
+            raise InputError(f"{source}: NNCF cannot quantize it: {one_line(error)}") from error
     _save(quantized, target)
     served = IrSession(target)
     pairs = zip(batches, expected, strict=True)
@@ -227,7 +227,3 @@ def _openvino() -> Any:
 def _edge(port: Any) -> Edge:
     sizes = [None if size.is_dynamic else int(size.get_length()) for size in port.get_partial_shape()]
     return Edge(str(port.get_any_name()), sizes)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -18,7 +18,7 @@ from export.engine import PORTABLE, PRODUCTS, EngineFacts, EngineKind, EngineSha
 from export.engine_log import layers_by_type, read_layers, read_memory
 from export.gpu import gpu
 from export.runtime_files import write_json
-from teachers.errors import GateError, InputError
+from teachers.errors import GateError, InputError, one_line
 
 MIB = 2**20
 
@@ -108,7 +108,7 @@ def _build(
     if not parser.parse(_read(graph)):
         fault = parser.get_error(0)
         where = f"{fault.node_operator()} {fault.node_name()}".strip()
-        raise InputError(f"{graph}: TensorRT cannot read it: {where or 'the file'}: {_one_line(fault.desc())}")
+        raise InputError(f"{graph}: TensorRT cannot read it: {where or 'the file'}: {one_line(fault.desc())}")
     config = builder.create_builder_config()
     config.clear_flag(library.BuilderFlag.TF32)
     config.profiling_verbosity = library.ProfilingVerbosity.DETAILED
@@ -173,8 +173,4 @@ def _read(graph: Path) -> bytes:
 
 def _first_error(lines: list[tuple[Any, str]]) -> str:
     errors = [text for severity, text in lines if severity.name == "ERROR"]
-    return _one_line(errors[0]) if errors else "it does not say why"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:300]
+    return one_line(errors[0]) if errors else "it does not say why"

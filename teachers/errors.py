@@ -9,6 +9,13 @@ Anything else that reaches the command line is a defect (exit code 1).
 
 from __future__ import annotations
 
+MESSAGE_CHARACTERS = 300
+
+
+def one_line(said: object) -> str:
+    """What another library says of its error, in one line of at most 300 characters; an error of no words is named."""
+    return " ".join(str(said).split())[:MESSAGE_CHARACTERS] or type(said).__name__
+
 
 class DecantError(Exception):
     """Root of the tree; its text is one line for the user."""
