@@ -75,18 +75,22 @@ def rank_and_keep(
         return []
     if not batches:
         raise InputError(f"min_cosine {min_cosine}: texts are needed to measure it; give calibration, or none")
-    return keep_the_fewest(model, together, measure_sensitivity(model, alone, batches), batches, min_cosine)
+    reference = sentence_vectors(model, batches)
+    ranked = measure_sensitivity(model, alone, batches, reference)
+    return keep_the_fewest(model, together, ranked, batches, reference, min_cosine)
 
 
-def measure_sensitivity(model: onnx.ModelProto, quantize: Quantize, batches: Sequence[Feed]) -> list[Sensitivity]:
+def measure_sensitivity(
+    model: onnx.ModelProto, quantize: Quantize, batches: Sequence[Feed], reference: Floats
+) -> list[Sensitivity]:
     """Every group's loss, the greatest first.
 
     Args:
         model: float32; not changed.
         quantize: how a group is quantized.
         batches: texts, as the graph takes them.
+        reference: the vectors that the model gives them, float32 [texts, dim].
     """
-    reference = sentence_vectors(model, batches)
     losses = {
         group: 1 - _mean_cosine(model, quantize, products, batches, reference)
         for group, products in product_groups(model.graph).items()
@@ -96,7 +100,7 @@ def measure_sensitivity(model: onnx.ModelProto, quantize: Quantize, batches: Seq
 
 def keep_the_fewest(
     model: onnx.ModelProto, quantize: Quantize, ranked: Sequence[Sensitivity], batches: Sequence[Feed],
-    min_cosine: float,
+    reference: Floats, min_cosine: float,
 ) -> list[Sensitivity]:  # fmt: skip
     """The groups again, the first of them kept in float32: the fewest with which the mean cosine is at least the limit.
 
@@ -105,12 +109,12 @@ def keep_the_fewest(
         quantize: how the groups that are not kept are quantized; it may quantize the tables too.
         ranked: as `measure_sensitivity` gives them.
         batches: texts, as the graph takes them.
+        reference: the vectors that the model gives them, float32 [texts, dim].
         min_cosine: least mean cosine of the vectors to those of float32, -1..1.
 
     Raises:
         InputError: it is not reached with all groups in float32.
     """
-    reference = sentence_vectors(model, batches)
     groups = product_groups(model.graph)
 
     @cache

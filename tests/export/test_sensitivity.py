@@ -10,6 +10,7 @@ import pytest
 import torch
 from onnx import numpy_helper
 
+from export.calibration import sentence_vectors
 from export.graph_file import load_graph
 from export.row_products import weight_products
 from export.row_quantize import RowQuantizeSettings, quantize_rows
@@ -52,7 +53,7 @@ def test_groups_are_the_parts_of_each_layer(model: onnx.ModelProto) -> None:
 
 def test_each_loss_is_that_of_one_group_alone(model: onnx.ModelProto, encoder: SentenceEncoder) -> None:
     before = model.SerializeToString()
-    ranked = measure_sensitivity(model, round_weights, TEXTS)
+    ranked = measure_sensitivity(model, round_weights, TEXTS, sentence_vectors(model, TEXTS))
     assert model.SerializeToString() == before
     losses = [one.loss for one in ranked]
     assert losses == sorted(losses, reverse=True)
@@ -69,7 +70,7 @@ def test_each_loss_is_that_of_one_group_alone(model: onnx.ModelProto, encoder: S
 
 
 def test_no_more_groups_are_kept_than_the_limit_needs(model: onnx.ModelProto) -> None:
-    ranked = measure_sensitivity(model, round_weights, TEXTS)
+    ranked = measure_sensitivity(model, round_weights, TEXTS, sentence_vectors(model, TEXTS))
     groups = product_groups(model.graph)
     reached = []
     for count in (0, 1, 2, 3):
@@ -80,7 +81,7 @@ def test_no_more_groups_are_kept_than_the_limit_needs(model: onnx.ModelProto) ->
         reached.append(float((vectors[0] * vectors[1]).sum(axis=1).mean()))
     assert reached == sorted(reached)
     for count, limit in ((0, reached[0] - 1e-6), (1, reached[0] + 1e-6), (3, reached[2] + 1e-6)):
-        kept = keep_the_fewest(model, round_weights, ranked, TEXTS, limit)
+        kept = keep_the_fewest(model, round_weights, ranked, TEXTS, sentence_vectors(model, TEXTS), limit)
         assert kept == [replace(one, kept=place < count) for place, one in enumerate(ranked)]
 
 
@@ -91,7 +92,7 @@ def test_a_limit_that_float_itself_misses_is_refused(model: onnx.ModelProto) -> 
     ranked = [Sensitivity(group, 0.1) for group in product_groups(model.graph)]
     said = r"min_cosine 1\.0: with every product in float32 the mean cosine is 0\.\d+; ask for less"
     with pytest.raises(InputError, match=said):
-        keep_the_fewest(model, turn, ranked, TEXTS, 1.0)
+        keep_the_fewest(model, turn, ranked, TEXTS, sentence_vectors(model, TEXTS), 1.0)
 
 
 def test_rows_are_quantized_but_for_the_product_that_hurts(tmp_path: Path) -> None:
