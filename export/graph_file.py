@@ -9,7 +9,7 @@ from pathlib import Path
 
 import onnx
 
-from teachers.errors import InputError
+from teachers.errors import InputError, one_line
 
 
 def load_graph(source: Path) -> onnx.ModelProto:
@@ -23,7 +23,7 @@ def load_graph(source: Path) -> onnx.ModelProto:
     except FileNotFoundError as error:
         raise InputError(f"{source} is missing; export the encoder first") from error
     except Exception as error:  # protobuf's own errors share no base
-        raise InputError(f"{source} is not an ONNX graph ({type(error).__name__}); export it again") from error
+        raise InputError(f"{source} cannot be read as an ONNX graph ({one_line(error)}); export it again") from error
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from export.openvino_ir import IrSession
 from export.providers import CPU, Provider, best_providers, provider_name
 from export.vector_kinds import OUTPUTS, WHOLE, SmallVector
 from teachers.cores import usable_cores
-from teachers.errors import InputError
+from teachers.errors import InputError, one_line
+from teachers.token_table import check_table
 
 Progress = Callable[[int], None]
 Vectors = NDArray[np.float32]
@@ -47,6 +48,7 @@ class OnnxEncoder:
     ) -> None:
         self._tokenizer, self._pad_id, self.max_length = _load_tokenizer(folder)
         chosen = best_providers(self.max_length) if providers is None else providers
+        self._graph = folder / graph
         self._session: Any
         if graph.endswith(".xml"):
             self._session = IrSession(folder / graph, threads)
@@ -70,6 +72,9 @@ class OnnxEncoder:
             texts: any, empty ones too.
             batch_size: texts a run, 1 or more.
             progress: called with the number of texts finished since its last call.
+
+        Raises:
+            InputError: the graph cannot be run on a batch of them, or a vector is not finite.
         """
         return cast(Vectors, self._encode(texts, WHOLE, np.zeros((0, self.dim), np.float32), batch_size, progress))
 
@@ -107,6 +112,8 @@ class OnnxEncoder:
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
             vectors[rows] = self._run([ids[row] for row in rows], output)
+            if not np.isfinite(vectors[rows]).all():
+                raise InputError(f"{self._graph} gives a vector that is not finite; export the model again")
             if progress is not None:
                 progress(len(rows))
         return vectors
@@ -134,7 +141,10 @@ class OnnxEncoder:
         feed = {"input_ids": input_ids, "attention_mask": mask}
         if "token_type_ids" in self._inputs:
             feed["token_type_ids"] = np.zeros_like(input_ids)
-        return cast(NDArray[Any], self._session.run([output], feed)[0])
+        try:
+            return cast(NDArray[Any], self._session.run([output], feed)[0])
+        except Exception as error:  # onnxruntime's own errors share no base
+            raise InputError(f"{self._graph} cannot be run on a batch of texts: {one_line(error)}") from error
 
 
 class OnnxComparator:
@@ -190,7 +200,7 @@ def open_session(path: Path, threads: int | None = None, providers: Sequence[Pro
     try:
         return ort.InferenceSession(str(path), _options(threads), providers=list(providers))
     except Exception as error:  # onnxruntime's own errors share no base
-        raise InputError(f"{path} cannot be run ({type(error).__name__}); export the model again") from error
+        raise InputError(f"{path} cannot be run ({one_line(error)}); export the model again") from error
 
 
 def run_in_memory(graph: bytes) -> ort.InferenceSession:
@@ -215,6 +225,9 @@ def _load_tokenizer(folder: Path) -> tuple[Tokenizer, int, int]:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises bare Exception
         raise InputError(f"{path} is no tokenizer ({type(error).__name__}); export the model again") from error
+    rows = _read_json(folder / "config.json").get("vocab_size")
+    if isinstance(rows, int):
+        check_table(folder, tokenizer.get_vocab(), rows)
     config, sentences = _read_json(config_path), _read_json(folder / "sentence_bert_config.json")
     stated = [config.get("model_max_length"), sentences.get("max_seq_length")]
     lengths = [int(length) for length in stated if isinstance(length, int | float)]

@@ -154,6 +154,8 @@ def run(
         typer.echo(f"\nReport: {run_dir.folder('report') / 'report.html'}")
         if report.selected:
             typer.echo(f"To ship: {run_dir.folder('artifacts') / report.selected}")
+    if report.left_out:
+        raise GateError(f"{'; '.join(report.left_out)}; all else is finished")
     if loaded.budget is not None and report.selected is None:
         raise GateError(f"budget {report.selected_because}")
 

@@ -63,8 +63,9 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
             _tell(screen, embedded, f"{recipe.student.model}, {recipe.embedding.epochs} epochs")
         student, trained = students_stage(recipe, base, texts, scored, lesson, embedded, run_dir, screen.watch)
         _tell(screen, student, _describe_student(recipe, len(trained)), [one.stage for one in trained])
-        graphs_done, graphs = graphs_stage(recipe, texts, lesson, student, run_dir, screen.watch)
-        _tell(screen, graphs_done, ", ".join(graph.name for graph in graphs))
+        graphs_done, graphs, left_out = graphs_stage(recipe, texts, lesson, student, run_dir, screen.watch)
+        said = [", ".join(graph.name for graph in graphs), *(f"left out: {one}" for one in left_out)]
+        _tell(screen, graphs_done, "\n".join(said))
         irs = Irs()
         if recipe.export.openvino:
             irs_done, irs = openvino_stage(recipe, texts, lesson, student, graphs, run_dir, screen.watch)
@@ -78,7 +79,7 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
         )
         _tell(screen, measured_done, f"{len(measured.rows)} rows")
         artifacts, report = artifacts_stage(
-            recipe, base, texts, lesson, mined, student, graphs, irs, measured_done, measured, run_dir
+            recipe, base, texts, lesson, mined, student, graphs, left_out, irs, measured_done, measured, run_dir
         )
         _tell(screen, artifacts, f"{len(graphs)} folders")
         engines = None

@@ -26,6 +26,7 @@ from teachers.quantized import (
 )
 from teachers.shared_attention import sharing_class
 from teachers.shared_config import read_config, shared_attention
+from teachers.token_table import check_table
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model", "spm.model")
 UNUSED_HEADS = ("pooler.", "cls.", "lm_head.", "classifier.", "discriminator_predictions.", "decoder.", "vocab_")
@@ -51,6 +52,9 @@ def load_tokenizer(folder: Path, *, pads: bool = True) -> PreTrainedTokenizerFas
         raise InputError(f"{folder}: only a slow tokenizer is there; Decant needs tokenizer.json")
     if pads and tokenizer.pad_token_id is None:
         raise InputError(f"{folder}: its tokenizer has no padding token; set pad_token in tokenizer_config.json")
+    rows = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("vocab_size")
+    if isinstance(rows, int):
+        check_table(folder, tokenizer.get_vocab(), rows)
     return tokenizer
 
 

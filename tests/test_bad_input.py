@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -14,10 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 import yaml
+from onnx import numpy_helper
 
+from export.bundle import GRAPH, sha256_of
+from export.to_onnx import export_encoder
+from pipeline.report.rows import read_report_json
 from pipeline.run_dir import STAGES
+from teachers.encoder import SentenceEncoder
 from tests.tiny_runs import Models, Said, SmokeRun, decant, pairs, read_log, tiny_recipe, write_project, write_tsv
 
 HERE = Path(__file__).parent / "bad_input"
@@ -65,6 +73,14 @@ def assert_nothing_left(out: Path) -> None:
     for stage in left & set(STAGES):
         assert (out / stage / "stage.json").is_file()  # it finished before the error
     assert not list((out / ".work").glob("*")) if ".work" in left else True
+
+
+def spoil_norm(graph: Path) -> None:
+    """Let a weight of a graph be NaN."""
+    model = onnx.load(graph)
+    norm = next(one for one in model.graph.initializer if one.name.endswith("LayerNorm.weight"))
+    norm.CopyFrom(numpy_helper.from_array(np.full(norm.dims, np.nan, np.float32), norm.name))
+    onnx.save(model, graph)
 
 
 RECIPES = [
@@ -283,8 +299,49 @@ def test_no_command_at_all_shows_the_help() -> None:
 
 
 def test_a_gate_that_fails_has_its_own_exit_code(place: Place) -> None:
-    said = place.run("export.parity.comparator_difference=1.0e-4", "export.parity.int8_min_cosine=1.0")
-    assert_refused(said, "gate failed: int8-dynamic graph: min_cosine 0.", "is below 1.0; worst text", code=3)
+    said = place.run("export.precisions=[int8-dynamic]", "export.parity.int8_min_cosine=1.0")
+    assert_refused(
+        said, "gate failed: L3xD32-int8-dynamic: int8-dynamic graph: min_cosine 0.", "is below 1.0; worst text", code=3
+    )
+    assert_nothing_left(place.out)
+    assert not (place.out / "graphs").exists()
+
+
+@pytest.mark.parametrize("fault", ["a gate that none reaches", "a quantizer that gives NaN"])
+def test_a_quantized_graph_that_misses_its_gate_is_left_out_and_the_others_are_finished(
+    fault: str, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def quantize(source: Path, target: Path) -> None:
+        shutil.copyfile(source, target)
+        spoil_norm(target)
+
+    gate = "export.parity.int8_min_cosine=1.0"
+    if fault == "a quantizer that gives NaN":
+        monkeypatch.setattr("pipeline.stages.precisions.quantize_dynamic", quantize)
+        gate = "export.parity.int8_min_cosine=-1"
+    said = place.run(gate)
+    assert said.code == 3
+    (line,) = said.lines
+    name = next(path.name for path in (place.out / "artifacts").glob("L*")).replace("fp32", "int8-dynamic")
+    assert line.startswith(f"decant: gate failed: {name}: int8-dynamic graph: min_cosine ")
+    assert line.endswith("; all else is finished")
+    for stage in ("graphs", "artifacts"):
+        assert [path.name for path in (place.out / stage).iterdir() if "int8" in path.name] == []
+    report = read_report_json(place.out / "report" / "report.json")
+    assert report.selected == name.replace("int8-dynamic", "fp32")
+    assert name in report.left_out[0]
+    assert f"Left out, as it misses its gate: {report.left_out[0]}." in report.notes
+    assert_nothing_left(place.out)
+    assert place.run(gate).lines == [line], "a second call says the same and makes nothing"
+
+
+def test_a_float32_graph_that_misses_its_gate_fails_the_run(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def export(encoder: SentenceEncoder, path: Path) -> None:
+        export_encoder(encoder, path)
+        spoil_norm(path)
+
+    monkeypatch.setattr("pipeline.stages.graphs.export_encoder", export)
+    assert_refused(place.run(), "gate failed: fp32 graph: min_cosine nan is below 0.99999; worst text ", code=3)
     assert_nothing_left(place.out)
     assert not (place.out / "graphs").exists()
 
@@ -327,17 +384,89 @@ def artifact(smoke_run: SmokeRun, tmp_path: Path) -> Path:
     return Path(shutil.copytree(smoke_run.artifact, tmp_path / "artifact"))
 
 
-@pytest.mark.parametrize("verb", ["verify", "eval", "encode", "bundle", "certify"])
+def asked(verb: str, artifact: Path) -> Said:
+    """A verb that takes an artifact."""
+    file = HERE / "data" / "good.tsv"
+    options = {"eval": ["--pairs", file], "bench": ["--pairs", file, "--rounds", 1]}
+    options["bundle"] = ["--for", "ort", "--out", artifact.with_name("served")]
+    return decant(verb, artifact, *options.get(verb, []), stdin=b"a text\n")
+
+
+VERBS = ["verify", "eval", "encode", "bundle", "certify", "bench"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("file", ["model.safetensors", "onnx/model.onnx", "README.md"])
 def test_an_artifact_with_one_byte_changed(verb: str, file: str, artifact: Path) -> None:
     content = bytearray((artifact / file).read_bytes())
     content[len(content) // 2] ^= 1
     (artifact / file).write_bytes(content)
-    served = artifact.with_name("served")
-    options = {"eval": ["--pairs", HERE / "data" / "good.tsv"], "bundle": ["--for", "ort", "--out", served]}
-    said = decant(verb, artifact, *options.get(verb, []), stdin=b"a text\n")
-    assert_refused(said, f"{file} was changed: its sha256 differs")
-    assert not served.exists()
+    assert_refused(asked(verb, artifact), f"{file} was changed: its sha256 differs")
+    assert [path.name for path in artifact.parent.iterdir()] == ["artifact"]
+
+
+def weights_elsewhere(artifact: Path) -> None:
+    model = onnx.load(artifact / GRAPH)
+    onnx.save(model, artifact / GRAPH, save_as_external_data=True, location="lost.data", size_threshold=0)
+    (artifact / GRAPH).with_name("lost.data").unlink()
+
+
+def operator_of_no_runtime(artifact: Path) -> None:
+    model = onnx.load(artifact / GRAPH)
+    next(node for node in model.graph.node if node.op_type == "MatMul").op_type = "Frobnicate"
+    onnx.save(model, artifact / GRAPH)
+
+
+def weights_not_finite(artifact: Path) -> None:
+    spoil_norm(artifact / GRAPH)
+
+
+def tokenizer_beyond_the_table(artifact: Path) -> None:
+    tokenizer = json.loads((artifact / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer["model"]["vocab"]["text"] = 40_000
+    (artifact / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+
+
+def sign(artifact: Path) -> None:
+    """Let the manifest list the files as they are now."""
+    manifest = json.loads((artifact / "decant.json").read_text(encoding="utf-8"))
+    manifest["sha256"] = {path: sha256_of(artifact / path) for path in manifest["sha256"]}
+    (artifact / "decant.json").write_text(json.dumps(manifest), encoding="utf-8")
+
+
+UNUSABLE: list[Any] = [
+    (weights_elsewhere, ["model.onnx cannot be run (", "does not exist"]),
+    (operator_of_no_runtime, ["model.onnx cannot be run (", "Frobnicate"]),
+    (tokenizer_beyond_the_table, ["its tokenizer gives 'text' the id 40000, but its table of tokens has "]),
+    (weights_not_finite, ["model.onnx gives a vector that is not finite; export the model again"]),
+]
+
+
+@pytest.mark.parametrize(("spoil", "expected"), UNUSABLE, ids=[row[0].__name__ for row in UNUSABLE])
+@pytest.mark.parametrize("verb", VERBS)
+def test_an_artifact_that_cannot_be_used(
+    verb: str, spoil: Callable[[Path], None], expected: list[str], artifact: Path
+) -> None:
+    spoil(artifact)
+    sign(artifact)
+    before = (artifact / "decant.json").read_bytes()
+    if (spoil, verb) == (weights_not_finite, "verify"):
+        assert_refused(asked(verb, artifact), "gate failed: fp32 graph: min_cosine nan is below", code=3)
+    else:
+        assert_refused(asked(verb, artifact), *expected)
+    assert [path.name for path in artifact.parent.iterdir()] == ["artifact"]
+    assert (artifact / "decant.json").read_bytes() == before
+
+
+def test_a_text_of_100_000_words_and_10_000_texts_of_one_token(artifact: Path) -> None:
+    lines = [" ".join(["man"] * 100_000), " ".join(["man"] * 200), *["man"] * 10_000]
+    said = decant("encode", artifact, stdin="\n".join(lines).encode())
+    assert said.code == 0, said.err
+    found = np.load(io.BytesIO(said.out))
+    assert found.shape == (10_002, 32)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+    np.testing.assert_allclose(found[2:], found[2:3].repeat(10_000, axis=0), atol=1e-6)
+    assert found[0] @ found[2] < 0.9999, "what a long text and a short one give is told apart"
 
 
 def test_an_artifact_with_a_file_more_or_less(artifact: Path) -> None:

@@ -146,7 +146,7 @@ def test_int8_that_is_held_to_the_batch_is_shipped(precision: str, copied: Smoke
     row = next(row for row in report["rows"] if row["kind"] == "artifact")
     assert report["selected"] == row["name"] == f"L3xD32-{precision}"
     assert row["parity"]["batch_invariance"] >= row["parity"]["required_batch_invariance"] == 0.9999
-    (graph,) = json.loads((copied.folder / "graphs" / "graphs.json").read_text(encoding="utf-8"))
+    (graph,) = json.loads((copied.folder / "graphs" / "graphs.json").read_text(encoding="utf-8"))["made"]
     groups = [one["group"] for one in graph["sensitivity"]]
     assert len(set(groups)) == 3 * 4
     assert not any(one["kept"] for one in graph["sensitivity"])

@@ -84,7 +84,7 @@ def certify(
         A record for each of the runtimes, by name.
 
     Raises:
-        InputError: the artifact was changed, or its folder cannot be written.
+        InputError: the artifact was changed, its graph gives no vectors, or its folder cannot be written.
     """
     manifest = verify_artifact(artifact)
     try:
@@ -94,7 +94,7 @@ def certify(
     with scratch as place:
         own = OnnxEncoder(artifact)
         texts = certificate_texts(own.tokenize, own.max_length)
-        vectors = np.concatenate([own.embed([ids]) for ids in own.tokenize(texts)])
+        vectors = np.concatenate([own.encode([text]) for text in texts])
         plain, spaced = own.tokenize(["a", " a"])
         expected = Expected(texts, vectors, min_cosine, heeds_spaces=plain != spaced)
         records = {}

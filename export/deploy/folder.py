@@ -14,6 +14,7 @@ from export.bundle import Manifest, put_in_place, verify_artifact
 from export.deploy.layouts import Convert, write_layout
 from export.deploy.readme import DOCKERFILES, readme
 from export.deploy.target import Target, check_served, read_model
+from export.session import OnnxEncoder
 from teachers.errors import InputError
 
 SCRIPTS = Path(runtimes.__file__).parent
@@ -35,11 +36,12 @@ def bundle_artifact(
         The artifact's manifest.
 
     Raises:
-        InputError: the artifact was changed, the runtime cannot serve it, or `out` is taken.
+        InputError: the artifact was changed, its graph cannot be run, the runtime cannot serve it, or `out` is taken.
         GateError: the folder would break a rule of the runtime.
     """
     manifest = verify_artifact(artifact)
     _check_place(artifact, out, force)
+    OnnxEncoder(artifact).encode(["one", ""])
     model = read_model(artifact, manifest)
     check_served(model, target)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -110,6 +110,7 @@ class Report(BaseModel):
     selected_because: IfMeasured[str] = Field(default=None, description="the rule that chose it, one clause")
     grid: IfMeasured[Grid] = Field(default=None, description="accuracy of every cut of a nested student")
     notes: tuple[str, ...] = Field(default=(), exclude_if=lambda notes: not notes)
+    left_out: tuple[str, ...] = Field(default=(), exclude_if=lambda left_out: not left_out)
     training_curves: IfMeasured[str] = Field(default=None, description="the training log, relative to the report")
     mined: IfMeasured[Mined] = None
     engines: tuple[Engine, ...] = Field(default=(), exclude_if=lambda engines: not engines)

@@ -30,11 +30,13 @@ VERSION = 4
 
 def artifacts_stage(
     recipe: Recipe, base: Path, texts: Texts, lesson: Lesson | None, mined: Mined | None, student: Stage,
-    graphs: list[Graph], irs: Irs, measured_done: Stage, measured: Measured, run_dir: RunDir,
+    graphs: list[Graph], left_out: list[str], irs: Irs, measured_done: Stage, measured: Measured, run_dir: RunDir,
 ) -> tuple[Stage, Report]:  # fmt: skip
     """A folder a precision under `artifacts/`, and the report that their cards quote."""
     notes = [*measured.notes, *vocabulary_notes(recipe, base, student), *_soup_notes(student)]
+    notes += [f"Left out, as it misses its gate: {one}." for one in left_out]
     report = _report(recipe, texts, lesson, mined, student, measured, notes)
+    report = report.model_copy(update={"left_out": tuple(left_out)})
     inputs: dict[str, object] = {
         "graphs": [graph.fingerprint for graph in graphs],
         "measured": measured_done.fingerprint,

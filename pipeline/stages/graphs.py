@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,10 +29,10 @@ from pipeline.texts.load import Texts
 from students.comparator import Comparator
 from students.cut import cut
 from students.student import Student
-from teachers.errors import InputError
+from teachers.errors import GateError, InputError
 from teachers.progress import Watch
 
-VERSION = 3
+VERSION = 4
 # settings of the export that no graph depends on
 OF_OTHER_STAGES = {"engines", "engine_shapes", "openvino", "openvino_int8", "torch"}
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json")
@@ -57,8 +58,13 @@ class Graph:
 
 def graphs_stage(
     recipe: Recipe, texts: Texts, lesson: Lesson | None, student: Stage, run_dir: RunDir, watch: Watch
-) -> tuple[Stage, list[Graph]]:
-    """A folder a precision under `graphs/`; a graph that misses its gate fails the stage."""
+) -> tuple[Stage, list[Graph], list[str]]:
+    """A folder a precision under `graphs/`, and a line on each quantized graph that misses its gate and is left out.
+
+    Raises:
+        GateError: a float32 graph, which the others are made from, misses its gate, or every graph does.
+        InputError: a graph cannot be quantized as the recipe says.
+    """
     settings = recipe.export
     own = settings.model_dump(mode="json", exclude=OF_OTHER_STAGES)
     own |= {"seed": recipe.seed} if settings.quantize_aware is not None else {}
@@ -72,35 +78,40 @@ def graphs_stage(
         calibration = calibration_feeds(recipe, texts, lesson, model)
         cuts = chosen_cuts(recipe, model)
         tuned = _tuned(recipe, learned_texts(texts, lesson), model, cuts, folder, watch)
-        facts = []
+        facts: list[dict[str, object]] = []
+        left_out: list[str] = []
         with watch("export and parity", len(cuts) * len(probes) * (1 + len(settings.precisions))) as advance:
             for layers, dim in cuts:
                 whole = (layers, dim) == (model.encoder.layers, model.encoder.dim)
                 smaller = Student(cut(model.encoder, layers, dim), model.comparator if whole else None)
-                reference = smaller.encoder.encode(probes, progress=advance)
                 plain = plain_graph(folder, layers, dim)
+                reference = smaller.encoder.encode(probes, progress=advance)
+                np.save(reference_of(plain), reference)
                 export_encoder(smaller.encoder, plain)
                 step = _step(plain, calibration, reference) if settings.vectors else None
                 for precision in settings.precisions:
-                    source, aware = tuned.get((layers, dim, precision), (plain, {}))
-                    fact = _one(
-                        recipe,
-                        smaller,
-                        student.folder,
-                        source,
-                        precision,
-                        calibration,
-                        step,
-                        probes,
-                        reference,
-                        advance,
-                    )
-                    facts.append(fact | {"quantize_aware": aware})
-        (folder / "graphs.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+                    graph, gain = tuned.get((layers, dim, precision), (plain, {}))
+                    try:
+                        fact = _one(
+                            recipe, smaller, student.folder, graph, precision, calibration, step, probes, reference,
+                            advance,
+                        )  # fmt: skip
+                        facts.append(fact | {"quantize_aware": gain})
+                    except GateError as error:
+                        if precision == "fp32":
+                            raise
+                        left_out.append(f"L{layers}xD{dim}-{precision}: {error}")
+                        shutil.rmtree(folder / f"L{layers}xD{dim}-{precision}")
+        if not facts:
+            raise GateError("; ".join(left_out))
+        content = {"made": facts, "left_out": left_out}
+        (folder / "graphs.json").write_text(json.dumps(content, indent=1) + "
+", encoding="utf-8")
 
     stage = run_dir.make("graphs", mark, write)
-    facts = json.loads((stage.folder / "graphs.json").read_text(encoding="utf-8"))
-    return stage, [Graph(folder=stage.folder / one["name"], fingerprint=mark, **one) for one in facts]
+    stated = json.loads((stage.folder / "graphs.json").read_text(encoding="utf-8"))
+    made = [Graph(folder=stage.folder / one["name"], fingerprint=mark, **one) for one in stated["made"]]
+    return stage, made, stated["left_out"]
 
 
 def _tuned(
@@ -123,6 +134,11 @@ def _tuned(
 def plain_graph(folder: Path, layers: int, dim: int) -> Path:
     """Where the stage's folder holds a cut's float32 graph as exported, which every precision is made from."""
     return folder / f"L{layers}xD{dim}.onnx"
+
+
+def reference_of(plain: Path) -> Path:
+    """Torch's vectors of the parity texts, float32 [texts, dim], beside a cut's float32 graph."""
+    return plain.with_suffix(".npy")
 
 
 def chosen_cuts(recipe: Recipe, student: Student) -> list[tuple[int, int]]:

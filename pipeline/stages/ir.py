@@ -16,10 +16,17 @@ from export.parity import Precision, check_parity
 from export.session import OnnxEncoder
 from pipeline.recipe import Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
-from pipeline.stages.graphs import TOKENIZER_FILES, Graph, calibration_feeds, parity_figures, parity_texts, plain_graph
+from pipeline.stages.graphs import (
+    TOKENIZER_FILES,
+    Graph,
+    calibration_feeds,
+    parity_figures,
+    parity_texts,
+    plain_graph,
+    reference_of,
+)
 from pipeline.stages.vectors import Lesson
 from pipeline.texts.load import Texts
-from students.cut import cut
 from students.student import Student
 from teachers.errors import DecantError
 from teachers.progress import Watch
@@ -110,7 +117,7 @@ def _make(
     facts = []
     with watch("OpenVINO", len(cuts) * len(kinds)) as advance:
         for (layers, dim), graph in cuts.items():
-            reference = cut(model.encoder, layers, dim).encode(probes)
+            reference = np.load(reference_of(plain_graph(graph.folder.parent, layers, dim)))
             for kind in kinds:
                 try:
                     facts.append(_one(recipe, graph, folder, kind, calibration, probes, reference))

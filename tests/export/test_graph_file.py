@@ -59,5 +59,5 @@ def test_a_graph_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.onnx is missing; export the encoder first"):
         load_graph(tmp_path / "none.onnx")
     (tmp_path / "text.onnx").write_text("not a graph")
-    with pytest.raises(InputError, match=r"text\.onnx is not an ONNX graph"):
+    with pytest.raises(InputError, match=r"text\.onnx cannot be read as an ONNX graph"):
         load_graph(tmp_path / "text.onnx")

@@ -89,7 +89,7 @@ def test_missing_source(tmp_path: Path) -> None:
 
 def test_source_that_is_no_graph(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("not a graph")
-    with pytest.raises(InputError, match=r"text\.onnx is not an ONNX graph"):
+    with pytest.raises(InputError, match=r"text\.onnx cannot be read as an ONNX graph"):
         quantize_dynamic(tmp_path / "text.onnx", tmp_path / "int8.onnx")
 
 
