@@ -105,8 +105,7 @@ def graphs_stage(
         if not facts:
             raise GateError("; ".join(left_out))
         content = {"made": facts, "left_out": left_out}
-        (folder / "graphs.json").write_text(json.dumps(content, indent=1) + "
-", encoding="utf-8")
+        (folder / "graphs.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     stage = run_dir.make("graphs", mark, write)
     stated = json.loads((stage.folder / "graphs.json").read_text(encoding="utf-8"))
