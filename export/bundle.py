@@ -20,6 +20,7 @@ from export.certify.record import RuntimeRecord
 from export.parity import Precision
 from export.runtime_files import complete_runtime_files, write_json
 from export.session import OnnxComparator, OnnxEncoder
+from students.shared_attention import stores_shared_maps
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 from teachers.pooling import PoolingKind
@@ -74,7 +75,8 @@ def write_artifact(
     """Write an artifact folder: whole, or not at all.
 
     An encoder with `concat_top_mean` pooling has no counterpart in sentence-transformers: its folder has no
-    modules.json, so that it is not loaded wrongly.
+    modules.json, so that it is not loaded wrongly. One whose layers share attention maps is refused there, and by
+    transformers, as of a model type that they do not know.
 
     Args:
         folder: replaced if it is an artifact already.
@@ -114,7 +116,7 @@ def write_artifact(
             recipe_sha256=recipe_sha256,
             metrics=dict(metrics or {}),
             parity=dict(parity) if parity is not None else None,
-            sentence_transformers=(written / "modules.json").is_file(),
+            sentence_transformers=(written / "modules.json").is_file() and not stores_shared_maps(encoder),
             sha256={path: sha256_of(written / path) for path in _files(written)},
         )
         write_json(written / MANIFEST, manifest.model_dump(mode="json"))

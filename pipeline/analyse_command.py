@@ -17,7 +17,7 @@ from transformers import AutoModel
 from pipeline.report.figures import MISSING, parameters, share
 from pipeline.texts.sentences import SentenceSource, load_sentences
 from students.attention_similarity import AttentionSimilarity, attention_similarity, full_inputs
-from students.choose_groups import Groups, choose_groups
+from students.choose_groups import Groups, choose_groups, nearest_pair
 from students.layer_costs import ModelCost, model_cost
 from students.sharing_settings import THRESHOLD, SharingSettings
 from teachers.backbone import load_backbone, load_tokenizer, max_tokens
@@ -199,16 +199,10 @@ def _to_the_one_before(similarity: AttentionSimilarity, number: int) -> tuple[st
 
 def _nearest(found: Analysis) -> str:
     """The two neighbours that come nearest to a group, in words."""
-    settings, similarity = found.settings, found.similarity
-    end = len(similarity.kinds) - settings.free_last
-    pairs = [
-        (float(similarity.layers[first, first + 1]), first)
-        for first in range(settings.free_first, end - 1)
-        if similarity.kinds[first] == similarity.kinds[first + 1]
-    ]
-    if not pairs:
+    pair = nearest_pair(found.similarity.layers, found.settings, found.similarity.kinds)
+    if pair is None:
         return "no two neighbouring layers are free to share"
-    value, first = max(pairs)
+    value, first = pair
     return f"the most alike neighbours that may share are {first} and {first + 1} at {value:.3f}"
 
 

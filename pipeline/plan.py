@@ -131,7 +131,7 @@ def _embedding_seconds(recipe: Recipe, settings: EmbeddingSettings, base: Path, 
 def _student(recipe: Recipe, base: Path) -> SentenceEncoder:
     """An encoder of the student's shape."""
     start = SentenceEncoder.load(resolve_model(recipe.student.model, base))
-    return shrunk_shape(start, recipe.student.layers, recipe.student.ffn_width)
+    return shrunk_shape(start, recipe.student.layers, recipe.student.ffn_width, recipe.student.sharing)
 
 
 def _weights(encoder: SentenceEncoder) -> int:

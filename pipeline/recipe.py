@@ -29,7 +29,8 @@ from students.losses.pairs import check_losses
 from students.nested import all_dims
 from students.nesting import LastNesting, Nesting, check_nesting, trained_dims
 from students.prune import check_ffn_width
-from students.states import PROBES, Reader, check_states
+from students.shared_attention import check_sharing
+from students.states import PROBES, BlockStates, Reader, check_states
 from students.tune import TuneSettings
 from students.vocabulary import check_vocabulary, listed_texts
 from teachers.backbone import model_size
@@ -40,6 +41,7 @@ from teachers.reference import is_on_the_hub, resolve_model
 
 KINDS = {
     "load", "fine_tune", "last", "matryoshka", "two_d", "ese", "starbucks", "grid", "hidden", "relations",
+    "blocks",
 }  # fmt: skip
 WITH_KINDS = {"teacher", "nesting", "states"}  # the sections that have one: `hidden` is a key of the student, too
 
@@ -165,7 +167,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         student = self.student
         if self.teacher is not None or self.embedding is not None:
             raise ValueError("student.trained takes the model as it is; leave teacher and embedding out, or trained")
-        shape = ("layers", "ffn_width", "exit_layers", "soup", "keep", "compare_alphas")
+        shape = ("layers", "ffn_width", "sharing", "exit_layers", "soup", "keep", "compare_alphas")
         asked = [key for key in shape if getattr(student, key)]
         if asked or len(student.seeds) > 1 or student.form == "comparator":
             what = asked[0] if asked else "seeds" if len(student.seeds) > 1 else "form: comparator"
@@ -209,6 +211,12 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(
                 "student.vocabulary: embedding.states need a student that reads its teacher's own tokens, all of them; "
                 "leave one of the two out"
+            )
+        blocks = self.embedding is not None and isinstance(self.embedding.states, BlockStates)
+        if blocks and self.student.sharing is None:
+            raise ValueError(
+                "embedding.states: kind blocks follows the ends of groups that share a map; give student.sharing, or "
+                "take kind hidden"
             )
         if self.embedding is not None and self.student.form == "comparator":
             raise ValueError("embedding: its vectors are learned for serving by cosine; use student.form: cosine")
@@ -355,6 +363,11 @@ def _beyond_its_parts(student: StudentSettings, folder: Path) -> list[str]:
             check_vocabulary(folder, student.vocabulary)
     except InputError as error:
         errors.append(f"student.vocabulary: {error}")
+    try:
+        if student.sharing is not None:
+            check_sharing(folder, student.sharing, student.layers)
+    except InputError as error:
+        errors.append(f"student.sharing: {error}")
     return errors
 
 

@@ -17,6 +17,7 @@ from pipeline.stages.ir import Irs, describe_irs, openvino_stage
 from pipeline.stages.measure import measure_stage
 from pipeline.stages.mine import mine_stage
 from pipeline.stages.report import report_stage
+from pipeline.stages.sharing import groups_of, said_groups
 from pipeline.stages.student import students_stage
 from pipeline.stages.targets import targets_stage
 from pipeline.stages.teacher import teacher_stage
@@ -60,9 +61,10 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
             _tell(screen, scored.stage, f"{len(scored.logits):,} pairs scored")
         if recipe.embedding is not None and lesson is not None:
             embedded = embed_stage(recipe, recipe.embedding, base, lesson, run_dir, screen.watch)
-            _tell(screen, embedded, f"{recipe.student.model}, {recipe.embedding.epochs} epochs")
+            _tell(screen, embedded, f"{recipe.student.model}, {recipe.embedding.epochs} epochs{_shared_maps(embedded)}")
         student, trained = students_stage(recipe, base, texts, scored, lesson, embedded, run_dir, screen.watch)
-        _tell(screen, student, _describe_student(recipe, len(trained)), [one.stage for one in trained])
+        described = f"{_describe_student(recipe, len(trained))}{_shared_maps(student)}"
+        _tell(screen, student, described, [one.stage for one in trained])
         graphs_done, graphs, left_out = graphs_stage(recipe, texts, lesson, student, run_dir, screen.watch)
         said = [", ".join(graph.name for graph in graphs), *(f"left out: {one}" for one in left_out)]
         _tell(screen, graphs_done, "\n".join(said))
@@ -105,6 +107,11 @@ def _describe_student(recipe: Recipe, trained: int) -> str:
     if recipe.student.trained:
         return f"{recipe.student.model} as it is"
     return f"{trained} trained, {recipe.student.form}" if trained else "as embedded: no labelled pairs"
+
+
+def _shared_maps(stage: Stage) -> str:
+    groups = said_groups(groups_of(stage.folder))
+    return f", maps shared by layers {groups}" if groups else ""
 
 
 def _tell(screen: Screen, stage: Stage, what: str, parts: list[Stage] | None = None) -> None:

@@ -69,6 +69,25 @@ def alike_groups(
     return best[start][2] if start < end else ()
 
 
+def nearest_pair(
+    similarity: NDArray[np.floating], settings: SharingSettings, kinds: Sequence[str]
+) -> tuple[float, int] | None:
+    """The two neighbours that come nearest to a group: their cosine, and the first's number; None where none may share.
+
+    Args:
+        settings: `free_first` and `free_last` are read.
+    """
+    end = len(similarity) - settings.free_last
+    return max(
+        (
+            (float(similarity[first, first + 1]), first)
+            for first in range(settings.free_first, end - 1)
+            if kinds[first] == kinds[first + 1]
+        ),
+        default=None,
+    )
+
+
 def groups_that_save(
     similarity: NDArray[np.floating],
     savings: NDArray[np.float64],

@@ -17,6 +17,7 @@ from students.losses.pairs import LossWeights, check_losses
 from students.module import Distillation
 from students.nested import StepExits, all_dims
 from students.nesting import LastNesting, Nesting, trained_dims
+from students.sharing_settings import SharingSettings
 from students.start import shrink
 from students.student import Student
 from students.vocabulary import VocabularySettings
@@ -62,6 +63,9 @@ class DistillSettings(FitSettings, frozen=True, extra="forbid"):
     vocabulary: VocabularySettings | None = Field(
         None, description="keep only the tokens that the texts need; default: the model's own vocabulary"
     )
+    sharing: SharingSettings | None = Field(
+        None, description="which of its layers share an attention map; default: each computes its own"
+    )
     exit_layers: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (), description="nested: depths whose exit gets a last layer of its own, which no deeper layer reads"
     )
@@ -88,8 +92,8 @@ def new_student(
 
     Args:
         seed: of the head.
-        shrink_on: texts to choose tokens and FFN neurons by; without any, `reference` is taken to be shrunk already.
-        shrink_seed: of that choice, one for all the students of a soup: they must keep the same neurons.
+        shrink_on: texts to choose tokens, neurons and groups by; none: `reference` is taken to be shrunk already.
+        shrink_seed: of that choice, one for all the students of a soup: they must keep the same neurons and groups.
         listed: texts whose tokens are kept too.
     """
     encoder = SentenceEncoder.load(
@@ -97,8 +101,9 @@ def new_student(
     )
     if shrink_on:
         encoder = shrink(
-            encoder, settings.layers, settings.ffn_width, shrink_on, shrink_seed, settings.vocabulary, listed
-        )
+            encoder, settings.layers, settings.ffn_width, shrink_on, shrink_seed, settings.vocabulary, listed,
+            settings.sharing,
+        )  # fmt: skip
         encoder.add_exit_layers(settings.exit_layers)
     if settings.nesting is not None:
         check_pooling(encoder)

@@ -17,13 +17,14 @@ from students.exits import check_pooling, pool_exits
 from students.losses.vectors import VectorWeights, vector_loss
 from students.nested import StepExits
 from students.nesting import Nesting
-from students.states import SAMPLE, Reader, StateLoss, States, check_states
+from students.states import SAMPLE, BlockStates, Reader, StateLoss, States, check_states
 from teachers.batches import padded
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 from teachers.fit import Batch, BatchStream, FitSettings, adamw, fit
 from teachers.neighbours import neighbour_batches, sketch
 from teachers.progress import Watch, unwatched
+from teachers.shared_config import shared_attention
 from teachers.vectors import Vectors
 
 DEFAULTS = VectorWeights()
@@ -131,6 +132,8 @@ def _check_live(
         return
     if live is None:
         raise InputError("states: they are learned from a teacher that runs beside the student, but none is given")
+    if isinstance(states, BlockStates) and not shared_attention(encoder.backbone.config).groups:
+        raise InputError("states: kind blocks follows the ends of groups that share a map, but the student has none")
     check_states(states, Reader.of(encoder), Reader.of(live), texts[:: max(1, len(texts) // SAMPLE)])
 
 

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from transformers import PreTrainedModel
 
 from students.grouping import check_groups, sharing
+from students.sharing_settings import SharingSettings
 from teachers.backbone import layer_list
 from teachers.cross_encoder import CrossEncoder
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 from teachers.quantized import quantized_kind
 from teachers.shared_attention import attention_names, share_layer, share_maps
-from teachers.shared_config import SharedAttention, shared_attention, state_sharing
+from teachers.shared_config import SharedAttention, read_config, shared_attention, state_sharing
 
 Model = TypeVar("Model", bound=PreTrainedModel)
 Grouping = Sequence[Sequence[int]]
@@ -69,6 +71,40 @@ def share_backbone(model: Model, groups: Grouping, head_scale: bool = False) -> 
     shared = copy.deepcopy(model)
     _share(shared, groups, head_scale)
     return shared.train(model.training)
+
+
+def stores_shared_maps(encoder: SentenceEncoder) -> bool:
+    """Whether some of its layers reuse a map, so that its folder is of a model type of our own."""
+    return bool(shared_attention(encoder.backbone.config).groups)
+
+
+def check_sharing(folder: Path, settings: SharingSettings, layers: Sequence[int] = ()) -> None:
+    """Refuse sharing that the model of a folder cannot have, by its config alone.
+
+    Args:
+        layers: those of the model that are kept before its maps are shared, in whose new numbers groups are written;
+            none: all.
+
+    Raises:
+        InputError: as `share_backbone`, or groups to be chosen where no two layers of one kind may share.
+    """
+    config = read_config(folder)
+    attention_names(config)
+    if shared_attention(config).groups:
+        raise InputError(f"the layers of {folder} share attention maps already; leave sharing out")
+    kept = list(layers) or list(range(int(config.num_hidden_layers)))
+    every = getattr(config, "layer_types", None)
+    kinds = [every[number] for number in kept] if every else None
+    if settings.groups is not None:
+        check_groups(settings.groups, len(kept), kinds)
+        return
+    free = kept[settings.free_first : len(kept) - settings.free_last]
+    alike = [first for first, second in zip(free, free[1:], strict=False) if not every or every[first] == every[second]]
+    if not alike:
+        raise InputError(
+            f"free_first {settings.free_first} and free_last {settings.free_last} leave no two neighbours of one kind "
+            f"among the student's {len(kept)} layers; free fewer"
+        )
 
 
 def _share(model: PreTrainedModel, groups: Grouping, head_scale: bool) -> None:

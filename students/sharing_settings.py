@@ -39,7 +39,7 @@ class SharingSettings(BaseModel, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def _one_way(self) -> SharingSettings:
-        given = [name for name in AUTOMATIC if name in self.model_fields_set]
+        given = [name for name in AUTOMATIC if getattr(self, name) != type(self).model_fields[name].default]
         if self.groups is not None and given:
             raise ValueError(f"groups are written, so {', '.join(given)} would choose nothing; give one or the other")
         if self.save is not None and self.threshold is not None:

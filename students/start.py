@@ -6,12 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from students.attention_similarity import attention_similarity, full_inputs
+from students.choose_groups import Groups, choose_groups, nearest_pair
 from students.cut import cut
+from students.layer_costs import model_cost
 from students.prune import ffn_importance, ffn_neurons, prune_ffn
+from students.shared_attention import share_attention
+from students.sharing_settings import THRESHOLD, SharingSettings
 from students.vocabulary import VocabularySettings, prune_vocabulary
 from teachers.encoder import SentenceEncoder
+from teachers.errors import InputError
 
 SAMPLE = 512  # texts that importance is measured on
+MAP_TEXTS, MAP_INPUTS, MAP_TOKENS = 4096, 64, 128  # most texts, inputs and tokens an input that maps are compared on
 
 
 def shrink(
@@ -22,36 +29,80 @@ def shrink(
     seed: int,
     vocabulary: VocabularySettings | None = None,
     listed: Sequence[str] = (),
+    sharing: SharingSettings | None = None,
 ) -> SentenceEncoder:
-    """The encoder with these layers, FFNs of this width and these tokens; as it is where none is asked for.
+    """The encoder with these layers, FFNs of this width, these tokens and shared maps; as it is if none is asked for.
 
     What it forgets is learned again by the training that follows.
 
     Args:
         layers: 0-based, rising; none: all.
         ffn_width: neurons a layer, by `ffn_importance` of kind taylor; None: all.
-        texts: of the training; 512 drawn by `seed` are used for the FFNs, all for the vocabulary.
+        texts: of the training; 512 drawn by `seed` are used for the FFNs, 4,096 for the maps, all for the vocabulary.
         vocabulary: which tokens to keep; None: all.
         listed: texts whose tokens are kept too, as `listed_texts` reads them.
+        sharing: which of the kept layers share an attention map; None: each computes its own.
 
     Raises:
-        InputError: a layer or width that the encoder does not have, or a family or tokenizer that cannot be pruned.
+        InputError: a layer, width or grouping that the encoder does not have, a family or tokenizer that cannot be
+            pruned, or layers none of which are alike enough to share.
     """
     if vocabulary is not None:
         encoder = prune_vocabulary(encoder, texts, vocabulary, listed)
     if layers:
         encoder = cut(encoder, layers)
-    if ffn_width is None:
+    if ffn_width is not None:
+        importance = ffn_importance(encoder, _sample(texts, SAMPLE, seed), seed=seed)
+        encoder = prune_ffn(encoder, ffn_width, importance)
+    if sharing is None:
         return encoder
-    rows = np.random.default_rng(seed).permutation(len(texts))[:SAMPLE]
-    importance = ffn_importance(encoder, [texts[row] for row in rows], seed=seed)
-    return prune_ffn(encoder, ffn_width, importance)
+    return share_attention(encoder, sharing_groups(encoder, sharing, texts, seed), sharing.head_scale)
 
 
-def shrunk_shape(encoder: SentenceEncoder, layers: Sequence[int], ffn_width: int | None) -> SentenceEncoder:
-    """An encoder of the shape that `shrink` gives, found without any text: its FFNs keep their first neurons."""
+def shrunk_shape(
+    encoder: SentenceEncoder, layers: Sequence[int], ffn_width: int | None, sharing: SharingSettings | None = None
+) -> SentenceEncoder:
+    """An encoder of the shape that `shrink` gives, found without any text: its FFNs keep their first neurons.
+
+    Groups that are to be chosen are left out, since only texts tell them.
+    """
     if layers:
         encoder = cut(encoder, layers)
-    if ffn_width is None:
+    if ffn_width is not None:
+        encoder = prune_ffn(encoder, ffn_width, np.zeros((encoder.layers, ffn_neurons(encoder)), np.float32))
+    if sharing is None or sharing.groups is None:
         return encoder
-    return prune_ffn(encoder, ffn_width, np.zeros((encoder.layers, ffn_neurons(encoder)), np.float32))
+    return share_attention(encoder, sharing.groups, sharing.head_scale)
+
+
+def sharing_groups(encoder: SentenceEncoder, sharing: SharingSettings, texts: Sequence[str], seed: int) -> Groups:
+    """The groups that a recipe asks for: as they are written, or chosen on maps of some of the texts.
+
+    Maps are compared on up to 64 inputs of 128 tokens (or what the encoder can take), joined of 4,096 texts that
+    `seed` draws.
+
+    Raises:
+        InputError: no two layers are as alike as the threshold asks, less can be saved than is asked for, or the
+            texts do not fill an input.
+    """
+    if sharing.groups is not None:
+        return sharing.groups
+    length = min(MAP_TOKENS, encoder.max_length)
+    inputs = full_inputs(_sample(texts, MAP_TEXTS, seed), encoder.tokenizer, length, MAP_INPUTS)
+    was_training = encoder.training
+    found = attention_similarity(encoder.eval().backbone, inputs)
+    encoder.train(was_training)
+    groups = choose_groups(found.layers, sharing, model_cost(encoder.backbone), found.kinds, length)
+    if not groups:
+        pair = nearest_pair(found.layers, sharing, found.kinds)
+        near = f"the most alike that may are {pair[1]} and {pair[1] + 1} at {pair[0]:.3f}" if pair else "none may"
+        asked = THRESHOLD if sharing.threshold is None else sharing.threshold
+        raise InputError(
+            f"sharing: no two neighbouring layers are alike enough to share a map: {near}, and threshold is {asked:g}; "
+            "lower it, free fewer layers, or write groups"
+        )
+    return groups
+
+
+def _sample(texts: Sequence[str], count: int, seed: int) -> list[str]:
+    return [texts[row] for row in np.random.default_rng(seed).permutation(len(texts))[:count]]

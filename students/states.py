@@ -19,6 +19,7 @@ from students.nesting import Step
 from teachers.backbone import load_tokenizer, max_tokens, model_size
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
+from teachers.shared_config import shared_attention
 
 SAMPLE = 512  # of a training's texts, to compare tokenizers on
 PROBES = (
@@ -50,7 +51,18 @@ class RelationStates(BaseModel, frozen=True, extra="forbid"):
     heads: int = Field(12, ge=1, le=1024, description="relation heads; a divisor of both widths")
 
 
-States = Annotated[HiddenStates | RelationStates, Field(discriminator="kind")]
+class BlockStates(BaseModel, frozen=True, extra="forbid"):
+    """EchoAtt's: the states after the last layer of each group that shares a map follow the teacher's there.
+
+    Only groups that the step runs through to their end are followed. The teacher's layer is that of `hidden`, the same
+    one where teacher and student are of one depth; a linear map a layer joins widths that differ.
+    """
+
+    kind: Literal["blocks"]
+    weight: Weight = 1.0
+
+
+States = Annotated[HiddenStates | RelationStates | BlockStates, Field(discriminator="kind")]
 
 
 class Reader(NamedTuple):
@@ -111,7 +123,7 @@ def check_states(settings: States, student: Reader, teacher: Reader, texts: Sequ
 def teacher_layer(settings: States, layer: int, layers: int, teacher_layers: int) -> int:
     """The teacher's layer (from 1) that the student's `layer` of `layers` follows.
 
-    Relations follow the last one; hidden states TinyBERT's uniform map, ⌈layer·M/N⌉ for M layers of the teacher.
+    Relations follow the last one; the others TinyBERT's uniform map, ⌈layer·M/N⌉ for M layers of the teacher.
     """
     return teacher_layers if isinstance(settings, RelationStates) else -(-layer * teacher_layers // layers)
 
@@ -138,13 +150,17 @@ class LiveTeacher:
 
 
 class StateLoss(nn.Module):
-    """What a step's exits still lack of the teacher's token states: weight · the mean over them, each taken once."""
+    """What a step's exits, or block ends, still lack of the teacher's token states.
+
+    It is weight · the mean over them, each taken once.
+    """
 
     def __init__(self, settings: States, student: SentenceEncoder, teacher: SentenceEncoder) -> None:
         super().__init__()
         self.settings, self.layers, self.teacher = settings, student.layers, LiveTeacher(teacher)
         widths = student.hidden_size, teacher.hidden_size
-        mapped = isinstance(settings, HiddenStates) and widths[0] != widths[1]
+        mapped = not isinstance(settings, RelationStates) and widths[0] != widths[1]
+        self.block_ends = [group[-1] + 1 for group in shared_attention(student.backbone.config).groups]
         self.head = nn.ModuleList(nn.Linear(*widths) if mapped else nn.Identity() for _ in range(student.layers))
 
     def forward(self, step: Step, states: Sequence[Tensor], input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -156,7 +172,12 @@ class StateLoss(nn.Module):
             attention_mask: int64 [batch, length], 1 for a token.
         """
         deepest = self.teacher.encoder.layers
-        followed = {i: teacher_layer(self.settings, i, self.layers, deepest) for i, _, _ in step.terms}
+        own_layers = [layer for layer, _, _ in step.terms]
+        if isinstance(self.settings, BlockStates):
+            own_layers = [end for end in self.block_ends if end <= step.deepest]
+        if not own_layers:
+            return states[0].new_zeros(())
+        followed = {i: teacher_layer(self.settings, i, self.layers, deepest) for i in own_layers}
         taught = self.teacher.states(max(followed.values()), input_ids, attention_mask)
         with torch.autocast(input_ids.device.type, enabled=False):
             losses = [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, Field
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
@@ -55,6 +56,18 @@ def read_config(folder: Path, **options: object) -> PreTrainedConfig:
         return AutoConfig.from_pretrained(folder, local_files_only=True, **options)
     stated["model_type"] = kind.removeprefix(PREFIX)
     return CONFIG_MAPPING[stated["model_type"]].from_dict(stated, **options)
+
+
+def is_shared(folder: Path) -> bool:
+    """Whether the folder's config is of our own type, which plain loaders refuse."""
+    stated = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return str(stated.get("model_type")).startswith(PREFIX)
+
+
+def family_config(config: dict[str, Any]) -> dict[str, Any]:
+    """config.json under its family's type, for folders of a graph without weights that could be loaded wrongly."""
+    stated = {key: value for key, value in config.items() if key != KEY}
+    return stated | {"model_type": str(config.get("model_type")).removeprefix(PREFIX)}
 
 
 def save_model(model: PreTrainedModel, folder: Path) -> None:

@@ -145,7 +145,10 @@ def _record(
 
 
 def _check_runnable(artifact: Path, manifest: Manifest, runtime: Runtime) -> None:
-    check_served(read_model(artifact, manifest), runtime.target)
+    model = read_model(artifact, manifest)
+    check_served(model, runtime.target)
+    if runtime.name == "sentence-transformers" and model.shared:
+        raise InputError("torch knows no layers that share attention maps there; sentence-transformers-onnx runs them")
     if runtime.name == "sentence-transformers" and manifest.precision != "fp32":
         raise InputError("torch cannot read a quantized graph; sentence-transformers-onnx runs it")
 

@@ -14,6 +14,7 @@ from export.deploy.tei import tei_rules, with_sizes
 from export.deploy.triton import model_config, triton_rules
 from export.parity import BATCH_INVARIANT
 from export.runtime_files import DENSE_FOLDER, read_json, write_json
+from teachers.shared_config import family_config
 
 Convert = Callable[[Path, Path], None]  # an ONNX graph, and the .xml to write
 TOKENIZER = ["tokenizer.json", "tokenizer_config.json"]
@@ -46,9 +47,12 @@ def _onnxruntime(model: Model, out: Path) -> None:
 
 
 def _sentence_transformers(model: Model, out: Path) -> None:
-    """Where the graph is quantized it stands alone, so that torch does not take other weights for it."""
+    """Where the graph is quantized it stands alone, so that torch does not take other weights for it.
+
+    It does, too, where layers share attention maps: torch would refuse the weights.
+    """
     dense = [path for path in model.manifest.sha256 if path.startswith(f"{DENSE_FOLDER}/")]
-    weights = ["model.safetensors"] if model.manifest.precision == "fp32" else []
+    weights = ["model.safetensors"] if model.manifest.precision == "fp32" and not model.shared else []
     _copy(model, out, [*CONFIGURED, *SENTENCE_TRANSFORMERS, "sentence_bert_config.json", *dense, *weights])
     if dense:  # both backends read it, so the graph's states must be as wide as torch's
         _make_parent(out / GRAPH)
@@ -113,6 +117,8 @@ def _copy(model: Model, out: Path, files: list[str]) -> None:
     for path in files:
         _make_parent(out / path)
         shutil.copyfile(model.folder / path, out / path)
+    if model.shared and "config.json" in files:
+        write_json(out / "config.json", family_config(read_json(out / "config.json")))
 
 
 def _make_parent(path: Path) -> None:

@@ -74,9 +74,11 @@ ids, mask = (np.array([getattr(text, part) for text in encoded]) for part in ("i
 
 def _sentence_transformers(model: Model) -> str:
     package, options, other = "sentence-transformers", "", '`backend="onnx"` runs the graph instead of torch'
-    if model.manifest.precision != "fp32":
+    if model.manifest.precision != "fp32" or model.shared:
         package, options = "sentence-transformers[onnx]", ', backend="onnx"'
         other = "torch cannot read a quantized graph"
+        if model.shared:
+            other = "in torch it knows no layers that share attention maps"
     code = f"""
 from sentence_transformers import SentenceTransformer
 model = SentenceTransformer("."{options})

@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from export.bundle import COMPARATOR, Manifest
 from export.runtime_files import read_json
 from teachers.errors import InputError
+from teachers.shared_config import is_shared
 
 Target = Literal["ort", "st", "tei", "fastembed", "transformers.js", "triton", "openvino"]
 TARGETS: tuple[Target, ...] = get_args(Target)
@@ -40,6 +41,11 @@ class Model:
     def comparator(self) -> bool:
         """Whether a head that compares two vectors belongs to it."""
         return COMPARATOR in self.manifest.sha256
+
+    @property
+    def shared(self) -> bool:
+        """Whether its layers share attention maps, so that torch loaders other than ours refuse its weights."""
+        return is_shared(self.folder)
 
     @property
     def width(self) -> int:

@@ -142,6 +142,7 @@ comparator = ort.InferenceSession("onnx/comparator.onnx", providers=["CPUExecuti
 (logits,) = comparator.run(["logits"], {"u": vectors[:-1], "v": vectors[1:]})  # each text with the next
 print(logits)
 """
+NO_SUCH_POOLING = "sentence-transformers has no pooling like this model's and cannot load it."
 OPENVINO = (
     "OpenVINO's IR of it stands in `openvino/`, with the inputs and outputs of the ONNX graph: float32 in "
     "`openvino_model.xml`, int8 in `openvino_model_qint8_quantized.xml`, each where the table below has a row of it. "
@@ -188,7 +189,7 @@ def _small_vectors(facts: CardFacts) -> str:
 
 def _with_sentence_transformers(row: Row, facts: CardFacts) -> list[str]:
     if not facts.sentence_transformers:
-        return ["sentence-transformers has no pooling like this model's and cannot load it."]
+        return [_shared_maps(row.sharing) if row.sharing else NO_SUCH_POOLING]
     parts = ["With sentence-transformers:", f"```python\n{SENTENCE_TRANSFORMERS_EXAMPLE}```"]
     if row.precision in (None, "fp32"):
         return parts
@@ -197,6 +198,17 @@ def _with_sentence_transformers(row: Row, facts: CardFacts) -> list[str]:
         f"{row.precision} figures below are those of `onnx/model.onnx`."
     )
     return [*parts, weights]
+
+
+def _shared_maps(layers: str) -> str:
+    """What a model whose layers share attention maps is to loaders of its weights."""
+    return (
+        f"Layers {layers.replace(' | ', ' and ')}, counted from 0, compute one attention map each group: the others of "
+        "a group reuse that of its first and have no queries and keys. `model.safetensors` is therefore of a model "
+        "type that transformers and sentence-transformers do not know and refuse; Decant reads it. The graph holds "
+        "standard operators: every runtime of ONNX runs it, and `decant bundle --for st` writes a folder for the ONNX "
+        "backend of sentence-transformers."
+    )
 
 
 def _speed(row: Row) -> str:

@@ -54,6 +54,9 @@ class Row(BaseModel, frozen=True, extra="forbid"):
     layers: int | None = None
     dim: int | None = None
     precision: str | None = None
+    sharing: str | None = Field(
+        default=None, description="layers from 0 that share an attention map, such as 2–4 | 6–8; null: each has its own"
+    )
     runtime: str | None = None
     path: str | None = Field(default=None, description="folder of the model, relative to the run directory")
     parameters: int | None = None

@@ -65,6 +65,7 @@ def columns(report: Report) -> list[Column]:
     candidates = [
         Column("model", label, numeric=False),
         Column("precision", lambda row: row.precision or MISSING, numeric=False, keep=4),
+        Column("shared maps", lambda row: row.sharing or MISSING, numeric=False, keep=5),
         Column(METRIC_NAMES[metric.metric] if metric else "metric", lambda row: with_interval(row, refer)),
         Column("vs teacher", lambda row: against_teacher(row, refer)),
         Column("texts/s", throughput),
@@ -87,6 +88,8 @@ def legend(report: Report) -> list[str]:
             "± half of the 95 % bootstrap interval."
         )
     said.append("Speed on texts as they come, tokenizer included; ms/text is the median for one text at a time.")
+    if any(row.sharing for row in report.rows):
+        said.append("Shared maps: layers, counted from 0, of which the first computes one attention map for all.")
     busy = report.environment.busy
     if busy is not None and busy > QUIET:
         said.append(f"Other work kept {100 * busy:.0f} % of the cores busy: these speeds are too low.")

@@ -21,6 +21,7 @@ from pipeline.stages.vectors import Lesson
 from pipeline.stages.vocabulary import vocabulary_notes
 from pipeline.texts.load import Texts
 from students.cut import cut
+from students.shared_attention import stores_shared_maps
 from students.student import Student
 from teachers.encoder import SentenceEncoder
 from teachers.reference import HUB_ID
@@ -134,7 +135,7 @@ def _facts(recipe: Recipe, base: Path, encoder: SentenceEncoder, precision: Prec
         base_model=named(recipe.student.model),
         teacher=named(_teacher_model(recipe)),
         decant_version=decant_version(),
-        sentence_transformers=encoder.pooling != "concat_top_mean",
+        sentence_transformers=encoder.pooling != "concat_top_mean" and not stores_shared_maps(encoder),
         comparator=recipe.student.form == "comparator",
         vectors=recipe.export.vectors,
         gpu=precision == "fp32",

@@ -20,18 +20,23 @@ from pipeline.report.rows import Kind, Parity
 from pipeline.run_dir import Stage
 from pipeline.stages.graphs import Graph
 from pipeline.stages.ir import Ir, Irs
+from pipeline.stages.sharing import groups_of, said_groups
 from pipeline.stages.targets import Scored
 from pipeline.stages.teacher import allowed_outputs
 from pipeline.stages.vectors import Lesson
 from pipeline.texts.load import Texts
+from students.cut import cut
+from students.shared_attention import share_attention
 from students.student import Student, cosines, pair_vectors
 from teachers.cross_encoder import CrossEncoder, Pair
 from teachers.encoder import SentenceEncoder
 from teachers.quantized import precision_of
 from teachers.reference import resolve_model
+from teachers.shared_config import is_shared, shared_attention
 
 TEACHER, STUDENT, START, WORDS = "teacher", "student", "start model", "bag of words"
 TEACHER_OF_VECTORS = "embedding teacher"
+SHARED_START = "start model, maps shared, untrained"
 PEERS_START = "start model in sentence-transformers"
 ENCODE_ONCE = """
 import sys
@@ -69,18 +74,21 @@ def candidates(
     source = resolve_model(recipe.student.model, base)
     if recipe.student.trained:
         found.append(_given(recipe, source))
-    found += _start_models(recipe, source, texts, has_cosine)
+    found += _start_models(recipe, source, texts, student, has_cosine)
     notes = []
     named = {PEERS_START: source} if recipe.measure.peers else {}
     named |= {
         f"{_short(model)} in sentence-transformers": resolve_model(model, base) for model in recipe.measure.compare
     }
     for name, folder in named.items():
+        if is_shared(folder):
+            notes.append(f"{name} was not measured: that library knows no layers that share attention maps")
+            continue
         try:
             found.append(_in_sentence_transformers(recipe, name, folder, has_cosine))
         except ImportError as error:
             notes.append(f"{name} was not measured: {error}")
-    return found + _students(recipe, student) + _exported(recipe, graphs, irs, threads), notes
+    return found + _students(recipe, student) + _exported(recipe, student, graphs, irs, threads), notes
 
 
 def _given(recipe: Recipe, source: Path) -> Candidate:
@@ -125,17 +133,27 @@ def _embedding_teacher(recipe: Recipe, lesson: Lesson, name: str) -> Candidate:
     return Candidate(name, "teacher", predict=_by_cosine(encode), encode=encode, facts=facts)
 
 
-def _start_models(recipe: Recipe, source: Path, texts: Texts, has_cosine: bool) -> list[Candidate]:
+def _start_models(recipe: Recipe, source: Path, texts: Texts, student: Stage, has_cosine: bool) -> list[Candidate]:
     found = []
     if has_cosine and not recipe.student.trained:
         start = SentenceEncoder.load(source, recipe.student.max_length)
         facts = _encoder_facts(start) | {"runtime": "torch", "trained_on_labels": False}
         found.append(Candidate(START, "baseline", predict=_by_cosine(start.encode), facts=facts))
+        if recipe.student.sharing is not None:
+            found.append(_shared_start(recipe, start, student))
     if has_cosine:
         words = {"runtime": "scikit-learn", "trained_on_labels": False}
         counted = partial(bag_of_words, train_texts=[text for pair in texts.train.pairs for text in pair])
         found.append(Candidate(WORDS, "baseline", predict=counted, facts=words))
     return found
+
+
+def _shared_start(recipe: Recipe, start: SentenceEncoder, student: Stage) -> Candidate:
+    """The start model with the student's layers and groups, before any training: what sharing alone costs."""
+    kept = cut(start, recipe.student.layers) if recipe.student.layers else start
+    shared = share_attention(kept, groups_of(student.folder))
+    facts = _encoder_facts(shared) | {"runtime": "torch", "trained_on_labels": False}
+    return Candidate(SHARED_START, "baseline", predict=_by_cosine(shared.encode), facts=facts)
 
 
 def _students(recipe: Recipe, stage: Stage) -> list[Candidate]:
@@ -161,14 +179,15 @@ def in_torch(name: str, student: Student, facts: dict[str, object]) -> Candidate
     return Candidate(name, "student", predict=student.predict, encode=student.encoder.encode, match=match, facts=facts)
 
 
-def _exported(recipe: Recipe, graphs: list[Graph], irs: Irs, threads: int) -> list[Candidate]:
+def _exported(recipe: Recipe, student: Stage, graphs: list[Graph], irs: Irs, threads: int) -> list[Candidate]:
     """The artifacts in onnxruntime, then those that have an IR in OpenVINO."""
     found = []
     for graph in graphs:
-        facts = {
+        facts: dict[str, object] = {
             "runtime": "onnxruntime",
             "path": f"artifacts/{graph.name}",
             "size_mib": size_mib(graph.folder / "onnx"),
+            "sharing": said_groups(groups_of(student.folder, graph.layers)),
         }
         if graph.quantize_aware:
             before, after = graph.quantize_aware["cosine_before"], graph.quantize_aware["cosine_after"]
@@ -180,6 +199,7 @@ def _exported(recipe: Recipe, graphs: list[Graph], irs: Irs, threads: int) -> li
         facts = {
             "runtime": "openvino", "path": f"artifacts/{ir.artifact}",
             "size_mib": size_mib(xml) + size_mib(xml.with_suffix(".bin")),
+            "sharing": said_groups(groups_of(student.folder, ir.layers)),
         }  # fmt: skip
         if ir.mean_cosine is not None:
             facts["note"] = (
@@ -214,6 +234,7 @@ def _encoder_facts(encoder: SentenceEncoder) -> dict[str, object]:
         "layers": encoder.layers,
         "dim": encoder.dim,
         "precision": precision,
+        "sharing": said_groups(shared_attention(encoder.backbone.config).groups),
         "parameters": parameter_count(encoder),
     }
 

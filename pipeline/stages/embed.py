@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.recipe import EmbeddingSettings, Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
+from pipeline.stages.sharing import sharing_inputs
 from pipeline.stages.vectors import Lesson
 from pipeline.stages.vocabulary import vocabulary_inputs
 from students.embed import embed
@@ -27,7 +28,10 @@ SHAPE = {"nesting", "dims", "pooling", "max_length", "layers", "ffn_width", "exi
 def embed_stage(
     recipe: Recipe, settings: EmbeddingSettings, base: Path, lesson: Lesson, run_dir: RunDir, watch: Watch
 ) -> Stage:
-    """The folder of a student that has learned the vectors."""
+    """The folder of a student that has learned the vectors.
+
+    An epoch is judged by the agreement with the teachers over every exit, or of the whole where no other is trained.
+    """
     student = recipe.student
     source = resolve_model(student.model, base)
     elsewhere = {"teachers", "sentences", "augment", "mine", "held_back", "encode_precision"}
@@ -39,6 +43,7 @@ def embed_stage(
         "weights": [weight for _, weight in lesson.teachers], "seed": recipe.seed,
         "student": student.model_dump(mode="json", include=SHAPE),
         "precision": training_precision(settings), **vocabulary_inputs(student.vocabulary, listed),
+        **sharing_inputs(student.sharing), **({"judged": "whole"} if student.nesting is None else {}),
     }  # fmt: skip
 
     def write(folder: Path) -> None:
@@ -46,15 +51,19 @@ def embed_stage(
             source, student.max_length, student.pooling, dropout=settings.dropout, for_training=True
         )
         encoder = shrink(
-            encoder, student.layers, student.ffn_width, lesson.texts, recipe.seed, student.vocabulary, listed
-        )
+            encoder, student.layers, student.ffn_width, lesson.texts, recipe.seed, student.vocabulary, listed,
+            student.sharing,
+        )  # fmt: skip
         encoder.add_exit_layers(student.exit_layers)
         teacher = lesson.vectors(lesson.held_back).take(np.arange(len(lesson.held_back)))
         dims = all_dims(encoder.hidden_size, student.dims)
         live = SentenceEncoder.load(lesson.teachers[0][0]) if settings.states is not None else None
 
         def dev() -> float:
-            return float(np.mean(list(teacher_agreement(encoder, lesson.held_back, teacher, dims).values())))
+            found = teacher_agreement(encoder, lesson.held_back, teacher, dims)
+            if student.nesting is None:
+                return found[encoder.layers, encoder.hidden_size]  # no other exit is trained
+            return float(np.mean(list(found.values())))
 
         embed(
             encoder, lesson.texts, lesson.vectors(lesson.texts), dev, folder / "training", settings,

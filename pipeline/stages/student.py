@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipeline.recipe import Recipe
 from pipeline.run_dir import MARK, RunDir, Stage, fingerprint
 from pipeline.stages.metric import dev_metric
+from pipeline.stages.sharing import sharing_inputs
 from pipeline.stages.targets import Scored, student_targets, training_pairs
 from pipeline.stages.vectors import Lesson, pair_texts
 from pipeline.stages.vocabulary import vocabulary_inputs
@@ -68,20 +69,21 @@ def students_stage(
     from_teachers: list[object] = [one.stage.fingerprint for one in (scored, lesson) if one is not None]
     from_teachers += [weight for _, weight in lesson.teachers] if lesson is not None else []
     listed = listed_texts(settings.vocabulary, base)
-    elsewhere = {"seeds", "compare_alphas", "alpha", "soup", "vocabulary", "trained"}
+    elsewhere = {"seeds", "compare_alphas", "alpha", "soup", "vocabulary", "trained", "sharing"}
     common: dict[str, object] = {
         "settings": settings.model_dump(mode="json", exclude=elsewhere),
         "model": model_digest(source), "targets": from_teachers, "metric": recipe.measure.metric,
         "labels": texts.train.labels.tolist(), "unlabelled": texts.unlabelled.pairs,
         "dev": [texts.dev.pairs, texts.dev.labels.tolist()],
         "precision": training_precision(settings), **vocabulary_inputs(settings.vocabulary, listed),
+        **sharing_inputs(settings.sharing),
     }  # fmt: skip
     wanted = _wanted(recipe, texts, scored, vectors)
     labels = np.concatenate([texts.train.labels, texts.unlabelled.labels])
     pairs = training_pairs(texts)
     metric = dev_metric(recipe.texts.task.kind, texts.dev.labels, recipe.measure.metric)
     shrink_on = pair_texts(texts) if embedded is None else []
-    if shrink_on and settings.ffn_width is not None:
+    if shrink_on and (settings.ffn_width is not None or settings.sharing is not None):
         common["shrink_seed"] = recipe.seed
     trained = []
     for alpha in (settings.alpha, *settings.compare_alphas):
