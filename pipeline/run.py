@@ -77,7 +77,19 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
             quantized, checkpoints = checkpoints_stage(recipe, texts, student, run_dir, screen.watch)
             _tell(screen, quantized, ", ".join(one.name for one in checkpoints))
         measured_done, measured = measure_stage(
-            recipe, base, texts, scored, lesson, student, trained, graphs, irs, checkpoints, run_dir, screen.watch
+            recipe,
+            base,
+            texts,
+            scored,
+            lesson,
+            student,
+            trained,
+            graphs,
+            irs,
+            checkpoints,
+            run_dir,
+            screen.watch,
+            embedded,
         )
         _tell(screen, measured_done, f"{len(measured.rows)} rows")
         artifacts, report = artifacts_stage(

@@ -36,7 +36,7 @@ from teachers.shared_config import is_shared, shared_attention
 
 TEACHER, STUDENT, START, WORDS = "teacher", "student", "start model", "bag of words"
 TEACHER_OF_VECTORS = "embedding teacher"
-SHARED_START = "start model, maps shared, untrained"
+SHARED_START, EMBEDDED = "start model, maps shared, untrained", "student before the labelled pairs"
 PEERS_START = "start model in sentence-transformers"
 ENCODE_ONCE = """
 import sys
@@ -65,9 +65,13 @@ class Candidate:
 
 def candidates(
     recipe: Recipe, base: Path, texts: Texts, scored: Scored | None, lesson: Lesson | None, student: Stage,
-    graphs: list[Graph], irs: Irs, threads: int,
+    graphs: list[Graph], irs: Irs, threads: int, embedded: Stage | None = None,
 ) -> tuple[list[Candidate], list[str]]:  # fmt: skip
-    """All that is measured, in the order of the report, and a note on each that could not be."""
+    """All that is measured, in the order of the report, and a note on each that could not be.
+
+    Args:
+        embedded: the student that has learned vectors alone, which gets a row where its layers share maps.
+    """
     found = [_teacher(recipe, scored.teacher)] if scored else []
     found += [_embedding_teacher(recipe, lesson, TEACHER_OF_VECTORS if scored else TEACHER)] if lesson else []
     has_cosine = recipe.texts.task.kind != "multiclass"
@@ -75,6 +79,8 @@ def candidates(
     if recipe.student.trained:
         found.append(_given(recipe, source))
     found += _start_models(recipe, source, texts, student, has_cosine)
+    if embedded is not None and recipe.student.sharing is not None and len(texts.train):
+        found.append(_before_the_labels(recipe, embedded))
     notes = []
     named = {PEERS_START: source} if recipe.measure.peers else {}
     named |= {
@@ -154,6 +160,15 @@ def _shared_start(recipe: Recipe, start: SentenceEncoder, student: Stage) -> Can
     shared = share_attention(kept, groups_of(student.folder))
     facts = _encoder_facts(shared) | {"runtime": "torch", "trained_on_labels": False}
     return Candidate(SHARED_START, "baseline", predict=_by_cosine(shared.encode), facts=facts)
+
+
+def _before_the_labels(recipe: Recipe, embedded: Stage) -> Candidate:
+    """The student after the first of its two trainings."""
+    encoder = Student.load(embedded.folder).encoder
+    facts = _encoder_facts(encoder) | {"runtime": "torch", "path": "embed"}
+    tuned = recipe.embedding is not None and any(teacher.tune for teacher in recipe.embedding.teachers)
+    facts |= {"trained_on_labels": tuned}
+    return Candidate(EMBEDDED, "baseline", predict=_by_cosine(encoder.encode), facts=facts)
 
 
 def _students(recipe: Recipe, stage: Stage) -> list[Candidate]:

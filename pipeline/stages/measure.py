@@ -53,6 +53,7 @@ class Measured:
 def measure_stage(
     recipe: Recipe, base: Path, texts: Texts, scored: Scored | None, lesson: Lesson | None, student: Stage,
     trained: list[Trained], graphs: list[Graph], irs: Irs, checkpoints: list[Checkpoint], run_dir: RunDir, watch: Watch,
+    embedded: Stage | None = None,
 ) -> tuple[Stage, Measured]:  # fmt: skip
     """Every row's metrics with intervals, speed, size and memory; timings are interleaved."""
     inputs = {
@@ -70,7 +71,7 @@ def measure_stage(
         threads = recipe.measure.speed.threads or usable_cores()
         torch.set_num_threads(threads)
         environment = read_environment(threads)
-        found, notes = candidates(recipe, base, texts, scored, lesson, student, graphs, irs, threads)
+        found, notes = candidates(recipe, base, texts, scored, lesson, student, graphs, irs, threads, embedded)
         found += quantized_students(recipe, checkpoints, threads)
         rows, regressions = _measure(recipe, texts, found, trained, watch)
         grid = student_grid(recipe, base, texts, lesson, student, watch) if recipe.student.nesting is not None else None

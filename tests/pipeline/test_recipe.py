@@ -7,6 +7,8 @@ import yaml
 
 from pipeline.recipe import Recipe, RecipeError, check_surroundings, load_recipe, recipe_digest, recipe_yaml
 from pipeline.starter import starter_recipe
+from students.shared_attention import share_attention
+from teachers.encoder import SentenceEncoder
 from tests.tiny_models import tiny_backbone_folder
 from tests.tiny_runs import Models, nested_recipe, tiny_recipe, write_project
 
@@ -134,6 +136,14 @@ VECTORS = "embedding: {teachers: [{model: org/vectors}], sentences: [{path: text
         (
             GOOD + "  vocabulary: {}\n" + VECTORS.replace("]}", "], states: {kind: hidden}}"),
             "student.vocabulary: embedding.states need a student that reads its teacher's own tokens",
+        ),
+        (
+            GOOD + VECTORS.replace("]}", "], states: {kind: blocks}}"),
+            "embedding.states: kind blocks follows the ends of groups that share a map; give student.sharing",
+        ),
+        (
+            GOOD.replace(TEACHER, "") + "  trained: true\n  sharing: {groups: [[0, 1]]}\n",
+            "student.sharing needs a training, but student.trained takes the model as it is",
         ),
         (GOOD + "  trained: true\n", "student.trained takes the model as it is; leave teacher and embedding out"),
         (GOOD.replace(TEACHER, "") + "  trained: true\n  keep: 1\n", "student.keep needs a training, but student.trai"),
@@ -294,6 +304,17 @@ def test_the_starter_recipe_loads_whatever_its_name(name: str, tmp_path: Path) -
             "student={nesting: {kind: starbucks, sizes: [[1, 7], [3, 32]]}, loss: angle}",
             "student: loss: angle splits a vector in two halves, but a length of 7 is odd",
         ),
+        ("student.sharing={groups: [[1, 3]]}", "student.sharing: groups: [1, 3] names layer 3, but the model has 3"),
+        ("student.sharing={groups: [[0, 2]]}", "student.sharing: groups: [0, 2] skips layer 1; the layers of a group"),
+        ("student.sharing={groups: [[0, 1], [1, 2]]}", "student.sharing: groups: [1, 2] comes to layer 1 after 1"),
+        (
+            "student={layers: [0, 2], sharing: {groups: [[1, 2]]}}",
+            "student.sharing: groups: [1, 2] names layer 2, but the model has 2 (0..1)",
+        ),
+        (
+            "student.sharing={threshold: 0.5}",
+            "student.sharing: free_first 1 and free_last 1 leave no two neighbours of one kind among the student's 3",
+        ),
         ("student.ffn_width=999", "student.ffn_width: 999 is above 64, the FFN width of"),
         ("student.vocabulary={size: 9}", "student.vocabulary: size 9 is below the "),
         ("student.vocabulary={keep_from: no.txt}", "student.vocabulary.keep_from: "),
@@ -321,6 +342,31 @@ def test_layers_that_a_family_cannot_do_without_are_told_before_any_work(tmp_pat
     content["student"] |= {"model": str(tiny_backbone_folder(tmp_path, "modernbert")), "layers": [1, 2]}
     (error,) = check_surroundings(load_recipe(write_project(tmp_path, content)), tmp_path)
     assert error.startswith("student.layers: keep layers without 0: ModernBERT's first layer")
+
+
+@pytest.mark.parametrize(
+    ("kind", "sharing", "said"),
+    [
+        ("deberta-v2", {"groups": [[0, 1]]}, "a 'deberta-v2' model has no attention maps that its layers could share"),
+        ("modernbert", {"groups": [[0, 1]]}, "groups: [0, 1] mixes full_attention and sliding_attention layers"),
+        ("modernbert", {"threshold": 0.5}, "free_first 1 and free_last 1 leave no two neighbours of one kind"),
+    ],
+)
+def test_families_and_kinds_that_cannot_share_are_told_before_any_work(
+    kind: str, sharing: dict[str, object], said: str, tmp_path: Path, models: Models
+) -> None:
+    content = tiny_recipe(models)
+    content["student"] |= {"model": str(tiny_backbone_folder(tmp_path, kind)), "sharing": sharing}
+    (error,) = check_surroundings(load_recipe(write_project(tmp_path, content)), tmp_path)
+    assert error.startswith(f"student.sharing: {said}")
+
+
+def test_a_model_that_shares_already_is_told_before_any_work(tmp_path: Path, models: Models) -> None:
+    share_attention(SentenceEncoder.load(models.encoder), [[0, 1]]).save(tmp_path / "shared")
+    content = tiny_recipe(models)
+    content["student"] |= {"model": str(tmp_path / "shared"), "sharing": {"groups": [[0, 1]]}}
+    (error,) = check_surroundings(load_recipe(write_project(tmp_path, content)), tmp_path)
+    assert "share attention maps already; leave sharing out" in error
 
 
 def test_odd_lengths_that_no_angle_loss_sees_are_fine(tmp_path: Path, models: Models) -> None:

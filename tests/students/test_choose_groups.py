@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from students.choose_groups import Groups, alike_groups, choose_groups, groups_that_save
+from students.choose_groups import Groups, alike_groups, choose_groups, groups_that_save, nearest_pair
 from students.layer_costs import LayerCost, ModelCost
 from students.sharing_settings import SharingSettings
 from teachers.errors import InputError
@@ -137,3 +137,12 @@ def test_no_other_grouping_is_better(seed: int) -> None:
         best = max(value for count, value in zip(followers, least, strict=True) if count >= wanted)
         assert min(alike[np.ix_(group, group)].min() for group in found) == best
         assert sum(len(group) - 1 for group in found) >= wanted
+
+
+def test_the_neighbours_that_come_nearest() -> None:
+    similarity = chain(0.9, 0.3, 0.7, 0.8, 0.2)
+    assert nearest_pair(similarity, free(), SAME) == (0.9, 0)
+    assert nearest_pair(similarity, free(free_first=1, free_last=2), SAME) == (0.7, 2)
+    kinds = ("sliding_attention", *SAME[1:])
+    assert nearest_pair(similarity, free(), kinds) == (0.8, 3)
+    assert nearest_pair(similarity, free(free_first=3, free_last=2), SAME) is None

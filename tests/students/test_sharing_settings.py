@@ -15,6 +15,12 @@ def test_written_groups() -> None:
     assert SharingSettings().groups is None
 
 
+def test_the_resolved_form_is_read_again() -> None:
+    for given in ({"groups": [[1, 2]]}, {"save": 0.05, "of": "flops"}, {"threshold": 0.7, "longest": 2}):
+        settings = SharingSettings.model_validate(given)
+        assert SharingSettings.model_validate(settings.model_dump(mode="json")) == settings
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"groups": [[1, 2]], "threshold": 0.8, "longest": 3}, "groups are written, so threshold, longest would choose"),
     ({"save": 0.05, "threshold": 0.8}, "give threshold or save, not both"),

@@ -3,8 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from students.start import shrink, shrunk_shape
+from students.shared_attention import share_attention
+from students.sharing_settings import SharingSettings
+from students.start import sharing_groups, shrink, shrunk_shape
 from teachers.errors import InputError
+from teachers.shared_config import shared_attention
 from tests.tiny_models import tiny_encoder
 
 TEXTS = ["a dog runs", "the big cat sleeps", "water in a river", "play a red guitar"]
@@ -40,3 +43,43 @@ def test_refuses_what_is_not_there() -> None:
         shrink(tiny_encoder(), (0, 9), None, TEXTS, seed=0)
     with pytest.raises(InputError, match="FFN width 9999 is outside"):
         shrink(tiny_encoder(), (), 9999, TEXTS, seed=0)
+
+
+MANY = [f"{text} {number}" for number in range(60) for text in TEXTS]
+ANY_PAIR = SharingSettings(threshold=-1, free_first=0, free_last=0, longest=2)
+
+
+def test_written_groups_are_those_of_the_kept_layers() -> None:
+    encoder = tiny_encoder()
+    small = shrink(encoder, (0, 2, 3), 10, TEXTS, seed=0, sharing=SharingSettings(groups=((1, 2),), head_scale=True))
+    assert shared_attention(small.backbone.config).groups == ((1, 2),)
+    weights = small.backbone.state_dict()
+    assert weights["encoder.layer.2.intermediate.dense.weight"].shape == (10, 32)
+    assert "encoder.layer.2.attention.self.query.weight" not in weights
+    own = encoder.backbone.state_dict()["encoder.layer.3.attention.self.value.weight"]
+    np.testing.assert_array_equal(weights["encoder.layer.2.attention.self.value.weight"], own)
+    assert weights["encoder.layer.2.attention.self.head_scale"].tolist() == [1, 1, 1, 1]
+    shape = shrunk_shape(encoder, (0, 2, 3), 10, SharingSettings(groups=((1, 2),), head_scale=True))
+    assert {name: one.shape for name, one in shape.backbone.state_dict().items()} == {
+        name: one.shape for name, one in weights.items()
+    }
+
+
+def test_chosen_groups_are_the_same_for_a_seed_and_share_what_is_alike() -> None:
+    encoder = tiny_encoder().train()
+    groups = sharing_groups(encoder, ANY_PAIR, MANY, seed=0)
+    assert groups == ((0, 1), (2, 3))
+    assert encoder.training
+    shrunk = shrink(encoder, (), None, MANY, seed=0, sharing=ANY_PAIR)
+    expected = share_attention(encoder, groups)
+    np.testing.assert_array_equal(shrunk.encode(TEXTS), expected.encode(TEXTS))
+    assert shrunk_shape(encoder, (), None, ANY_PAIR) is encoder
+
+
+def test_layers_that_are_not_alike_are_not_shared_silently() -> None:
+    with pytest.raises(InputError, match=r"the most alike that may are \d and \d at 0\.\d+, and threshold is 0.9999"):
+        sharing_groups(tiny_encoder(), SharingSettings(threshold=0.9999), MANY, seed=0)
+    with pytest.raises(InputError, match="sharing cannot save 90 % of parameters"):
+        sharing_groups(tiny_encoder(), SharingSettings(save=0.9), MANY, seed=0)
+    with pytest.raises(InputError, match="all texts together have fewer than 128 tokens"):
+        sharing_groups(tiny_encoder(), ANY_PAIR, TEXTS, seed=0)

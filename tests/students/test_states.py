@@ -13,7 +13,17 @@ from students.embed import EmbedSettings, embed
 from students.losses.relations import hidden_mse, relation_kl
 from students.nested import StepExits
 from students.nesting import GridNesting, LastNesting, Step, Term, TwoDNesting
-from students.states import HiddenStates, Reader, RelationStates, StateLoss, States, check_states, teacher_layer
+from students.shared_attention import share_attention
+from students.states import (
+    BlockStates,
+    HiddenStates,
+    Reader,
+    RelationStates,
+    StateLoss,
+    States,
+    check_states,
+    teacher_layer,
+)
 from teachers.batches import padded
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
@@ -221,3 +231,49 @@ def test_settings_are_picked_by_kind() -> None:
     assert (picked.kind, picked.weight, picked.heads) == ("relations", 1.0, 12)
     assert settings().states is None
     assert settings(states={"kind": "hidden", "weight": 3}).states == HiddenStates(kind="hidden", weight=3.0)
+
+
+def test_block_loss_is_the_mean_over_the_ends_of_groups_that_the_step_reaches() -> None:
+    student, teacher = share_attention(tiny_encoder(), [[0, 1], [2, 3]]), tiny_encoder(seed=9)
+    own, taught = (hidden_states(one, *batch_of(student)) for one in (student, teacher))
+    mask = batch_of(student)[1]
+    kind = BlockStates(kind="blocks", weight=2.5)
+    _, found = state_loss(kind, student, teacher, Step((Term(4, 32, 1.0),)))
+    torch.testing.assert_close(
+        found, 2.5 * (hidden_mse(own[1], taught[1], mask) + hidden_mse(own[3], taught[3], mask)) / 2
+    )
+    _, found = state_loss(kind, student, teacher, Step((Term(3, 32, 1.0),)))
+    torch.testing.assert_close(found, 2.5 * hidden_mse(own[1], taught[1], mask))
+    _, found = state_loss(kind, student, teacher, Step((Term(1, 32, 1.0),)))
+    assert found == 0
+
+
+def test_block_loss_of_a_deeper_wider_teacher_goes_through_a_map() -> None:
+    student = share_attention(tiny_encoder(num_hidden_layers=2), [[0, 1]])
+    teacher = tiny_encoder(seed=9, hidden_size=64)
+    own, taught = (hidden_states(one, *batch_of(student)) for one in (student, teacher))
+    loss, found = state_loss(BlockStates(kind="blocks"), student, teacher)
+    mapped = own[1] @ loss.head[1].weight.T + loss.head[1].bias
+    torch.testing.assert_close(found, hidden_mse(mapped, taught[3], batch_of(student)[1]))
+
+
+def test_block_ends_need_groups(train: Topics, tmp_path: Path) -> None:
+    texts, teacher = texts_of(train), tiny_encoder(seed=9)
+    with pytest.raises(InputError, match="follows the ends of groups that share a map, but the student has none"):
+        embed(
+            tiny_encoder(), texts, Held(teacher.encode(texts)), lambda: 0.0, tmp_path,
+            settings(states=BlockStates(kind="blocks")), LastNesting(), (), seed=0, live=teacher,
+        )  # fmt: skip
+
+
+def test_a_shared_student_comes_back_to_its_unshared_teacher(train: Topics, dev: Topics, tmp_path: Path) -> None:
+    texts, held = texts_of(train), texts_of(dev)
+    teacher = tiny_encoder()
+    student = share_attention(teacher, [[1, 2, 3]])
+    before = float((student.encode(held) * teacher.encode(held)).sum(axis=1).mean())
+    embed(
+        student, texts, Held(teacher.encode(texts)), lambda: 0.0, tmp_path,
+        settings(states=BlockStates(kind="blocks"), learning_rate=1e-3), LastNesting(), (), seed=0, live=tiny_encoder(),
+    )  # fmt: skip
+    after = float((student.encode(held) * teacher.encode(held)).sum(axis=1).mean())
+    assert 1 - after < 0.7 * (1 - before)

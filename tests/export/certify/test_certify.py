@@ -19,6 +19,7 @@ from export.certify.runtimes import Runtime, runtimes_of
 from export.certify.texts import certificate_texts
 from export.deploy.folder import SCRIPTS
 from export.to_onnx import export_encoder
+from students.shared_attention import share_attention
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 from tests.tiny_models import tiny_encoder
@@ -243,3 +244,15 @@ def test_the_runtime_itself_agrees(name: str, copied: Path) -> None:
     if records[name].status == "not run":
         pytest.skip(f"{name} is not to be had here: {records[name].note}")
     assert records[name].status == "agrees", records[name]
+
+
+def test_shared_maps_are_run_where_the_graph_is(tmp_path: Path) -> None:
+    shared = share_attention(tiny_encoder("bert", max_length=64), [[1, 2]])
+    export_encoder(shared, tmp_path / "model.onnx")
+    write_artifact(tmp_path / "a", shared, tmp_path / "model.onnx", name="a", precision="fp32", card=CARD)
+    names = ("onnxruntime", "sentence-transformers", "text-embeddings-inference")
+    records, _ = run(tmp_path / "a", *names)
+    assert [records[name].status for name in names] == ["agrees", "not run", "rules hold"]
+    assert records["sentence-transformers"].note == (
+        "torch knows no layers that share attention maps there; sentence-transformers-onnx runs them"
+    )

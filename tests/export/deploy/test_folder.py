@@ -16,6 +16,7 @@ from export.deploy.target import TARGETS, Target, target_of
 from export.session import OnnxEncoder
 from export.to_onnx import export_comparator, export_encoder
 from students.comparator import Comparator
+from students.shared_attention import share_attention
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 from tests.export.conftest import TEXTS
@@ -238,3 +239,36 @@ def test_an_unknown_runtime_is_named_with_those_there_are() -> None:
     assert target_of("transformers.js") == "transformers.js"
     with pytest.raises(InputError, match=r"--for vllm: choose one of ort, st, tei, fastembed, transformers\.js"):
         target_of("vllm")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shared")
+    encoder = share_attention(tiny_encoder("bert", max_length=64), [[1, 2]])
+    export_encoder(encoder, folder / "model.onnx")
+    written = write_artifact(
+        folder / "artifact", encoder, folder / "model.onnx", name="shared", precision="fp32", card="# shared"
+    )
+    assert not written.sentence_transformers
+    return folder / "artifact"
+
+
+def test_an_artifact_of_shared_maps_is_refused_where_weights_are_read(shared: Path) -> None:
+    verify_artifact(shared)
+    with pytest.raises(ValueError, match=r"model type `decant-shared-bert`"):
+        SentenceTransformer(str(shared), device="cpu")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_shared_maps_go_out_as_a_graph_without_weights(target: Target, shared: Path, tmp_path: Path) -> None:
+    out = bundled(shared, target, tmp_path / "out")
+    assert not list(out.rglob("*.safetensors"))
+    if (out / "config.json").is_file():
+        config = read(out / "config.json")
+        assert config["model_type"] == "bert"
+        assert "shared_attention" not in config
+    if target == "st":
+        assert 'backend="onnx"' in (out / "README.md").read_text()
+        assert "it knows no layers that share attention maps" in (out / "README.md").read_text()
+    if (out / "onnx" / "model.onnx").is_file():
+        np.testing.assert_array_equal(OnnxEncoder(out).encode(TEXTS), OnnxEncoder(shared).encode(TEXTS))

@@ -139,3 +139,13 @@ def tiny_artifact(folder: Path) -> np.ndarray:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.save(model, str(folder / "onnx" / "model.onnx"))
     return table
+
+
+def test_who_cannot_load_shared_maps_is_told_so(report: Report) -> None:
+    row = report.row("L6xD384-fp32").model_copy(update={"sharing": "2–4 | 6–8"})
+    facts = CardFacts(max_length=128, sentence_transformers=False)
+    card = model_card(report.model_copy(update={"rows": (row,)}), row.name, facts)
+    assert "Layers 2–4 and 6–8, counted from 0, compute one attention map each group" in card
+    assert "a model type that transformers and sentence-transformers do not know and refuse" in card
+    assert "SentenceTransformer(" not in card
+    assert "no pooling like" not in card

@@ -78,3 +78,15 @@ def test_the_comparator_is_said_to_be_another_model(report: Report) -> None:
     assert label(row) == "student"
     assert label(row.model_copy(update={"form": "comparator"})) == "student (comparator)"
     assert label(row.model_copy(update={"form": "comparator", "name": "a-comparator"})) == "a-comparator"
+
+
+def test_shared_maps_are_a_column_where_there_are_any(report: Report) -> None:
+    assert "shared maps" not in [column.header for column in columns(report)]
+    rows = [row.model_copy(update={"sharing": "2–4 | 6–8"} if row.name == "student" else {}) for row in report.rows]
+    shared = report.model_copy(update={"rows": tuple(rows)})
+    (column,) = [column for column in columns(shared) if column.header == "shared maps"]
+    assert {row.name: column.cell(row) for row in rows} == {
+        row.name: "2–4 | 6–8" if row.name == "student" else "–" for row in rows
+    }
+    assert any(sentence.startswith("Shared maps: layers, counted from 0") for sentence in legend(shared))
+    assert not any("hared maps" in sentence for sentence in legend(report))
