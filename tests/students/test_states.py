@@ -268,12 +268,16 @@ def test_block_ends_need_groups(train: Topics, tmp_path: Path) -> None:
 
 def test_a_shared_student_comes_back_to_its_unshared_teacher(train: Topics, dev: Topics, tmp_path: Path) -> None:
     texts, held = texts_of(train), texts_of(dev)
-    teacher = tiny_encoder()
+    without_dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    teacher, live = tiny_encoder(**without_dropout), tiny_encoder(**without_dropout)
     student = share_attention(teacher, [[1, 2, 3]])
-    before = float((student.encode(held) * teacher.encode(held)).sum(axis=1).mean())
+
+    def nearness() -> float:
+        return float((student.encode(held) * teacher.encode(held)).sum(axis=1).mean())
+
+    before = nearness()
     embed(
-        student, texts, Held(teacher.encode(texts)), lambda: 0.0, tmp_path,
-        settings(states=BlockStates(kind="blocks"), learning_rate=1e-3), LastNesting(), (), seed=0, live=tiny_encoder(),
+        student, texts, Held(teacher.encode(texts)), nearness, tmp_path,
+        settings(states=BlockStates(kind="blocks"), learning_rate=1e-3), LastNesting(), (), seed=0, live=live,
     )  # fmt: skip
-    after = float((student.encode(held) * teacher.encode(held)).sum(axis=1).mean())
-    assert 1 - after < 0.7 * (1 - before)
+    assert 1 - nearness() < 0.8 * (1 - before)
