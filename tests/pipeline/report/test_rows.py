@@ -27,7 +27,7 @@ def test_written_json_holds_the_contract_and_reads_back(tmp_path: Path, report: 
 
 def test_extras_that_were_not_measured_are_left_out() -> None:
     assert set(Row(name="a", kind="baseline").model_dump()) == {
-        "name", "kind", "layers", "dim", "precision", "runtime", "path", "parameters", "size_mib", "metrics",
+        "name", "kind", "layers", "dim", "precision", "sharing", "runtime", "path", "parameters", "size_mib", "metrics",
         "latency_ms", "texts_per_second", "parity",
     }  # fmt: skip
 
