@@ -92,7 +92,7 @@ def main() -> None:
                 for seed, groups in enumerate(placed)
             ]
             cells.append(spread(after))
-        said = "; ".join(dict.fromkeys(str(said_groups(groups)) for groups in placed))
+        said = "; ".join(dict.fromkeys(str(said_groups(groups)).replace(" | ", " and ") for groups in placed))
         print(f"| {name} | {said} | {' | '.join(cells)} |", flush=True)
 
 
