@@ -1,6 +1,6 @@
 """A causal language model whose inner layers share attention maps: perplexity, parameters, speed and cache.
 
-    python benchmarks/shared_decoder.py [--steps 1000] [--stage-steps 320] [--save 0.04] [--seed 0] [--data DIR]
+    python benchmarks/shared_decoder.py [--steps 560] [--stage-steps 160] [--save 0.04] [--seed 0] [--data DIR]
 
 A model like Llama (grouped-query heads, RoPE) is trained from nothing on WordNet's definitions and Flickr8k's captions
 (DECANT_DATA). The groups of inner layers whose maps are most alike then share them: the least sharing that saves the
@@ -276,14 +276,14 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--vocabulary", type=int, default=4096, help="tokens")
     parser.add_argument("--length", type=int, default=128, help="tokens a block")
     parser.add_argument("--batch", type=int, default=8, help="blocks a step")
-    parser.add_argument("--steps", type=int, default=1000, help="of the first training")
-    parser.add_argument("--stage-steps", type=int, default=320, help="of each later one")
+    parser.add_argument("--steps", type=int, default=560, help="of the first training")
+    parser.add_argument("--stage-steps", type=int, default=160, help="of each later one")
     parser.add_argument("--learning-rate", type=float, default=2e-3, help="peak, of the first training")
     parser.add_argument("--stage-rate", type=float, default=1e-3, help="peak, of the later ones")
     parser.add_argument("--save", type=float, default=0.04, help="least share of the parameters that sharing saves")
     parser.add_argument("--random", type=int, default=3, help="random groupings")
-    parser.add_argument("--held-out", type=int, default=2000, help="definitions, and as many captions")
-    parser.add_argument("--rounds", type=int, default=7, help="that count; one more is run first and thrown away")
+    parser.add_argument("--held-out", type=int, default=800, help="definitions, and as many captions")
+    parser.add_argument("--rounds", type=int, default=5, help="that count; one more is run first and thrown away")
     parser.add_argument("--new-tokens", type=int, default=96, help="generated a prompt")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=usable_cores(), help="default: all cores")
