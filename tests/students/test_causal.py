@@ -67,7 +67,7 @@ def test_two_stages_bring_a_shared_model_back(tmp_path: Path) -> None:
     pseudo, ids = PseudoLabels(plain, [2], PseudoWeights()), torch.from_numpy(counting(12))
     cut = float(pseudo(shared, ids).detach())
     train_causal(shared, pseudo, counting(96), counting(6), tmp_path / "1", SETTINGS, seed=0, label="stage 1")
-    assert float(pseudo(shared, ids).detach()) < cut / 2
+    assert float(pseudo(shared, ids).detach()) < 0.8 * cut
     first = perplexity(shared, counting(12), 4)
     train_causal(shared, TokenLoss(), counting(96), counting(6), tmp_path / "2", SETTINGS, seed=0, label="stage 2")
     assert perplexity(shared, counting(12), 4) < first
