@@ -3,10 +3,10 @@
     python benchmarks/shared_decoder.py [--steps 560] [--stage-steps 160] [--save 0.04] [--seed 0] [--data DIR]
 
 A model like Llama (grouped-query heads, RoPE) is trained from nothing on WordNet's definitions and Flickr8k's captions
-(DECANT_DATA). The groups of inner layers whose maps are most alike then share them: the least sharing that saves the
-stated share of the parameters. The student is trained in two stages, on the outputs of the unshared model and then on
-true tokens; the unshared model also goes on as in the second stage, since more training alone lowers the perplexity.
-Every training sees other blocks, and perplexity is over texts that none of them saw.
+(DECANT_DATA). Its inner layers whose maps are most alike then share them, as many as it takes to save the stated share
+of the parameters. The student is trained in two stages, on the outputs of the unshared model and then on true tokens;
+the unshared model also goes on as in the second stage, since more training alone lowers the perplexity. Each training
+but that one has blocks of its own, and perplexity is over texts that none of them saw.
 
 Random groups have the sizes of the chosen ones, at other places among the inner layers; where there are too few such
 places, among all layers. Times are in float32 for generation (greedy, with the cache) and in the training's precision
@@ -28,16 +28,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from decoder_data import HEADS, KEY_HEADS, Work, new_model, portions, read_work
 from decoder_speed import all_speeds, cache_sentence, speed_table
 from numpy.typing import NDArray
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel
 
 from pipeline.console import Screen
 from pipeline.report.environment import read_environment
-from pipeline.texts.source import DATA_VARIABLE, Source, data_folder, read_rows
 from students.attention_similarity import AttentionSimilarity, attention_similarity
-from students.causal import CausalSettings, Loss, PseudoLabels, TokenLoss, pack_blocks, perplexity, train_causal
+from students.causal import CausalSettings, Loss, PseudoLabels, TokenLoss, perplexity, train_causal
 from students.choose_groups import Groups, choose_groups
 from students.layer_costs import model_cost
 from students.losses.causal import PseudoWeights
@@ -46,20 +45,6 @@ from students.sharing_settings import SharingSettings
 from teachers.cores import usable_cores
 from teachers.errors import InputError
 from teachers.fit import training_precision
-
-HEADS, KEY_HEADS = 4, 2
-END = "<|end|>"
-DEV_BLOCKS = 48  # of the training texts: for the bar, and for the comparison of maps
-
-
-@dataclass(frozen=True)
-class Work:
-    """Blocks of token ids, int64 [blocks, length]."""
-
-    tokenizer: PreTrainedTokenizerFast
-    train: NDArray[np.int64]
-    dev: NDArray[np.int64]
-    test: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -87,7 +72,8 @@ def main() -> None:
 def measure(work: Work, options: argparse.Namespace) -> str:
     """All of it, as Markdown."""
     settings = CausalSettings(batch_size=options.batch, learning_rate=options.learning_rate)
-    first, second, third = portions(work.train, [options.steps, options.stage_steps, options.stage_steps], settings)
+    steps = [options.steps, options.stage_steps, options.stage_steps]
+    first, second, third = portions(work.train, steps, options.batch)
     plain = new_model(options)
     train = partial(trained, dev=work.dev, seed=options.seed)
     minutes = train(plain, TokenLoss(), first, settings=settings, label="language model")
@@ -126,67 +112,6 @@ def conditions(model: PreTrainedModel, work: Work, settings: CausalSettings, opt
         f"{training_precision(settings)} in training, threads: {options.threads}, {environment.cpu} "
         f"({', '.join(environment.cpu_features)}){busy}"
     )
-
-
-def read_work(options: argparse.Namespace) -> Work:
-    """Distinct texts, the held-out ones in no training; a byte-level BPE tokenizer of the training texts.
-
-    Captions are held out by image, as the set has them, and definitions by the seed.
-
-    Raises:
-        InputError: a file is not there, or the texts are too few.
-    """
-    folder = options.data or data_folder()
-    if folder is None:
-        raise InputError(f"no folder with wordnet and flickr8k: give --data DIR, or set {DATA_VARIABLE}")
-    generator = np.random.default_rng(options.seed)
-    definitions = _column(folder, "wordnet/glosses.tsv", "definition")
-    definitions = [definitions[place] for place in generator.permutation(len(definitions))]
-    held = definitions[: options.held_out] + _column(folder, "flickr8k/test.tsv", "caption")[: options.held_out]
-    out = set(held)
-    texts = definitions[options.held_out :] + _column(folder, "flickr8k/train.tsv", "caption")
-    texts = [text for text in texts if text not in out]
-    texts = [texts[place] for place in generator.permutation(len(texts))]
-    tokenizer = new_tokenizer(texts, options.vocabulary)
-    blocks = pack_blocks(texts, tokenizer, options.length)
-    return Work(tokenizer, blocks[DEV_BLOCKS:], blocks[:DEV_BLOCKS], pack_blocks(held, tokenizer, options.length))
-
-
-def new_tokenizer(texts: Sequence[str], size: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE of at most `size` tokens; the end token is 0."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=size, special_tokens=[END], initial_alphabet=alphabet, show_progress=False
-    )  # fmt: skip
-    tokenizer.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END)
-
-
-def new_model(options: argparse.Namespace) -> PreTrainedModel:
-    """Random weights by the seed; input and output embeddings are one matrix. Nothing ends a generation early."""
-    config = LlamaConfig(
-        vocab_size=options.vocabulary, hidden_size=options.hidden, num_hidden_layers=options.layers,
-        num_attention_heads=HEADS, num_key_value_heads=KEY_HEADS, head_dim=options.hidden // HEADS,
-        intermediate_size=options.hidden * 5 // 2, max_position_embeddings=512, tie_word_embeddings=True,
-        bos_token_id=None, eos_token_id=None, pad_token_id=None,
-    )  # fmt: skip
-    torch.manual_seed(options.seed)
-    return AutoModelForCausalLM.from_config(config, attn_implementation="sdpa", dtype=torch.float32)
-
-
-def portions(blocks: NDArray[np.int64], steps: Sequence[int], settings: CausalSettings) -> list[NDArray[np.int64]]:
-    """Blocks for as many steps each, none in two.
-
-    Raises:
-        InputError: there are too few.
-    """
-    ends = np.cumsum([0, *steps]) * settings.batch_size
-    if ends[-1] > len(blocks):
-        raise InputError(f"the texts fill {len(blocks)} blocks; the steps take {ends[-1]}: lower --steps or --batch")
-    return [blocks[start:end] for start, end in zip(ends, ends[1:], strict=False)]
 
 
 def trained(
@@ -256,12 +181,6 @@ def similarity_table(found: AttentionSimilarity, groups: Groups) -> str:
     lines += [f"| {one} | {' | '.join(f'{value:.2f}' for value in found.layers[one])} |" for one in layers]
     least = min(float(found.layers[np.ix_(group, group)].min()) for group in groups)
     return "\n".join([*lines, "", f"No two layers of a group are below {least:.3f}."])
-
-
-def _column(folder: Path, file: str, column: str) -> list[str]:
-    """Distinct texts in the file's order."""
-    rows, _ = read_rows(Source(path=file), folder, (column,))
-    return list(dict.fromkeys(row[column] or "" for row in rows))
 
 
 def _written(groups: Groups) -> str:

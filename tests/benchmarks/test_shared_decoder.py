@@ -13,6 +13,7 @@ TINY = (
     "--layers 5 --hidden 16 --vocabulary 300 --length 16 --batch 2 --steps 3 --stage-steps 2 --save 0.01 "
     "--random 2 --held-out 8 --rounds 1 --new-tokens 4 --threads 1"
 ).split()
+pytestmark = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="a source distribution holds no benchmarks")
 
 
 @pytest.fixture
