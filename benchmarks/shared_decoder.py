@@ -87,7 +87,7 @@ def measure(work: Work, options: argparse.Namespace) -> str:
     for others in random_groups(groups, sharing, len(found.kinds), options.random, options.seed):
         rows.append(row("random groups, not trained", share_backbone(plain, others), work, others, settings))
 
-    pseudo = PseudoLabels(plain, [group[-1] for group in groups], PseudoWeights())
+    pseudo = PseudoLabels(plain, [group[-1] for group in groups], PseudoWeights(hard=options.hard))
     train = partial(train, settings=settings.model_copy(update={"learning_rate": options.stage_rate}))
     minutes = train(shared, pseudo, second, label="stage 1")
     rows.append(row("shared, after stage 1", shared, work, groups, settings, minutes))
@@ -199,6 +199,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--stage-steps", type=int, default=160, help="of each later one")
     parser.add_argument("--learning-rate", type=float, default=2e-3, help="peak, of the first training")
     parser.add_argument("--stage-rate", type=float, default=1e-3, help="peak, of the later ones")
+    parser.add_argument("--hard", type=float, default=PseudoWeights().hard, help="weight of stage 1's hard labels")
     parser.add_argument("--save", type=float, default=0.04, help="least share of the parameters that sharing saves")
     parser.add_argument("--random", type=int, default=3, help="random groupings")
     parser.add_argument("--held-out", type=int, default=800, help="definitions, and as many captions")
