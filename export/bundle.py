@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import shutil
 import tempfile
@@ -14,48 +13,25 @@ import onnx
 import onnxruntime as ort
 import torch
 import transformers
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import JsonValue
 
-from export.certify.record import RuntimeRecord
+from export.manifest import CARD as CARD
+from export.manifest import COMPARATOR as COMPARATOR
+from export.manifest import EVERY_ARTIFACT as EVERY_ARTIFACT
+from export.manifest import GRAPH as GRAPH
+from export.manifest import MANIFEST as MANIFEST
+from export.manifest import SENTENCE_TRANSFORMERS as SENTENCE_TRANSFORMERS
+from export.manifest import Manifest as Manifest
+from export.manifest import files_of
+from export.manifest import read_manifest as read_manifest
+from export.manifest import sha256_of as sha256_of
+from export.manifest import verify_artifact as verify_artifact
 from export.parity import Precision
 from export.runtime_files import complete_runtime_files, write_json
 from export.session import OnnxComparator, OnnxEncoder
 from students.shared_attention import stores_shared_maps
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
-from teachers.pooling import PoolingKind
-
-MANIFEST, GRAPH, COMPARATOR, CARD = "decant.json", "onnx/model.onnx", "onnx/comparator.onnx", "README.md"
-EVERY_ARTIFACT = [
-    "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-    "sentence_bert_config.json", "model.safetensors", GRAPH, CARD,
-]  # fmt: skip
-SENTENCE_TRANSFORMERS = [
-    "modules.json", "1_Pooling/config.json", "2_Normalize/config.json", "config_sentence_transformers.json",
-]  # fmt: skip
-
-
-class Manifest(BaseModel):
-    """What decant.json says of an artifact."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
-
-    schema_version: int = Field(alias="schema", ge=1, le=1, description="Version of this layout.")
-    name: str = Field(min_length=1, description="The artifact's name.")
-    precision: Precision = Field(description="Of the ONNX graph; model.safetensors is always float32.")
-    pooling: PoolingKind = Field(description="How token states become one vector.")
-    layers: int = Field(ge=1, description="Transformer layers.")
-    dim: int = Field(ge=1, description="Width of the vectors.")
-    max_length: int = Field(ge=1, description="Tokens of a text, specials included, beyond which it is cut.")
-    parameters: int = Field(ge=1, description="Weights of the encoder.")
-    created: str = Field(description="UTC, ISO 8601.")
-    versions: dict[str, str] = Field(description="Of the packages that wrote it.")
-    recipe_sha256: str | None = Field(description="Hex digest of the resolved recipe.")
-    metrics: dict[str, JsonValue] = Field(description="Fractions, 0.8203 for 82.03.")
-    parity: dict[str, int | float] | None = Field(description="Figures of the comparison with torch.")
-    certificate: dict[str, RuntimeRecord] = Field(default={}, description="Runtime → what came of loading it there.")
-    sentence_transformers: bool = Field(description="Whether sentence-transformers can load the folder.")
-    sha256: dict[str, str] = Field(description="Relative path → hex digest, of every other file.")
 
 
 def write_artifact(
@@ -117,48 +93,12 @@ def write_artifact(
             metrics=dict(metrics or {}),
             parity=dict(parity) if parity is not None else None,
             sentence_transformers=(written / "modules.json").is_file() and not stores_shared_maps(encoder),
-            sha256={path: sha256_of(written / path) for path in _files(written)},
+            sha256={path: sha256_of(written / path) for path in files_of(written)},
         )
         write_json(written / MANIFEST, manifest.model_dump(mode="json"))
         verify_artifact(written)
         put_in_place(written, folder, Path(scratch) / "old")
     return manifest
-
-
-def verify_artifact(folder: Path) -> Manifest:
-    """Check that an artifact folder holds what contract and manifest name, byte for byte, and nothing else.
-
-    Raises:
-        InputError: names the first file that is missing, changed or not listed.
-    """
-    manifest = read_manifest(folder)
-    listed, present = set(manifest.sha256), set(_files(folder))
-    required = set(EVERY_ARTIFACT + (SENTENCE_TRANSFORMERS if manifest.sentence_transformers else []))
-    for path in sorted((listed | required) - present):
-        raise InputError(f"{folder / path} is missing: the artifact is incomplete; copy or export it again")
-    for path in sorted(present - listed):
-        raise InputError(f"{folder / path} is not listed in {MANIFEST}: remove it, or export again")
-    for path, digest in sorted(manifest.sha256.items()):
-        if sha256_of(folder / path) != digest:
-            raise InputError(f"{folder / path} was changed: its sha256 differs; copy or export it again")
-    return manifest
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest of an artifact folder; its files are not looked at.
-
-    Raises:
-        InputError: there is none, or it is not of this layout.
-    """
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise InputError(f"{folder} is no artifact of Decant: {MANIFEST} is missing")
-    try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise InputError(f"{path}: {where}: {first['msg']}; export the artifact again") from error
 
 
 def _write_files(folder: Path, encoder: SentenceEncoder, graph: Path, card: str, comparator_graph: Path | None) -> None:
@@ -191,18 +131,6 @@ def put_in_place(written: Path, folder: Path, old: Path) -> None:
         if old.exists():
             old.rename(folder)
         raise
-
-
-def _files(folder: Path) -> list[str]:
-    """Relative paths of all files of an artifact folder but its manifest."""
-    paths = [path for path in folder.rglob("*") if path.is_file() or path.is_symlink()]
-    return sorted({path.relative_to(folder).as_posix() for path in paths} - {MANIFEST})
-
-
-def sha256_of(path: Path) -> str:
-    """A file's sha256, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _versions() -> dict[str, str]:

@@ -8,12 +8,12 @@ Sentence Embedding", section 3, and its code).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-PoolingKind = Literal["mean", "cls", "concat_top_mean"]
+from teachers.pooling_kind import PoolingKind as PoolingKind
+
 TOP_LAYERS = 4
 
 
