@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -41,8 +40,8 @@ def evaluate_artifact(
     """
     verify_artifact(folder)
     pairs, labels, name = read_labelled(file, first, second, label)
-    score = _scorer(folder, threads)
-    metrics = evaluate("regression", labels, {"artifact": score(pairs)})["artifact"]
+    scores = score_pairs(OnnxEncoder(folder, threads), folder, pairs, threads)
+    metrics = evaluate("regression", labels, {"artifact": scores})["artifact"]
     return {
         "artifact": str(folder), "file": name, "pairs": len(pairs), "spearman": metrics.spearman,
         "pearson": metrics.pearson, "ci95": list(metrics.ci95),
@@ -65,6 +64,29 @@ def read_labelled(
     if len(set(labels.tolist())) < 2:
         raise InputError(f"{name}: every label is the same, so no correlation can be measured")
     return pairs, labels, name
+
+
+def score_pairs(
+    encoder: OnnxEncoder, folder: Path, pairs: list[tuple[str, str]], threads: int | None = None
+) -> NDArray[np.float32]:
+    """An artifact's scores, float32 [pairs]: cosines, or the logits of its comparator where it has one.
+
+    Args:
+        encoder: of the artifact's graph.
+        folder: the artifact.
+        pairs: two texts each.
+        threads: of the comparator.
+
+    Raises:
+        InputError: its comparator tells classes apart.
+    """
+    vectors = pair_vectors(pairs, encoder.encode)
+    if not (folder / COMPARATOR).is_file():
+        return cosines(*vectors)
+    comparator = OnnxComparator(folder / COMPARATOR, threads)
+    if comparator.outputs != 1:
+        raise InputError(f"{folder} tells {comparator.outputs} classes apart; graded scores are measured here")
+    return comparator.logits(*vectors)[:, 0]
 
 
 def encode_lines(
@@ -126,16 +148,6 @@ def verify_parity(folder: Path) -> dict[str, Any]:
         "texts": parity.texts, "min_cosine": parity.min_cosine,
         "batch_invariance": min(parity.batch_invariance, parity.padding_invariance),
     }  # fmt: skip
-
-
-def _scorer(folder: Path, threads: int | None) -> Callable[[list[tuple[str, str]]], NDArray[np.float32]]:
-    encoder = OnnxEncoder(folder, threads)
-    if not (folder / COMPARATOR).is_file():
-        return lambda pairs: cosines(*pair_vectors(pairs, encoder.encode))
-    comparator = OnnxComparator(folder / COMPARATOR, threads)
-    if comparator.outputs != 1:
-        raise InputError(f"{folder} tells {comparator.outputs} classes apart; `decant eval` measures graded scores")
-    return lambda pairs: comparator.logits(*pair_vectors(pairs, encoder.encode))[:, 0]
 
 
 def _text(value: str | None, name: str, row: int) -> str:

@@ -20,6 +20,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
+from pipeline.registry_cli import app as registry_app
 from teachers.errors import DecantError, GateError, InputError
 
 INTERRUPT_AGAIN_SECONDS = 10.0
@@ -446,6 +447,9 @@ def doctor(as_json: AsJson = False) -> None:
         return
     for name, value in found.items():
         typer.echo(f"{name:<22} {value}")
+
+
+app.add_typer(registry_app)
 
 
 def _run_dir(name: str, out: Path | None) -> Any:

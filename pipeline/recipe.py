@@ -16,6 +16,7 @@ from export.small_vectors import check_small_vectors
 from pipeline.budget import Budget
 from pipeline.measure.evaluate import MAIN_METRICS
 from pipeline.quantizable import not_quantizable
+from pipeline.registry.settings import PromotionSettings
 from pipeline.settings import ExportSettings, MeasureSettings
 from pipeline.texts.augment import AugmentSettings
 from pipeline.texts.mine import MineSettings
@@ -120,6 +121,10 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     measure: MeasureSettings = MeasureSettings()
     budget: Budget | None = Field(
         None, description="what the artifact to ship must keep; a run that finds none exits 3"
+    )
+
+    promotion: PromotionSettings | None = Field(
+        None, description="gates of `decant promote`; it changes nothing of a run"
     )
 
     @model_validator(mode="after")
@@ -390,8 +395,9 @@ def recipe_yaml(recipe: Recipe) -> str:
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """Sha256 of the resolved recipe."""
-    return hashlib.sha256(json.dumps(recipe.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+    """Sha256 of the resolved recipe, without what is asked of an artifact once it is made."""
+    content = recipe.model_dump(mode="json", exclude={"promotion"})
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:

@@ -1,0 +1,164 @@
+"""`decant promote`: a candidate passes every gate and becomes what is deployed, or is told which one it missed."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from export.manifest import MANIFEST, verify_artifact
+from pipeline.registry.announce import announce
+from pipeline.registry.gates import measured_gates, missed, stated_gates
+from pipeline.registry.records import Event, EventKind, Gate, Release, Today, now
+from pipeline.registry.registry import Registry, Sign, same_model
+from pipeline.registry.settings import PromotionSettings
+from teachers.errors import GateError, InputError
+
+Measure = Callable[[Path, Path | None, Path, PromotionSettings], Today]
+RUN_RECIPE, REPORT, ARTIFACTS = "recipe.yaml", "report/report.json", "artifacts"
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What came of a candidate that was not refused."""
+
+    event: EventKind
+    version: str
+    release: Release | None
+    """None: the deployed artifact is this one already."""
+    failed: tuple[str, ...] = ()
+    """What went wrong when others were told."""
+
+
+def candidate_of(folder: Path) -> Path:
+    """The artifact to promote: the folder itself, or the one that a run's report chose to ship.
+
+    Raises:
+        InputError: it is neither an artifact nor a finished run, or the run chose none.
+    """
+    if (folder / MANIFEST).is_file():
+        return folder
+    try:
+        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        selected, because = report["selected"], report["selected_because"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder} is neither an artifact (decant.json) nor a finished run ({REPORT})") from error
+    if not selected:
+        raise InputError(f"{folder}: this run chose no artifact to ship: {because}")
+    return folder / ARTIFACTS / str(selected)
+
+
+def promote(
+    artifact: Path,
+    location: str,
+    settings: PromotionSettings,
+    measure: Measure,
+    say: Callable[[str], None],
+    sign: Sign | None = None,
+) -> Promotion:
+    """Let a candidate through the gates and into a registry.
+
+    Args:
+        artifact: its folder.
+        location: the registry's folder or URL.
+        settings: the gates, the pairs, and who is told.
+        measure: `pipeline.registry.judge.measure_today`, or a stand-in.
+        say: shows what is at work.
+        sign: makes a signature of bytes.
+
+    Raises:
+        GateError: which gates were missed, and by how much; the history holds it, too.
+        InputError: the pairs or the registry cannot be used.
+    """
+    if settings.pairs is None:
+        raise InputError("a promotion measures on today's data: give --pairs FILE, or promotion.pairs in the recipe")
+    registry = Registry.at(location)
+    with registry.storage.locked(), tempfile.TemporaryDirectory() as scratch:
+        pointer = registry.current()
+        deployed = registry.fetch(pointer.version, Path(scratch)) if pointer is not None else None
+        gates, today = _gates(artifact, deployed, settings, measure, say, registry)
+        if pointer is not None and deployed is not None and same_model(artifact, deployed):
+            why = "the deployed artifact has the same files"
+            registry.note(_event("unchanged", artifact, version=pointer.version, why=why, gates=gates, today=today))
+            return Promotion("unchanged", pointer.version, None)
+        release = registry.add(artifact, gates, today, sign)
+        replaced = pointer.version if pointer is not None else None
+        registry.note(
+            _event("promoted", artifact, version=release.version, replaced=replaced, gates=gates, today=today)
+        )
+    return Promotion("promoted", release.version, release, _announced(registry, artifact, release, replaced, settings))
+
+
+def _gates(
+    artifact: Path,
+    deployed: Path | None,
+    settings: PromotionSettings,
+    measure: Measure,
+    say: Callable[[str], None],
+    registry: Registry,
+) -> tuple[list[Gate], Today | None]:
+    """All gates, passed; what costs nothing is asked first.
+
+    Raises:
+        GateError: one was missed.
+    """
+    try:
+        manifest = verify_artifact(artifact)
+    except InputError as error:
+        gates = [Gate(gate="manifest", passed=False, said=str(error))]
+        raise _refused(registry, artifact, gates, None) from error
+    gates = [Gate(gate="manifest", passed=True, said=f"{len(manifest.sha256)} files as exported")]
+    gates += stated_gates(manifest, settings)
+    if missed(gates):
+        raise _refused(registry, artifact, gates, None)
+    say(f"measuring {artifact.name}{' and what is deployed, in turns' if deployed is not None else ''}")
+    try:
+        today = measure(artifact, deployed, Path(str(settings.pairs)), settings)
+    except GateError as error:
+        raise _refused(
+            registry, artifact, [*gates, Gate(gate="accuracy", passed=False, said=str(error))], None
+        ) from error
+    gates += measured_gates(today, settings)
+    if missed(gates):
+        raise _refused(registry, artifact, gates, today)
+    return gates, today
+
+
+def _refused(registry: Registry, artifact: Path, gates: list[Gate], today: Today | None) -> GateError:
+    why = missed(gates)
+    registry.note(_event("refused", artifact, why=why, gates=gates, today=today))
+    return GateError(f"{artifact.name} is not promoted; {why}")
+
+
+def _announced(
+    registry: Registry, artifact: Path, release: Release, replaced: str | None, settings: PromotionSettings
+) -> tuple[str, ...]:
+    facts = {
+        "event": "promoted", "registry": registry.location, "version": release.version, "replaced": replaced,
+        "name": release.name, "released": release.released, "manifest_sha256": release.manifest_sha256,
+        "today": release.today.model_dump(mode="json") if release.today is not None else None,
+    }  # fmt: skip
+    told, failed = announce(facts, settings.webhook, settings.command, settings.announce_timeout_s)
+    outcomes: tuple[tuple[EventKind, list[str]], ...] = (("announced", told), ("announcement failed", failed))
+    for event, said in outcomes:
+        if said:
+            registry.note(_event(event, artifact, version=release.version, why="; ".join(said)))
+    return tuple(failed)
+
+
+def _event(
+    event: EventKind,
+    artifact: Path,
+    *,
+    version: str | None = None,
+    replaced: str | None = None,
+    why: str = "",
+    gates: list[Gate] | None = None,
+    today: Today | None = None,
+) -> Event:
+    return Event(
+        time=now(), event=event, candidate=artifact.resolve().name, version=version, replaced=replaced, why=why,
+        gates=tuple(gates or ()), today=today,
+    )  # fmt: skip

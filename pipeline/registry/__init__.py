@@ -1,0 +1,1 @@
+"""A versioned registry of artifacts: what is deployed, what was before, and what was refused."""

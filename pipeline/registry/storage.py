@@ -1,0 +1,230 @@
+"""Where a registry's files are: a folder, or any place that fsspec has a name for, such as s3://bucket/models."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
+
+from teachers.errors import InputError
+
+WHOLE_PUTS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory"}  # an object is there or is not
+INCOMING = ".incoming-"
+Check = Callable[[Path], object]
+
+
+class Storage(Protocol):
+    """Files by their paths under the registry's root; `put` changes a file at once, `add_folder` adds one whole."""
+
+    def read(self, path: str) -> bytes | None: ...
+
+    def put(self, path: str, content: bytes) -> None: ...
+
+    def names(self, folder: str) -> list[str]: ...
+
+    def add_folder(self, source: Path, folder: str, last: str, check: Check) -> None: ...
+
+    def fetch(self, folder: str, files: Sequence[str], target: Path) -> Path: ...
+
+    def locked(self) -> Any: ...
+
+
+def storage_of(location: str) -> Storage:
+    """The storage of a folder, or of a URL.
+
+    Raises:
+        InputError: fsspec, or the package that it reaches such URLs by, is not installed, or the URL is none.
+    """
+    if "://" not in location:
+        return FolderStorage(Path(location).expanduser())
+    protocol, _, rest = location.partition("://")
+    if protocol in ("file", "local"):
+        return FolderStorage(Path(rest))
+    try:
+        import fsspec
+
+        filesystem, root = fsspec.core.url_to_fs(location, use_listings_cache=False)
+    except ImportError as error:
+        said = "pip install 'decant[s3]'" if protocol == "s3" else "install the package that fsspec names for it"
+        raise InputError(
+            f"{location}: {protocol}:// needs a package that is not installed ({error}); {said}"
+        ) from error
+    except ValueError as error:
+        raise InputError(f"{location}: {error}; give a folder, or a URL that fsspec knows") from error
+    return RemoteStorage(filesystem, root.rstrip("/"), protocol in WHOLE_PUTS)
+
+
+@dataclass(frozen=True)
+class FolderStorage:
+    """A folder on a file system whose renames are atomic."""
+
+    root: Path
+
+    def read(self, path: str) -> bytes | None:
+        """A file's content; None where there is no such file."""
+        try:
+            return (self.root / path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def put(self, path: str, content: bytes) -> None:
+        """Let a file hold this from one moment to the next, on disk before it counts."""
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_name(f"{INCOMING}{uuid.uuid4().hex}")
+        try:
+            with beside.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, target)
+        finally:
+            beside.unlink(missing_ok=True)
+        _sync(target.parent)
+
+    def names(self, folder: str) -> list[str]:
+        """Names in a folder, sorted, without what is still being written."""
+        place = self.root / folder
+        found = (path.name for path in place.iterdir()) if place.is_dir() else ()
+        return sorted(name for name in found if not name.startswith("."))
+
+    def add_folder(self, source: Path, folder: str, last: str, check: Check) -> None:
+        """Copy a folder under a temporary name, check the copy, and rename it.
+
+        Raises:
+            InputError: there is such a folder already, or the check says so.
+        """
+        target = self.root / folder
+        if target.exists():
+            raise InputError(f"{target} is there already; a version is never written twice")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for left in target.parent.glob(f"{INCOMING}*"):  # of a promotion that was killed: the lock is ours
+            shutil.rmtree(left, ignore_errors=True)
+        beside = target.with_name(f"{INCOMING}{uuid.uuid4().hex}")
+        try:
+            shutil.copytree(source, beside)
+            check(beside)
+            for path in [*beside.rglob("*"), beside]:
+                _sync(path)
+            beside.rename(target)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        _sync(target.parent)
+
+    def fetch(self, folder: str, files: Sequence[str], target: Path) -> Path:
+        """The folder itself: it is here."""
+        return self.root / folder
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other promotions out; the lock dies with its holder.
+
+        Raises:
+            InputError: another process promotes, or the folder cannot be written.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.root / ".lock", timeout=0)
+            lock.acquire()
+        except Timeout as error:
+            raise InputError(f"{self.root}: another promotion is at work here; try again when it is done") from error
+        except OSError as error:
+            raise InputError(f"{self.root} cannot be written ({error.strerror}); name another registry") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+@dataclass(frozen=True)
+class RemoteStorage:
+    """A place that fsspec reaches. Where a put is not atomic, a file is written beside its place and moved there."""
+
+    filesystem: Any
+    root: str
+    whole_puts: bool
+
+    def read(self, path: str) -> bytes | None:
+        """A file's content; None where there is no such file."""
+        try:
+            content: bytes = self.filesystem.cat_file(f"{self.root}/{path}")
+        except FileNotFoundError:
+            return None
+        return content
+
+    def put(self, path: str, content: bytes) -> None:
+        """Let a file hold this from one moment to the next."""
+        target = f"{self.root}/{path}"
+        if self.whole_puts:
+            self.filesystem.pipe_file(target, content)
+            return
+        parent, _, name = target.rpartition("/")
+        beside = f"{parent}/{INCOMING}{uuid.uuid4().hex}-{name}"
+        self.filesystem.makedirs(parent, exist_ok=True)
+        self.filesystem.pipe_file(beside, content)
+        self.filesystem.mv(beside, target)
+
+    def names(self, folder: str) -> list[str]:
+        """Names in a folder, sorted, without what is still being written."""
+        self.filesystem.invalidate_cache()
+        try:
+            found = self.filesystem.ls(f"{self.root}/{folder}", detail=False)
+        except FileNotFoundError:
+            return []
+        names = {PurePosixPath(str(path)).name for path in found}
+        return sorted(name for name in names if not name.startswith("."))
+
+    def add_folder(self, source: Path, folder: str, last: str, check: Check) -> None:
+        """Upload a folder, the file `last` after all others: a folder without it is no version yet.
+
+        Raises:
+            InputError: there is such a folder already, or the check of the source says so.
+        """
+        if self.read(f"{folder}/{last}") is not None:
+            raise InputError(f"{self.root}/{folder} is there already; a version is never written twice")
+        check(source)
+        paths = sorted(path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file())
+        for path in sorted(paths, key=lambda path: path == last):
+            target = f"{self.root}/{folder}/{path}"
+            self.filesystem.makedirs(target.rpartition("/")[0], exist_ok=True)
+            self.filesystem.put_file(str(source / path), target)
+
+    def fetch(self, folder: str, files: Sequence[str], target: Path) -> Path:
+        """Download the named files of a folder.
+
+        Raises:
+            InputError: a name leads out of the folder, or there is no such file.
+        """
+        for path in files:
+            inside = PurePosixPath(path)
+            if inside.is_absolute() or ".." in inside.parts or "\\" in path:
+                raise InputError(f"{self.root}/{folder}: {path!r} leads out of the folder; it is not fetched")
+            content = self.read(f"{folder}/{path}")
+            if content is None:
+                raise InputError(f"{self.root}/{folder}/{path} is missing: the version is incomplete; promote it again")
+            (target / inside).parent.mkdir(parents=True, exist_ok=True)
+            (target / inside).write_bytes(content)
+        return target
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nothing: object stores have no lock. The pointer is read again before it is changed."""
+        yield
+
+
+def _sync(path: Path) -> None:
+    """Have a file's content, or a folder's names, on disk."""
+    if path.is_dir() and os.name != "posix":  # Windows opens no folders
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
