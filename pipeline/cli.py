@@ -21,6 +21,7 @@ import typer
 from rich.console import Console
 
 from pipeline.registry_cli import app as registry_app
+from pipeline.schedule_cli import app as schedule_app
 from teachers.errors import DecantError, GateError, InputError
 
 INTERRUPT_AGAIN_SECONDS = 10.0
@@ -450,6 +451,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 app.add_typer(registry_app)
+app.add_typer(schedule_app, name="schedule")
 
 
 def _run_dir(name: str, out: Path | None) -> Any:

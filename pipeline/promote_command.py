@@ -17,7 +17,7 @@ from pipeline.registry.settings import PromotionSettings
 from teachers.errors import GateError, InputError
 
 Measure = Callable[[Path, Path | None, Path, PromotionSettings], Today]
-RUN_RECIPE, REPORT, ARTIFACTS = "recipe.yaml", "report/report.json", "artifacts"
+REPORT, ARTIFACTS = "report/report.json", "artifacts"
 
 
 @dataclass(frozen=True)

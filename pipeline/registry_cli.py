@@ -29,7 +29,7 @@ def promote(
     to: Annotated[str, typer.Option(help="The registry: a folder, or a URL such as s3://bucket/models.")],
     pairs: Annotated[Path | None, typer.Option(help="File of labelled pairs: today's evaluation data.")] = None,
     recipe: Annotated[
-        Path | None, typer.Option(help="Recipe whose promotion block holds the gates.", show_default="a run's own")
+        Path | None, typer.Option(help="Recipe whose promotion block holds the gates.", show_default="the defaults")
     ] = None,
     margin: Annotated[
         float | None,
@@ -76,15 +76,13 @@ def promote(
     bootstrap, latency and size, measured now on the same pairs, in turns with what is deployed.
     """
     from pipeline.console import Screen
-    from pipeline.promote_command import RUN_RECIPE, candidate_of
+    from pipeline.promote_command import candidate_of
     from pipeline.promote_command import promote as let_in
     from pipeline.registry.judge import measure_today
     from pipeline.registry.settings import promotion_settings
     from pipeline.registry.signature import signer
 
     candidate = candidate_of(artifact)
-    if recipe is None and candidate != artifact and (artifact / RUN_RECIPE).is_file():
-        recipe = artifact / RUN_RECIPE
     options: dict[str, Any] = {
         "pairs": str(pairs) if pairs is not None else None, "margin": margin, "level": level, "resamples": resamples,
         "metric": metric, "min_accuracy": min_accuracy, "min_cosine": min_cosine, "min_invariance": min_invariance,

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from pipeline.console import Screen, duration
 from pipeline.recipe import Recipe, RecipeError, check_surroundings, recipe_yaml
+from pipeline.recipe_inputs import input_paths
 from pipeline.report.rows import Report
 from pipeline.run_dir import RunDir, Stage
+from pipeline.snapshot import read_snapshot, take_snapshot, write_snapshot
 from pipeline.stages.artifacts import artifacts_stage
 from pipeline.stages.checkpoints import Checkpoint, checkpoints_stage
 from pipeline.stages.embed import embed_stage
@@ -44,6 +46,7 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
         if again_from is not None:
             run_dir.forget(again_from)
         run_dir.recipe.write_text(recipe_yaml(recipe), encoding="utf-8")
+        write_snapshot(take_snapshot(input_paths(recipe, base), read_snapshot(run_dir.inputs)), run_dir.inputs)
         texts_done, texts = texts_stage(recipe, base, run_dir)
         _tell(screen, texts_done, describe_texts(texts))
         lesson, mined, scored, embedded = None, None, None, None

@@ -51,6 +51,11 @@ class RunDir:
         return self.root / "recipe.yaml"
 
     @property
+    def inputs(self) -> Path:
+        """Size, time and sha256 of every file outside that the run read."""
+        return self.root / "inputs.json"
+
+    @property
     def log(self) -> Path:
         """One JSON object a line: stages begun, done, reused."""
         return self.root / "log.jsonl"

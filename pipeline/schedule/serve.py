@@ -1,0 +1,131 @@
+"""The scheduler in the foreground: each run is a process of its own, so that none takes the scheduler down."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.schedule.attempts import stop
+from pipeline.schedule.lock import is_held, recipe_lock
+from pipeline.schedule.store import RUNNING, Store
+from pipeline.schedule.triggers import INSTALL
+from teachers.errors import InputError
+
+URL_VARIABLE = "DECANT_SCHEDULES"
+SCHEDULER = "the scheduler itself"  # its name among the recipes' locks
+SCHEDULES = "schedules"
+GRACE_S = 20.0  # longer than a run's process gives its own child
+LOOK_S = 1  # how soon a schedule that was added or changed meanwhile is seen
+
+
+def serve(
+    store: Store, url: str, home: Path, parallel: int, say: Callable[[str], None], stopped: threading.Event
+) -> None:
+    """Fire schedules when they are due, until `stopped`.
+
+    Args:
+        store: holds the schedules.
+        url: of the store, for the runs' processes.
+        home: folder of logs and locks.
+        parallel: runs at a time.
+        say: shows what is at work.
+        stopped: set from outside to end.
+
+    Raises:
+        InputError: another scheduler is at work in `home`, or APScheduler is not installed.
+    """
+    try:
+        from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
+        from apscheduler.executors.pool import ThreadPoolExecutor
+        from apscheduler.schedulers.background import BackgroundScheduler
+
+        from pipeline.schedule.job_store import ScheduleJobStore
+    except ImportError as error:
+        raise InputError(INSTALL.format("apscheduler")) from error
+    logging.getLogger("apscheduler").setLevel(logging.CRITICAL)  # the history tells of what it warns of
+    children = Children()
+
+    def still_running(event: JobSubmissionEvent) -> None:
+        if event.jobstore != SCHEDULES:
+            return
+        number = store.begin(event.job_id, "schedule")
+        store.end(number, "skipped", "its last run is still at work")
+        say(f"{event.job_id}: skipped: its last run is still at work")
+
+    with recipe_lock(home, SCHEDULER) as descriptor:
+        if descriptor is None:
+            raise InputError(f"{home}: another scheduler is at work here; stop it, or give --home")
+        recover(store, home, say)
+        scheduler = BackgroundScheduler(timezone="UTC", executors={"default": ThreadPoolExecutor(parallel)})
+        scheduler.add_jobstore(ScheduleJobStore(store, lambda name: _fire(name, url, home, children, say)), SCHEDULES)
+        scheduler.add_jobstore("memory", "looking")
+        scheduler.add_executor(ThreadPoolExecutor(1), "looking")
+        scheduler.add_listener(still_running, EVENT_JOB_MAX_INSTANCES)
+        scheduler.start()
+        # APScheduler sleeps until the next job that it knows of: a job every second lets it look at the store again
+        scheduler.add_job(_nothing, "interval", seconds=LOOK_S, jobstore="looking", executor="looking", coalesce=True)
+        try:
+            stopped.wait()
+        finally:
+            scheduler.pause()
+            children.stop()
+            scheduler.shutdown(wait=True)
+
+
+def recover(store: Store, home: Path, say: Callable[[str], None]) -> None:
+    """Close the lines of runs that died without a word, such as by kill -9, and let those schedules be due now."""
+    for run in store.runs(count=10_000, state=RUNNING):
+        found = store.all_planned(run.name)
+        if found and is_held(home, found[0].schedule.recipe):
+            continue
+        store.end(run.number, "lost", "its process died without a word; what it had finished is used again")
+        say(f"{run.name}: run {run.number} was lost")
+        if found and not found[0].paused:
+            store.move(run.name, time.time())
+
+
+class Children:
+    """The processes that are at work, to be ended with the scheduler."""
+
+    def __init__(self) -> None:
+        self._lock, self._running, self._stopped = threading.Lock(), set[subprocess.Popen[bytes]](), False
+
+    def run(self, command: list[str], environment: dict[str, str]) -> int | None:
+        """Run a command to its end; None where everything is being stopped."""
+        with self._lock:
+            if self._stopped:
+                return None
+            child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
+            self._running.add(child)
+        try:
+            return child.wait()
+        finally:
+            with self._lock:
+                self._running.discard(child)
+
+    def stop(self) -> None:
+        """End them all, and start no more."""
+        with self._lock:
+            self._stopped, running = True, list(self._running)
+        enders = [threading.Thread(target=stop, args=(child, GRACE_S)) for child in running]
+        for ender in enders:
+            ender.start()
+        for ender in enders:
+            ender.join()
+
+
+def _fire(name: str, url: str, home: Path, children: Children, say: Callable[[str], None]) -> None:
+    command = [sys.executable, "-m", "pipeline.cli", "schedule", "run-now", name, "--home", str(home), "--due"]
+    code = children.run(command, os.environ | {URL_VARIABLE: url})  # not among the arguments: it may hold a password
+    if code is not None:
+        say(f"{name}: ended with {code}")
+
+
+def _nothing() -> None:
+    return None

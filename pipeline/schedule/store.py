@@ -1,0 +1,228 @@
+"""Schedules and what came of their runs, in SQLite or any database that SQLAlchemy reaches. JSON and figures only."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.schedule.spec import Schedule
+from pipeline.schedule.triggers import INSTALL, next_time
+from teachers.errors import InputError
+
+RUNNING = "running"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A schedule and where it stands."""
+
+    schedule: Schedule
+    next_run: float | None
+    """Seconds since 1970 UTC; None: never again."""
+    paused: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    """One line of the history. Times are seconds since 1970 UTC."""
+
+    number: int
+    name: str
+    cause: str
+    started: float
+    ended: float | None
+    state: str
+    said: str
+    attempts: int
+    log: str
+
+
+class Store:
+    """The database behind a URL.
+
+    Args:
+        url: such as sqlite:////var/lib/decant/schedules.sqlite or postgresql+psycopg://host/name.
+
+    Raises:
+        InputError: it cannot be opened, or SQLAlchemy or the database's driver is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            import sqlalchemy as sql
+        except ImportError as error:
+            raise InputError(INSTALL.format("sqlalchemy")) from error
+        self._sql: Any = sql
+        tables = sql.MetaData()
+        self._schedules = sql.Table(
+            "decant_schedules", tables,
+            sql.Column("name", sql.String(64), primary_key=True),
+            sql.Column("schedule", sql.Text, nullable=False),
+            sql.Column("next_run", sql.Double, index=True),
+            sql.Column("paused", sql.Boolean, nullable=False),
+            sql.Column("settled", sql.Text),
+        )  # fmt: skip
+        self._runs = sql.Table(
+            "decant_runs", tables,
+            sql.Column("number", sql.Integer, primary_key=True, autoincrement=True),
+            sql.Column("name", sql.String(64), nullable=False, index=True),
+            sql.Column("cause", sql.String(32), nullable=False),
+            sql.Column("started", sql.Double, nullable=False),
+            sql.Column("ended", sql.Double),
+            sql.Column("state", sql.String(32), nullable=False),
+            sql.Column("said", sql.Text, nullable=False),
+            sql.Column("attempts", sql.Integer, nullable=False),
+            sql.Column("log", sql.Text, nullable=False),
+        )  # fmt: skip
+        try:
+            parsed = sql.make_url(url)
+            if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
+                Path(str(parsed.database)).expanduser().parent.mkdir(parents=True, exist_ok=True)
+            wait = {"timeout": 30} if parsed.get_backend_name() == "sqlite" else {}
+            self._engine = sql.create_engine(parsed, connect_args=wait)
+            tables.create_all(self._engine)
+        except ImportError as error:
+            raise InputError(f"--store: the database's driver is not installed ({error}); pip install it") from error
+        except sql.exc.SQLAlchemyError as error:  # its text may hold the URL, and with that a password
+            said = str(getattr(error, "orig", None) or type(error).__name__)
+            raise InputError(
+                f"--store: the database cannot be opened ({said}); give sqlite:///FILE or a URL"
+            ) from error
+
+    def add(self, schedule: Schedule, *, replace: bool = False) -> float | None:
+        """Keep a schedule; returns when it is due first.
+
+        Raises:
+            InputError: there is one of its name already, or its trigger cannot be read.
+        """
+        due = next_time(schedule, schedule.created)
+        row = {"schedule": schedule.model_dump_json(), "next_run": due, "paused": False, "settled": None}
+        with self._engine.begin() as connection:
+            found = (
+                connection.execute(self._schedules.update().where(self._named(schedule.name)).values(row))
+                if replace
+                else None
+            )
+            if found is not None and found.rowcount:
+                return due
+            try:
+                connection.execute(self._schedules.insert().values(name=schedule.name, **row))
+            except self._sql.exc.IntegrityError as error:
+                raise InputError(
+                    f"there is a schedule {schedule.name} already; --replace it, or name another"
+                ) from error
+        return due
+
+    def remove(self, name: str) -> None:
+        """Forget a schedule; its history stays.
+
+        Raises:
+            InputError: there is none of this name.
+        """
+        self._change(name, self._schedules.delete())
+
+    def pause(self, name: str, *, paused: bool, at: float) -> None:
+        """Let a schedule rest, or go on; what was missed while it rested is not made up for.
+
+        Raises:
+            InputError: there is none of this name.
+        """
+        due = next_time(self.planned(name).schedule, at)
+        values: dict[str, object] = {"paused": paused} if paused else {"paused": False, "next_run": due}
+        self._change(name, self._schedules.update().values(values))
+
+    def move(self, name: str, next_run: float | None) -> None:
+        """Set when a schedule is due next; one that was removed meanwhile is let go."""
+        with self._engine.begin() as connection:
+            connection.execute(self._schedules.update().where(self._named(name)).values(next_run=next_run))
+
+    def planned(self, name: str) -> Planned:
+        """One schedule.
+
+        Raises:
+            InputError: there is none of this name.
+        """
+        found = self.all_planned(name)
+        if not found:
+            known = ", ".join(one.schedule.name for one in self.all_planned()) or "none yet"
+            raise InputError(f"there is no schedule {name}; there are: {known}")
+        return found[0]
+
+    def all_planned(self, name: str | None = None) -> list[Planned]:
+        """Every schedule, or the one of this name, by name."""
+        query = self._sql.select(self._schedules).order_by(self._schedules.c.name)
+        query = query.where(self._named(name)) if name is not None else query
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        return [Planned(Schedule.model_validate_json(row.schedule), row.next_run, row.paused) for row in rows]
+
+    def settled(self, name: str) -> dict[str, Any] | None:
+        """What the last run that came to an end was made from; None where there was none."""
+        with self._engine.connect() as connection:
+            found = connection.execute(self._sql.select(self._schedules.c.settled).where(self._named(name))).scalar()
+        content = json.loads(found) if found else None
+        return content if isinstance(content, dict) else None
+
+    def settle(self, name: str, state: dict[str, Any] | None) -> None:
+        """Keep what a run was made from, for the next one to compare with."""
+        text = json.dumps(state) if state is not None else None
+        with self._engine.begin() as connection:
+            connection.execute(self._schedules.update().where(self._named(name)).values(settled=text))
+
+    def begin(self, name: str, cause: str) -> int:
+        """Write down that a run begins; returns its number."""
+        row = {
+            "name": name,
+            "cause": cause,
+            "started": time.time(),
+            "state": RUNNING,
+            "said": "",
+            "attempts": 0,
+            "log": "",
+        }
+        with self._engine.begin() as connection:
+            inserted = connection.execute(self._runs.insert().values(row))
+        return int(inserted.inserted_primary_key[0])
+
+    def end(self, number: int, state: str, said: str = "", attempts: int = 0, log: str = "") -> None:
+        """Write down what came of a run."""
+        values = {"ended": time.time(), "state": state, "said": said, "attempts": attempts, "log": log}
+        with self._engine.begin() as connection:
+            connection.execute(self._runs.update().where(self._runs.c.number == number).values(values))
+
+    def runs(self, name: str | None = None, count: int = 20, state: str | None = None) -> list[Run]:
+        """The last runs, the oldest of them first."""
+        query = self._sql.select(self._runs).order_by(self._runs.c.number.desc()).limit(count)
+        query = query.where(self._runs.c.name == name) if name is not None else query
+        query = query.where(self._runs.c.state == state) if state is not None else query
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        return [Run(**row._mapping) for row in reversed(rows)]
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def _named(self, name: str) -> Any:
+        return self._schedules.c.name == name
+
+    def _change(self, name: str, statement: Any) -> None:
+        with self._engine.begin() as connection:
+            changed = connection.execute(statement.where(self._named(name))).rowcount
+        if not changed:
+            self.planned(name)
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Store]:
+    """The store behind a URL, let go of at the end."""
+    store = Store(url)
+    try:
+        yield store
+    finally:
+        store.close()

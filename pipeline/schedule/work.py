@@ -1,0 +1,113 @@
+"""One run of a schedule: the lock, the change detector, `decant run`, `decant promote`, and a line of history."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.registry.settings import promotion_settings
+from pipeline.schedule.attempts import BAD_INPUT, DEFECT, DONE, GATE_FAILED, INTERRUPTED, Outcome, attempt
+from pipeline.schedule.changes import pairs_snapshot, state_of, what_changed, with_inputs
+from pipeline.schedule.lock import recipe_lock
+from pipeline.schedule.spec import Schedule
+from pipeline.schedule.store import Store
+from teachers.errors import InputError
+
+DECANT = (sys.executable, "-m", "pipeline.cli")
+SETTLED = ("done", "promoted", "refused")  # the same inputs would come to the same end
+
+
+@dataclass(frozen=True)
+class Worked:
+    """What came of a run: done, promoted, refused, skipped, failed or interrupted, and why."""
+
+    state: str
+    said: str
+    attempts: int = 0
+    log: str = ""
+    code: int = DONE
+
+
+def work(store: Store, home: Path, name: str, cause: str, *, if_changed: bool, say: Callable[[str], None]) -> Worked:
+    """Run a schedule once, now.
+
+    Args:
+        store: holds the schedule, and gets a line of history.
+        home: folder of logs and locks.
+        name: the schedule's.
+        cause: for the history: schedule, or by hand.
+        if_changed: leave it where data, recipe and code are those of the last run.
+        say: shows what is at work.
+
+    Raises:
+        InputError: there is no such schedule.
+    """
+    schedule = store.planned(name).schedule
+    number = store.begin(name, cause)
+    worked = Worked("failed", "a defect of the scheduler", code=DEFECT)
+    log = home / "logs" / name / f"{number:06d}.log"
+    try:
+        with recipe_lock(home, schedule.recipe) as descriptor:
+            if descriptor is None:
+                worked = Worked("skipped", "another run of this recipe is at work")
+                return worked
+            settled = store.settled(name)
+            changed = what_changed(schedule, settled)
+            if if_changed and changed is None:
+                worked = Worked("skipped", "nothing changed in data, recipe and code")
+                return worked
+            say(f"{name}: {f'changed: {changed}' if changed else 'again, though nothing changed'}; {log}")
+            worked, state = _worked(schedule, log, descriptor)
+            store.settle(name, state if worked.state in SETTLED else None)
+            return worked
+    except (InputError, OSError) as error:
+        worked = Worked("failed", str(error), code=BAD_INPUT)
+        return worked
+    except BaseException:
+        worked = Worked("interrupted", "stopped from outside; the next run goes on from there")
+        raise
+    finally:
+        store.end(number, worked.state, worked.said, worked.attempts, worked.log)
+
+
+def _worked(schedule: Schedule, log: Path, descriptor: int) -> tuple[Worked, dict[str, Any]]:
+    state, pairs = state_of(schedule), pairs_snapshot(schedule)
+    ran = attempt(run_command(schedule), log, schedule.retries, schedule.backoff_s, [descriptor])
+    if ran.code != DONE or schedule.promote_to is None:
+        return _told(ran, "done", log, 0), with_inputs(state, schedule, pairs)
+    let_in = attempt(promote_command(schedule), log, schedule.retries, schedule.backoff_s, [descriptor])
+    return _told(let_in, "promoted", log, ran.attempts), with_inputs(state, schedule, pairs)
+
+
+def run_command(schedule: Schedule) -> list[str]:
+    """`decant run` of the schedule's recipe."""
+    settings = [part for override in schedule.overrides for part in ("--set", override)]
+    return [*DECANT, "run", schedule.recipe, "--out", schedule.run, "--quiet", *settings]
+
+
+def promote_command(schedule: Schedule) -> list[str]:
+    """`decant promote` of the run's pick, by the recipe's gates."""
+    pairs = ["--pairs", schedule.pairs] if schedule.pairs is not None else []
+    return [*DECANT, "promote", schedule.run, "--to", str(schedule.promote_to), "--recipe", schedule.recipe, *pairs]
+
+
+def check_promotion(values: Mapping[str, Any]) -> None:
+    """Refuse, when a schedule is added, a promotion that nothing could be measured for.
+
+    Raises:
+        InputError: no pairs, or the recipe's promotion block cannot be read.
+    """
+    if values["promote_to"] is None or values["pairs"] is not None:
+        return
+    if promotion_settings(Path(values["recipe"]), {}).pairs is None:
+        raise InputError("--promote-to needs pairs to measure on: give --pairs, or promotion.pairs in the recipe")
+
+
+def _told(outcome: Outcome, good: str, log: Path, earlier: int) -> Worked:
+    states = {DONE: good, GATE_FAILED: "refused", INTERRUPTED: "interrupted"}
+    said = outcome.said or ("" if outcome.code == DONE else f"exit code {outcome.code}")
+    code = outcome.code if outcome.code in (*states, BAD_INPUT) else DEFECT
+    return Worked(states.get(outcome.code, "failed"), said, max(earlier, outcome.attempts), str(log), code)
