@@ -4,10 +4,14 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 RECIPE ?= configs/quickstart.yaml
 
-.PHONY: run test check fix install clean
+.PHONY: run test check fix install clean demo-schedule
 
 run: $(VENV)/.installed  ## install and run RECIPE
 	$(BIN)/decant run $(RECIPE)
+
+demo-schedule: $(VENV)/.installed  ## a schedule that promotes, refuses, skips, and is rolled back
+	$(BIN)/python -m pip install --quiet -e '.[quickstart,ops]' -c constraints.txt
+	$(BIN)/python configs/quickstart/demo_schedule.py
 
 test: $(VENV)/.installed-dev  ## install and run the tests
 	$(BIN)/python -m pytest

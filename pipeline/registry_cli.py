@@ -15,6 +15,7 @@ Location = Annotated[
     str, typer.Argument(help="The registry: a folder, or a URL such as s3://bucket/models.", metavar="REGISTRY")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+WIDE = 160  # columns of a table in a file
 
 
 @app.command(
@@ -143,7 +144,7 @@ def releases(
     if as_json:
         typer.echo(json.dumps(releases_json(registry), indent=2, ensure_ascii=False))
         return
-    Console().print(releases_table(registry))
+    Console(width=None if sys.stdout.isatty() else WIDE).print(releases_table(registry))
     if events:
         typer.echo("")
         for line in history_lines(registry, events):

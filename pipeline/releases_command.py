@@ -57,7 +57,9 @@ def releases_table(location: str) -> Table:
     """
     registry = _known(location)
     pointer = registry.current()
-    table = Table("", "version", "released (UTC)", "name", box=None, pad_edge=False)
+    table = Table("", box=None, pad_edge=False)
+    for header in ("version", "released (UTC)", "name"):
+        table.add_column(header, no_wrap=True)
     for header in ("accuracy", "difference", "ms/text", "MiB"):
         table.add_column(header, justify="right")
     for release in reversed(registry.releases()):

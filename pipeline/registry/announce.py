@@ -63,8 +63,10 @@ def _post(webhook: str | None, content: bytes, timeout_s: float) -> str | None:
         error.close()
         return f"at {host} answered {error.code}"
     except (OSError, ValueError) as error:  # urllib's errors, timeouts and broken connections are OSErrors
-        reason = getattr(error, "reason", None) or type(error).__name__
-        return f"at {host} cannot be reached: {reason}"
+        reason = getattr(error, "reason", None) or error
+        if isinstance(reason, TimeoutError):
+            return f"at {host} did not answer within {timeout_s:g} s"
+        return f"at {host} cannot be reached: {getattr(reason, 'strerror', None) or type(reason).__name__}"
 
 
 def _run(command: Sequence[str], content: bytes, timeout_s: float) -> str | None:

@@ -63,8 +63,11 @@ def work(store: Store, home: Path, name: str, cause: str, *, if_changed: bool, s
             worked, state = _worked(schedule, log, descriptor)
             store.settle(name, state if worked.state in SETTLED else None)
             return worked
-    except (InputError, OSError) as error:
+    except InputError as error:
         worked = Worked("failed", str(error), code=BAD_INPUT)
+        return worked
+    except OSError as error:
+        worked = Worked("failed", f"{error.filename or schedule.run}: {error.strerror or error}", code=BAD_INPUT)
         return worked
     except BaseException:
         worked = Worked("interrupted", "stopped from outside; the next run goes on from there")

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.registry.settings import OPTIONS, PromotionSettings, promotion_settings
+from teachers.errors import InputError
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("name: my\npromotion: {pairs: held/today.tsv, margin: 0.5, speed: {rounds: 7}}\n", encoding="utf-8")
+    return path
+
+
+def test_the_recipes_block_with_options_over_it(recipe: Path, tmp_path: Path) -> None:
+    found = promotion_settings(recipe, {"margin": 2.0, "max_latency_ms": None, "speed": {"threads": 1, "rounds": None}})
+    assert (found.margin, found.speed.rounds, found.speed.threads) == (2.0, 7, 1)
+    assert found.pairs == str(tmp_path / "held" / "today.tsv")
+    assert found.speed.batch_sizes == (1,)
+
+
+def test_without_a_recipe_or_a_block_the_defaults_hold(tmp_path: Path) -> None:
+    assert promotion_settings(None, {}) == PromotionSettings()
+    (tmp_path / "bare.yaml").write_text("name: my\n", encoding="utf-8")
+    assert promotion_settings(tmp_path / "bare.yaml", {}) == PromotionSettings()
+
+
+def test_all_errors_are_told_by_option_or_key(recipe: Path) -> None:
+    recipe.write_text("promotion: {margn: 1, level: 2}\n", encoding="utf-8")
+    with pytest.raises(InputError, match="no such key") as caught:
+        promotion_settings(recipe, {"min_accuracy": 0.84, "webhook": "ftp://user:secret@host"})
+    assert str(caught.value).splitlines() == [
+        f"{recipe}: promotion.level 2: Input should be less than 1",
+        "--min-accuracy 0.84: Input should be greater than 1",
+        "--webhook: give an http:// or https:// URL, or env:NAME of a variable that holds one",
+        f"{recipe}: promotion.margn 1: no such key",
+    ]
+
+
+def test_a_recipe_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("a: [", encoding="utf-8")
+    with pytest.raises(InputError, match="is no recipe: not YAML in UTF-8"):
+        promotion_settings(path, {})
+    path.write_text("promotion: 3", encoding="utf-8")
+    with pytest.raises(InputError, match="a mapping of keys is wanted, not int"):
+        promotion_settings(path, {})
+
+
+def test_every_setting_has_an_option() -> None:
+    assert set(OPTIONS) == set(PromotionSettings.model_fields)

@@ -1,0 +1,144 @@
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.schedule import work as work_module
+from pipeline.schedule.lock import recipe_lock
+from pipeline.schedule.spec import Schedule
+from pipeline.schedule.store import Store
+from pipeline.schedule.work import Worked, check_promotion, promote_command, run_command, work
+from teachers.errors import InputError
+from tests.pipeline.schedule.conftest import schedule, stand_in, times_run
+
+
+@pytest.fixture
+def codes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, int]:
+    """Exit codes of the stand-ins for `decant run` and `decant promote`."""
+    codes = {"run": 0, "promote": 0}
+    monkeypatch.setattr(work_module, "run_command", lambda one: stand_in(tmp_path, codes["run"]))
+    monkeypatch.setattr(work_module, "promote_command", lambda one: stand_in(tmp_path, codes["promote"]))
+    return codes
+
+
+def due(store: Store, folder: Path) -> Worked:
+    return work(store, folder / "state", "my", "schedule", if_changed=True, say=lambda text: None)
+
+
+def states(store: Store) -> list[str]:
+    return [run.state for run in store.runs()]
+
+
+def test_an_unchanged_schedule_is_skipped_and_every_change_runs_it(
+    store: Store, tmp_path: Path, codes: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add(schedule(tmp_path))
+    assert due(store, tmp_path).state == "done"
+    skipped = due(store, tmp_path)
+    assert (skipped.state, skipped.said) == ("skipped", "nothing changed in data, recipe and code")
+    assert times_run(tmp_path) == 1
+    changes = [
+        lambda: (tmp_path / "data.tsv").write_text("c\td\t2\n", encoding="utf-8"),
+        lambda: (tmp_path / "recipe.yaml").write_text("name: my\nseed: 1\n", encoding="utf-8"),
+        lambda: monkeypatch.setenv("DECANT_DATA", str(tmp_path)),
+        lambda: monkeypatch.setattr("pipeline.schedule.changes.code_digest", lambda: "another"),
+        lambda: (tmp_path / "run" / "report" / "report.json").unlink(),
+    ]
+    for number, change in enumerate(changes, start=2):
+        change()
+        assert due(store, tmp_path).state == "done"
+        assert times_run(tmp_path) == number
+        assert due(store, tmp_path).state == "skipped"
+    assert states(store) == ["done", "skipped"] * 6
+    assert work(store, tmp_path / "state", "my", "by hand", if_changed=False, say=lambda text: None).state == "done"
+
+
+def test_a_promotion_at_the_end(store: Store, tmp_path: Path, codes: dict[str, int]) -> None:
+    (tmp_path / "pairs.tsv").write_text("a\tb\t1\n", encoding="utf-8")
+    store.add(schedule(tmp_path, promote_to="/registry", pairs=str(tmp_path / "pairs.tsv")))
+    assert due(store, tmp_path).state == "promoted"
+    assert due(store, tmp_path).state == "skipped"
+    (tmp_path / "pairs.tsv").write_text("a\tc\t1\n", encoding="utf-8")
+    codes["promote"] = 3
+    assert due(store, tmp_path) == Worked("refused", "because", 1, str(tmp_path / "state/logs/my/000003.log"), 3)
+    assert due(store, tmp_path).state == "skipped"  # the same candidate would be refused again
+
+
+def test_a_run_without_a_pick_is_refused_and_nothing_is_promoted(
+    store: Store, tmp_path: Path, codes: dict[str, int]
+) -> None:
+    store.add(schedule(tmp_path, promote_to="/registry", pairs=str(tmp_path / "data.tsv")))
+    codes["run"] = 3
+    assert due(store, tmp_path).state == "refused"
+    assert times_run(tmp_path) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "times", "left"), [(2, "failed", 1, 2), (1, "failed", 2, 1), (130, "interrupted", 1, 130)]
+)
+def test_what_fails_is_run_again_when_it_is_due_again(
+    store: Store, tmp_path: Path, codes: dict[str, int], code: int, state: str, times: int, left: int
+) -> None:
+    store.add(schedule(tmp_path))
+    codes["run"] = code
+    found = due(store, tmp_path)
+    assert (found.state, found.said, found.attempts, found.code) == (state, "because", times, left)
+    assert due(store, tmp_path).state == state
+    assert times_run(tmp_path) == 2 * times
+
+
+def test_one_run_at_a_time_per_recipe(store: Store, tmp_path: Path, codes: dict[str, int]) -> None:
+    one = schedule(tmp_path)
+    store.add(one)
+    with recipe_lock(tmp_path / "state", one.recipe):
+        assert due(store, tmp_path) == Worked("skipped", "another run of this recipe is at work")
+    assert due(store, tmp_path).state == "done"
+
+
+def test_a_recipe_that_is_gone_is_a_failure_of_the_run_alone(store: Store, tmp_path: Path) -> None:
+    one = schedule(tmp_path)
+    store.add(one)
+    Path(one.recipe).unlink()
+    found = due(store, tmp_path)
+    assert (found.state, found.code) == ("failed", 2)
+    assert "recipe.yaml" in found.said
+    assert store.runs()[0].ended is not None
+
+
+def test_an_interruption_is_written_down(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(one: Schedule) -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(work_module, "run_command", interrupted)
+    store.add(schedule(tmp_path))
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT011 it has no text
+        due(store, tmp_path)
+    assert states(store) == ["interrupted"]
+
+
+def test_the_commands(tmp_path: Path) -> None:
+    one = schedule(tmp_path, overrides=("seed=1",), promote_to="/registry", pairs="/pairs.tsv")
+    assert run_command(one)[3:] == ["run", one.recipe, "--out", one.run, "--quiet", "--set", "seed=1"]
+    assert promote_command(one)[3:] == [
+        "promote", one.run, "--to", "/registry", "--recipe", one.recipe, "--pairs", "/pairs.tsv",
+    ]  # fmt: skip
+
+
+def test_a_promotion_needs_pairs(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("name: my\n", encoding="utf-8")
+    values = {"recipe": str(recipe), "promote_to": "/registry", "pairs": None}
+    with pytest.raises(InputError, match=r"--promote-to needs pairs to measure on"):
+        check_promotion(values)
+    check_promotion(values | {"pairs": "x.tsv"})
+    check_promotion(values | {"promote_to": None})
+    recipe.write_text("name: my\npromotion: {pairs: x.tsv}\n", encoding="utf-8")
+    check_promotion(values)
+
+
+def test_a_skip_takes_less_than_two_seconds(store: Store, tmp_path: Path, codes: dict[str, int]) -> None:
+    store.add(schedule(tmp_path))
+    due(store, tmp_path)
+    began = time.monotonic()
+    assert due(store, tmp_path).state == "skipped"
+    assert time.monotonic() - began < 2
