@@ -29,7 +29,12 @@ from teachers.encoder import SentenceEncoder
 from tests.tiny_runs import Models, Said, SmokeRun, decant, pairs, read_log, tiny_recipe, write_project, write_tsv
 
 HERE = Path(__file__).parent / "bad_input"
-LEFT = {".lock", "recipe.yaml", "log.jsonl"}  # facts about the attempt; an empty .work is removed with its stage
+LEFT = {
+    ".lock",
+    "recipe.yaml",
+    "inputs.json",
+    "log.jsonl",
+}  # facts about the attempt; an empty .work is removed with its stage
 
 
 @dataclass(frozen=True)

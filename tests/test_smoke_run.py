@@ -54,7 +54,13 @@ def events(run: Path, event: str, after: int = 0) -> list[str]:
 def test_a_run_leaves_every_artifact_and_its_report(smoke_run: SmokeRun) -> None:
     assert smoke_run.said.code == 0, smoke_run.said.err
     run = smoke_run.folder
-    assert {path.name for path in run.iterdir()} - {".lock"} == {*PLAIN, "students", "recipe.yaml", "log.jsonl"}
+    assert {path.name for path in run.iterdir()} - {".lock"} == {
+        *PLAIN,
+        "students",
+        "recipe.yaml",
+        "inputs.json",
+        "log.jsonl",
+    }
     report = read_report_json(run / "report" / "report.json")
     names = {path.name for path in (run / "artifacts").iterdir() if path.is_dir()}
     assert names == {"L3xD32-fp32", "L3xD32-int8-dynamic"}

@@ -54,7 +54,9 @@ class PromotionSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
     max_size_ratio: float | None = Field(None, gt=0, description="most times the deployed one's size")
     speed: OneByOne = OneByOne()
     webhook: str | None = Field(
-        None, description="http(s) URL that gets JSON after a promotion, or env:NAME of a variable that holds it"
+        None,
+        exclude=True,  # it may hold a secret, and resolved recipes are copied into reports
+        description="http(s) URL that gets JSON after a promotion, or env:NAME of a variable that holds it",
     )
     command: tuple[str, ...] = Field((), description="argument list to run after a promotion; gets JSON on stdin")
     announce_timeout_s: float = Field(10.0, gt=0, le=3600, description="of the webhook, and of the command")

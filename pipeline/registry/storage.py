@@ -167,7 +167,7 @@ class RemoteStorage:
             return
         parent, _, name = target.rpartition("/")
         beside = f"{parent}/{INCOMING}{uuid.uuid4().hex}-{name}"
-        self.filesystem.makedirs(parent, exist_ok=True)
+        self._have_folder(target)
         self.filesystem.pipe_file(beside, content)
         self.filesystem.mv(beside, target)
 
@@ -193,7 +193,7 @@ class RemoteStorage:
         paths = sorted(path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file())
         for path in sorted(paths, key=lambda path: path == last):
             target = f"{self.root}/{folder}/{path}"
-            self.filesystem.makedirs(target.rpartition("/")[0], exist_ok=True)
+            self._have_folder(target)
             self.filesystem.put_file(str(source / path), target)
 
     def fetch(self, folder: str, files: Sequence[str], target: Path) -> Path:
@@ -206,17 +206,23 @@ class RemoteStorage:
             inside = PurePosixPath(path)
             if inside.is_absolute() or ".." in inside.parts or "\\" in path:
                 raise InputError(f"{self.root}/{folder}: {path!r} leads out of the folder; it is not fetched")
-            content = self.read(f"{folder}/{path}")
-            if content is None:
-                raise InputError(f"{self.root}/{folder}/{path} is missing: the version is incomplete; promote it again")
             (target / inside).parent.mkdir(parents=True, exist_ok=True)
-            (target / inside).write_bytes(content)
+            source = f"{self.root}/{folder}/{path}"
+            try:
+                self.filesystem.get_file(source, str(target / inside))
+            except FileNotFoundError as error:
+                raise InputError(f"{source} is missing: the version is incomplete; promote it again") from error
         return target
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Nothing: object stores have no lock. The pointer is read again before it is changed."""
         yield
+
+    def _have_folder(self, path: str) -> None:
+        """The folder of a file, where there are folders: object stores have none, and would make a bucket."""
+        if not self.whole_puts:
+            self.filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
 
 
 def _sync(path: Path) -> None:

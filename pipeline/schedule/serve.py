@@ -15,7 +15,7 @@ from pipeline.schedule.attempts import stop
 from pipeline.schedule.lock import is_held, recipe_lock
 from pipeline.schedule.store import RUNNING, Store
 from pipeline.schedule.triggers import INSTALL
-from teachers.errors import InputError
+from teachers.errors import DecantError, InputError
 
 URL_VARIABLE = "DECANT_SCHEDULES"
 SCHEDULER = "the scheduler itself"  # its name among the recipes' locks
@@ -39,6 +39,7 @@ def serve(
 
     Raises:
         InputError: another scheduler is at work in `home`, or APScheduler is not installed.
+        DecantError: the database was lost.
     """
     try:
         from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
@@ -71,7 +72,11 @@ def serve(
         # APScheduler sleeps until the next job that it knows of: a job every second lets it look at the store again
         scheduler.add_job(_nothing, "interval", seconds=LOOK_S, jobstore="looking", executor="looking", coalesce=True)
         try:
-            stopped.wait()
+            while not stopped.wait(LOOK_S):
+                if not scheduler._thread.is_alive():  # such as by a database that is gone: a service starts us again
+                    raise DecantError(
+                        "the scheduler's thread has ended; is the database there? `start` goes on from here"
+                    )
         finally:
             scheduler.pause()
             children.stop()

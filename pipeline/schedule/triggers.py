@@ -23,8 +23,9 @@ def trigger_of(schedule: Schedule) -> Any:
     """
     try:
         from apscheduler.triggers.combining import OrTrigger
-        from apscheduler.triggers.cron import CronTrigger
         from apscheduler.triggers.interval import IntervalTrigger
+
+        from pipeline.schedule.crontab import Crontab
     except ImportError as error:
         raise InputError(INSTALL.format("apscheduler")) from error
     zone = ZoneInfo(schedule.timezone)
@@ -42,8 +43,8 @@ def trigger_of(schedule: Schedule) -> Any:
     try:
         days = _weekdays(weekday)
         if day != "*" and days != "*":
-            return OrTrigger([CronTrigger(day=day, **common), CronTrigger(day_of_week=days, **common)])
-        return CronTrigger(day=day, day_of_week=days, **common)
+            return OrTrigger([Crontab(day=day, **common), Crontab(day_of_week=days, **common)])
+        return Crontab(day=day, day_of_week=days, **common)
     except (ValueError, IndexError) as error:
         raise InputError(f"--cron {schedule.cron}: {error}; every night at three is '0 3 * * *'") from error
 

@@ -111,6 +111,6 @@ def check_promotion(values: Mapping[str, Any]) -> None:
 
 def _told(outcome: Outcome, good: str, log: Path, earlier: int) -> Worked:
     states = {DONE: good, GATE_FAILED: "refused", INTERRUPTED: "interrupted"}
-    said = outcome.said or ("" if outcome.code == DONE else f"exit code {outcome.code}")
+    said = outcome.said.removeprefix("gate failed: ") or ("" if outcome.code == DONE else f"exit code {outcome.code}")
     code = outcome.code if outcome.code in (*states, BAD_INPUT) else DEFECT
     return Worked(states.get(outcome.code, "failed"), said, max(earlier, outcome.attempts), str(log), code)

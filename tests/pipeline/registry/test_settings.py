@@ -31,10 +31,10 @@ def test_all_errors_are_told_by_option_or_key(recipe: Path) -> None:
     with pytest.raises(InputError, match="no such key") as caught:
         promotion_settings(recipe, {"min_accuracy": 0.84, "webhook": "ftp://user:secret@host"})
     assert str(caught.value).splitlines() == [
-        f"{recipe}: promotion.level 2: Input should be less than 1",
+        f"{recipe}: promotion.level: Input should be less than 1",
         "--min-accuracy 0.84: Input should be greater than 1",
         "--webhook: give an http:// or https:// URL, or env:NAME of a variable that holds one",
-        f"{recipe}: promotion.margn 1: no such key",
+        f"{recipe}: promotion.margn: no such key",
     ]
 
 
@@ -46,6 +46,12 @@ def test_a_recipe_that_is_none_is_refused(tmp_path: Path) -> None:
     path.write_text("promotion: 3", encoding="utf-8")
     with pytest.raises(InputError, match="a mapping of keys is wanted, not int"):
         promotion_settings(path, {})
+
+
+def test_a_webhook_is_in_no_resolved_recipe() -> None:
+    settings = PromotionSettings(webhook="https://host/secret")
+    assert "secret" not in settings.model_dump_json()
+    assert settings.webhook == "https://host/secret"
 
 
 def test_every_setting_has_an_option() -> None:

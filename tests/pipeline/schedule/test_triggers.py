@@ -56,6 +56,8 @@ def test_a_time_that_comes_twice_or_never_is_due_once_a_day(tmp_path: Path) -> N
     berlin = ZoneInfo("Europe/Berlin")
     autumn = due(tmp_path, "30 2 * * *", datetime(2026, 10, 24, tzinfo=berlin), 3)
     assert [time.strftime("%d") for time in autumn] == ["24", "25", "26"]
+    hourly = due(tmp_path, "30 * * * *", datetime(2026, 10, 25, 1, 0, tzinfo=berlin), 4)
+    assert [f"{time.astimezone(UTC):%H:%M}" for time in hourly] == ["23:30", "00:30", "01:30", "02:30"]
     spring = due(tmp_path, "30 2 * * *", datetime(2027, 3, 27, tzinfo=berlin), 3)
     assert [time.strftime("%d") for time in spring][0] == "27"
     assert len({time.strftime("%d") for time in spring}) == 3
