@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
-from teachers.errors import InputError
+from teachers.errors import DecantError, InputError
 
 WHOLE_PUTS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory"}  # an object is there or is not
 INCOMING = ".incoming-"
@@ -153,31 +153,32 @@ class RemoteStorage:
 
     def read(self, path: str) -> bytes | None:
         """A file's content; None where there is no such file."""
-        try:
-            content: bytes = self.filesystem.cat_file(f"{self.root}/{path}")
-        except FileNotFoundError:
-            return None
-        return content
+        with self._reached():
+            try:
+                content: bytes = self.filesystem.cat_file(f"{self.root}/{path}")
+            except FileNotFoundError:
+                return None
+            return content
 
     def put(self, path: str, content: bytes) -> None:
         """Let a file hold this from one moment to the next."""
         target = f"{self.root}/{path}"
-        if self.whole_puts:
-            self.filesystem.pipe_file(target, content)
-            return
         parent, _, name = target.rpartition("/")
-        beside = f"{parent}/{INCOMING}{uuid.uuid4().hex}-{name}"
-        self._have_folder(target)
-        self.filesystem.pipe_file(beside, content)
-        self.filesystem.mv(beside, target)
+        beside = target if self.whole_puts else f"{parent}/{INCOMING}{uuid.uuid4().hex}-{name}"
+        with self._reached():
+            self._have_folder(target)
+            self.filesystem.pipe_file(beside, content)
+            if beside != target:
+                self.filesystem.mv(beside, target)
 
     def names(self, folder: str) -> list[str]:
         """Names in a folder, sorted, without what is still being written."""
-        self.filesystem.invalidate_cache()
-        try:
-            found = self.filesystem.ls(f"{self.root}/{folder}", detail=False)
-        except FileNotFoundError:
-            return []
+        with self._reached():
+            self.filesystem.invalidate_cache()
+            try:
+                found = self.filesystem.ls(f"{self.root}/{folder}", detail=False)
+            except FileNotFoundError:
+                return []
         names = {PurePosixPath(str(path)).name for path in found}
         return sorted(name for name in names if not name.startswith("."))
 
@@ -193,8 +194,9 @@ class RemoteStorage:
         paths = sorted(path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file())
         for path in sorted(paths, key=lambda path: path == last):
             target = f"{self.root}/{folder}/{path}"
-            self._have_folder(target)
-            self.filesystem.put_file(str(source / path), target)
+            with self._reached():
+                self._have_folder(target)
+                self.filesystem.put_file(str(source / path), target)
 
     def fetch(self, folder: str, files: Sequence[str], target: Path) -> Path:
         """Download the named files of a folder.
@@ -208,16 +210,30 @@ class RemoteStorage:
                 raise InputError(f"{self.root}/{folder}: {path!r} leads out of the folder; it is not fetched")
             (target / inside).parent.mkdir(parents=True, exist_ok=True)
             source = f"{self.root}/{folder}/{path}"
-            try:
-                self.filesystem.get_file(source, str(target / inside))
-            except FileNotFoundError as error:
-                raise InputError(f"{source} is missing: the version is incomplete; promote it again") from error
+            with self._reached():
+                try:
+                    self.filesystem.get_file(source, str(target / inside))
+                except FileNotFoundError as error:
+                    raise InputError(f"{source} is missing: the version is incomplete; promote it again") from error
         return target
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Nothing: object stores have no lock. The pointer is read again before it is changed."""
         yield
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Have what goes wrong on the way there, which each library says otherwise, as an error worth another try."""
+        try:
+            yield
+        except (DecantError, FileNotFoundError, PermissionError):
+            raise
+        except Exception as error:
+            said = str(error).partition("\n")[0] or type(error).__name__
+            raise DecantError(
+                f"{self.root} cannot be reached ({said}); is the address right, and are you let in?"
+            ) from error
 
     def _have_folder(self, path: str) -> None:
         """The folder of a file, where there are folders: object stores have none, and would make a bucket."""

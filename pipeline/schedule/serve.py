@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.schedule.attempts import stop
 from pipeline.schedule.lock import is_held, recipe_lock
-from pipeline.schedule.store import RUNNING, Store
+from pipeline.schedule.store import LOST, LOST_AT_ONCE, LOST_SAID, RUNNING, Store
 from pipeline.schedule.triggers import INSTALL
 from teachers.errors import DecantError, InputError
 
@@ -85,11 +85,11 @@ def serve(
 
 def recover(store: Store, home: Path, say: Callable[[str], None]) -> None:
     """Close the lines of runs that died without a word, such as by kill -9, and let those schedules be due now."""
-    for run in store.runs(count=10_000, state=RUNNING):
+    for run in store.runs(count=LOST_AT_ONCE, state=RUNNING):
         found = store.all_planned(run.name)
         if found and is_held(home, found[0].schedule.recipe):
             continue
-        store.end(run.number, "lost", "its process died without a word; what it had finished is used again")
+        store.end(run.number, LOST, LOST_SAID)
         say(f"{run.name}: run {run.number} was lost")
         if found and not found[0].paused:
             store.move(run.name, time.time())

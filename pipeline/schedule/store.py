@@ -14,7 +14,8 @@ from pipeline.schedule.spec import Schedule
 from pipeline.schedule.triggers import INSTALL, next_time
 from teachers.errors import InputError
 
-RUNNING = "running"
+RUNNING, LOST, LOST_AT_ONCE = "running", "lost", 10_000
+LOST_SAID = "its process died without a word; what it had finished is used again"
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,17 @@ class Store:
         values = {"ended": time.time(), "state": state, "said": said, "attempts": attempts, "log": log}
         with self._engine.begin() as connection:
             connection.execute(self._runs.update().where(self._runs.c.number == number).values(values))
+
+    def close_lost(self, name: str, number: int) -> None:
+        """Close the lines of this schedule's earlier runs that never said how they ended; their lock is free.
+
+        Args:
+            name: the schedule's.
+            number: of the run that holds the lock now.
+        """
+        for run in self.runs(name, LOST_AT_ONCE, RUNNING):
+            if run.number < number:
+                self.end(run.number, LOST, LOST_SAID)
 
     def runs(self, name: str | None = None, count: int = 20, state: str | None = None) -> list[Run]:
         """The last runs, the oldest of them first."""

@@ -54,6 +54,7 @@ def work(store: Store, home: Path, name: str, cause: str, *, if_changed: bool, s
             if descriptor is None:
                 worked = Worked("skipped", "another run of this recipe is at work")
                 return worked
+            store.close_lost(name, number)
             settled = store.settled(name)
             changed = what_changed(schedule, settled)
             if if_changed and changed is None:

@@ -11,7 +11,7 @@ import pytest
 from export.manifest import MANIFEST, verify_artifact
 from pipeline.registry.records import Event, Pointer, now
 from pipeline.registry.registry import Registry
-from teachers.errors import InputError
+from teachers.errors import DecantError, InputError
 from tests.tiny_artifacts import tiny_artifact
 
 PROMOTIONS = 200
@@ -189,6 +189,28 @@ def test_a_promotion_killed_at_any_moment_leaves_a_whole_registry(artifacts: lis
         added = registry.add(artifacts[0])
     assert registry.current().version == added.version
     assert not list((tmp_path / "registry" / "versions").glob(".*"))
+
+
+def test_what_goes_wrong_on_the_way_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
+
+    def broken(*_: object, **__: object) -> bytes:
+        raise RuntimeError("no credentials\nand more")
+
+    registry = Registry.at("memory://models")
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "cat_file", broken)
+    with pytest.raises(DecantError, match=r"^/models cannot be reached \(no credentials\); is the address right"):
+        registry.current()
+    with pytest.raises(InputError, match=r"^nosuch://x: Protocol not known: nosuch; give a folder"):
+        Registry.at("nosuch://x")
+
+
+def test_a_version_does_not_lead_out_of_its_folder(tmp_path: Path) -> None:
+    pytest.importorskip("fsspec", reason="fsspec is not installed")
+    storage = Registry.at("memory://models").storage
+    for path in ("../x", "/x", "a/../../x", "a\\b"):
+        with pytest.raises(InputError, match="leads out of the folder; it is not fetched"):
+            storage.fetch("versions/1", [path], tmp_path / "scratch")
 
 
 def test_the_registry_is_read_without_torch() -> None:

@@ -116,6 +116,13 @@ def test_an_interruption_is_written_down(store: Store, tmp_path: Path, monkeypat
     assert states(store) == ["interrupted"]
 
 
+def test_an_earlier_run_that_died_without_a_word_is_closed(store: Store, tmp_path: Path, codes: dict[str, int]) -> None:
+    store.add(schedule(tmp_path))
+    store.begin("my", "schedule")
+    due(store, tmp_path)
+    assert states(store) == ["lost", "done"]
+
+
 def test_the_commands(tmp_path: Path) -> None:
     one = schedule(tmp_path, overrides=("seed=1",), promote_to="/registry", pairs="/pairs.tsv")
     assert run_command(one)[3:] == ["run", one.recipe, "--out", one.run, "--quiet", "--set", "seed=1"]
