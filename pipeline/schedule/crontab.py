@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apscheduler.triggers.cron import CronTrigger
@@ -26,5 +26,5 @@ class Crontab(CronTrigger):
         """When it is due next; None: never again."""
         due = super().get_next_fire_time(previous_fire_time, now)
         while due is not None and due.fold and not self._every_hour:
-            due = super().get_next_fire_time(None, due + timedelta(seconds=1))
+            due = super().get_next_fire_time(None, due.astimezone(UTC) + timedelta(seconds=1))
         return due
