@@ -187,8 +187,8 @@ class Store:
             "log": "",
         }
         with self._engine.begin() as connection:
-            inserted = connection.execute(self._runs.insert().values(row))
-        return int(inserted.inserted_primary_key[0])
+            key: Any = connection.execute(self._runs.insert().values(row)).inserted_primary_key
+        return int(key[0])
 
     def end(self, number: int, state: str, said: str = "", attempts: int = 0, log: str = "") -> None:
         """Write down what came of a run."""

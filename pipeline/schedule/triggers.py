@@ -39,7 +39,7 @@ def trigger_of(schedule: Schedule) -> Any:
             f"not {len(fields)}; every night at three is '0 3 * * *'"
         )
     minute, hour, day, month, weekday = fields
-    common = {"minute": minute, "hour": hour, "month": month.lower(), "timezone": zone}
+    common: dict[str, Any] = {"minute": minute, "hour": hour, "month": month.lower(), "timezone": zone}
     try:
         days = _weekdays(weekday)
         if day != "*" and days != "*":
