@@ -8,6 +8,7 @@ from pipeline.console import Screen, duration
 from pipeline.recipe import Recipe, RecipeError, check_surroundings, recipe_yaml
 from pipeline.recipe_inputs import input_paths
 from pipeline.report.rows import Report
+from pipeline.report.trace import traced
 from pipeline.run_dir import RunDir, Stage
 from pipeline.snapshot import read_snapshot, take_snapshot, write_snapshot
 from pipeline.stages.artifacts import artifacts_stage
@@ -104,7 +105,8 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
             engines, built = engines_stage(recipe, texts, graphs, run_dir, screen.watch)
             report = built.added_to(report)
             _tell(screen, engines, describe_engines(built))
-        done = report_stage(report, student, artifacts, engines, run_dir)
+        report = traced(report, run_dir.root)
+        done = report_stage(report, artifacts, engines, run_dir)
         _tell(screen, done, "report.html, report.md, report.json")
         run_dir.clear_work()
         return report

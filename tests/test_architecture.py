@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("pipeline", "export", "students", "teachers")
+PAGE_SUFFIXES = {".jinja", ".css", ".js"}
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 
@@ -64,12 +65,15 @@ def test_no_module_is_named_like_a_dependency() -> None:
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_every_module_and_the_pages_template(tmp_path: Path) -> None:
+def test_the_wheel_holds_every_module_and_the_pages_files(tmp_path: Path) -> None:
     pytest.importorskip("build")
     command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(ROOT)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     names = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
     assert {path.relative_to(ROOT).as_posix() for path in SOURCES} <= names
-    assert {"pipeline/report/page.html.jinja", "export/runtimes/transformers_js.mjs"} <= names
+    page = [path for path in (ROOT / "pipeline" / "report" / "page").rglob("*") if path.suffix in PAGE_SUFFIXES]
+    assert {path.suffix for path in page} == PAGE_SUFFIXES
+    assert {path.relative_to(ROOT).as_posix() for path in page} <= names
+    assert "export/runtimes/transformers_js.mjs" in names
     assert not [name for name in names if name.startswith(("tests/", "configs/"))]

@@ -6,7 +6,9 @@ import io
 import json
 import re
 import shutil
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ import yaml
 from export.bundle import verify_artifact
 from export.session import OnnxEncoder
 from pipeline.measure.peers import PEERS
+from pipeline.report.page.snippets import IN_PYTHON, SNIPPETS
 from pipeline.report.rows import read_report_json
 from pipeline.run_dir import STAGES
 from teachers.encoder import SentenceEncoder
@@ -37,7 +40,7 @@ pytestmark = pytest.mark.smoke
 PLAIN = [
     stage for stage in STAGES if stage not in ("vectors", "mine", "embed", "openvino", "engines")
 ]  # what no key asks for
-VERBS = ["init", "validate", "plan", "run", "report", "pick", "eval", "encode", "bench", "verify", "doctor"]
+VERBS = ["init", "validate", "plan", "run", "report", "pick", "compare", "eval", "encode", "bench", "verify", "doctor"]
 
 
 @pytest.fixture
@@ -288,6 +291,40 @@ def test_report_shows_the_result_again(smoke_run: SmokeRun) -> None:
     assert decant("report", smoke_run.folder).text.splitlines()[0] == smoke_run.said.text.splitlines()[0]
     said = decant("report", smoke_run.folder, "--json").json()
     assert said == json.loads((smoke_run.folder / "report" / "report.json").read_text(encoding="utf-8"))
+
+
+def test_the_page_names_the_graph_the_data_and_the_recipe(smoke_run: SmokeRun) -> None:
+    report = read_report_json(smoke_run.folder / "report" / "report.json")
+    manifest = json.loads((smoke_run.artifact / "decant.json").read_text(encoding="utf-8"))
+    assert report.row(smoke_run.artifact.name).graph_sha256 == manifest["sha256"]["onnx/model.onnx"]
+    assert report.recipe_sha256 == manifest["recipe_sha256"]
+    assert set(report.data_sha256) == {"train", "dev", "test", "unlabelled"}
+    page = (smoke_run.folder / "report" / "report.html").read_text(encoding="utf-8")
+    assert all(digest in page for digest in (report.recipe_sha256, *report.data_sha256.values()))
+    assert "<figcaption><b>student</b>: development figure at best" in page
+
+
+def test_what_the_page_tells_to_run_gives_the_artifacts_vectors(smoke_run: SmokeRun) -> None:
+    code = SNIPPETS["onnxruntime"].replace(IN_PYTHON, json.dumps(str(smoke_run.artifact)))
+    names: dict[str, Any] = {}
+    with redirect_stdout(io.StringIO()):
+        exec(code, names)
+    texts = ["A man is playing a guitar.", "Someone is making music."]
+    np.testing.assert_allclose(names["vectors"], OnnxEncoder(smoke_run.artifact).encode(texts), atol=1e-6)
+
+
+def test_compare_lays_runs_side_by_side(smoke_run: SmokeRun, copied: SmokeRun, tmp_path: Path) -> None:
+    out = tmp_path / "pages" / "both.html"
+    said = decant("compare", smoke_run.folder, copied.folder, "--out", out)
+    assert said.code == 0, said.err
+    assert said.text.startswith("Of 2 runs' picks ")
+    page = out.read_text(encoding="utf-8")
+    rows = len(read_report_json(smoke_run.folder / "report" / "report.json").rows)
+    assert len(re.findall(r'<tr id="row\d+"', page)) == 2 * rows
+    assert "All runs were tested on the same pairs." in page
+    alone = decant("compare", smoke_run.folder)
+    assert alone.code == 2
+    assert "two or more" in alone.err
 
 
 def test_plan_before_and_after(smoke_run: SmokeRun, tmp_path: Path) -> None:

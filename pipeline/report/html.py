@@ -1,119 +1,125 @@
-"""report.html: one page that holds everything, reads nothing from the network, and runs no script."""
+"""report.html: one page that holds everything, reads nothing from the network, and runs no script but its own."""
 
 import base64
+import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
+from typing import Any
 
 import yaml
 from jinja2 import Environment as Templates
-from jinja2 import StrictUndefined
-from matplotlib.figure import Figure
+from jinja2 import PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-from pipeline.report.accuracy_plot import accuracy_against_latency
-from pipeline.report.answer import answer, headlines
+from pipeline.report.answer import headlines
 from pipeline.report.engine_table import HEADER, NUMERIC, engine_cells, engine_legend
-from pipeline.report.figures import METRIC_NAMES, MISSING, duration, parameters, points, share, significant
-from pipeline.report.grid_plot import accuracy_grid
+from pipeline.report.figures import duration, points, share
 from pipeline.report.grid_table import cut_with_interval, grid_header, grid_legend, grid_rows
 from pipeline.report.markdown import parity_cells
-from pipeline.report.mined_plot import mined_scores
 from pipeline.report.mined_sentence import mined_sentence
-from pipeline.report.plot_theme import DARK, LIGHT, png
-from pipeline.report.rows import Report, Row
-from pipeline.report.table import columns, label, legend, sorted_rows
-from pipeline.report.training_plot import TrainingRecord, training_curves
+from pipeline.report.page.evidence import (
+    distance_from_start,
+    heat,
+    in_pick,
+    loss_bars,
+    paired_differences,
+    provenance,
+)
+from pipeline.report.page.main_table import headers, page_rows
+from pipeline.report.page.payload import embedded_json, payload
+from pipeline.report.page.run import PageRun, TrainingLogs
+from pipeline.report.page.snippets import SNIPPETS, TITLES
+from pipeline.report.page.summary import cautions, compared_sentence, pick_sentence
+from pipeline.report.page.vega import vega_script
+from pipeline.report.rows import Report
+from pipeline.report.table import label, legend
 
 TEMPLATE = "page.html.jinja"
+SCRIPTS = ("dom", "theme", "choice", "filters", "table", "plot_spec", "plot", "detail", "curves", "start")
+OF_TEMPLATES = {
+    "cut_with_interval": cut_with_interval, "distance_from_start": distance_from_start, "duration": duration,
+    "engine_cells": engine_cells, "engine_legend": engine_legend, "grid_header": grid_header,
+    "grid_legend": grid_legend, "grid_rows": grid_rows, "headlines": headlines, "heat": heat, "in_pick": in_pick,
+    "label": label, "legend": legend, "loss_bars": loss_bars, "mined_sentence": mined_sentence,
+    "paired_differences": paired_differences, "parity_cells": parity_cells, "pick_sentence": pick_sentence,
+    "points": points, "provenance": provenance, "share": share,
+}  # fmt: skip
 
 
-def html_report(report: Report, training: Sequence[TrainingRecord] = ()) -> str:
-    """Render the page.
-
-    Every text is escaped, wherever it comes from: names, recipes and the compared pairs are other people's.
+def html_report(report: Report, logs: TrainingLogs | None = None, folder: str = ".") -> str:
+    """Render one run's page.
 
     Args:
         report: what to show.
-        training: what training logged; none: no such section.
+        logs: what its trainings logged, by stage.
+        folder: the run's, as commands on the page name it.
+    """
+    return html_page([PageRun(report, folder, logs or {})])
+
+
+def html_page(runs: Sequence[PageRun]) -> str:
+    """Render the page of one run, or of several beside each other.
+
+    Every text is escaped, wherever it comes from: names, recipes and the compared pairs are other people's. A policy
+    in the page lets the browser run the scripts written here and nothing else.
+
+    Args:
+        runs: at least one; several are told apart by their labels.
 
     Returns:
-        HTML, plots embedded, for light and for dark screens.
+        HTML of less than 3 MB with 500 rows, for light and for dark screens.
     """
-    templates = Templates(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    source = files("pipeline.report").joinpath(TEMPLATE).read_text(encoding="utf-8")
-    shown, rows = columns(report), sorted_rows(report)
-    return templates.from_string(source).render(
-        report=report,
-        title=str(report.recipe.get("name", "report")),
-        description=str(report.recipe.get("description") or ""),
-        answer=answer(report),
-        headlines=headlines(report),
-        columns=shown,
-        rows=[(row, [column.cell(row) for column in shown]) for row in rows],
-        legend=legend(report),
-        all_figures=all_figures(rows),
-        costs=[(row, row.one_against_many) for row in rows if row.one_against_many is not None],
-        reads_pairs=any(row.pairs_per_second is not None for row in rows),
-        parities=[(row, parity_cells(row)) for row in rows if row.parity is not None],
-        accuracy_plot=_pictures(*[accuracy_against_latency(report, theme) for theme in (LIGHT, DARK)]),
-        grid_plot=_pictures(*[accuracy_grid(report, theme) for theme in (LIGHT, DARK)]),
-        grid_header=grid_header,
-        grid_rows=grid_rows,
-        grid_legend=grid_legend,
-        cut_with_interval=cut_with_interval,
-        mined_plot=_pictures(*[mined_scores(report, theme) for theme in (LIGHT, DARK)]),
-        mined_sentence=mined_sentence,
+    templates = Templates(
+        loader=PackageLoader("pipeline.report", "page"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    style, scripts = _asset("style.css"), [vega_script(), page_script()]
+    rows = page_rows(runs)
+    several = len(runs) > 1
+    content = payload(runs, rows) | {"snippets": SNIPPETS, "snippetTitles": TITLES}
+    return templates.get_template(TEMPLATE).render(
+        runs=runs, several=several,
+        title=", ".join(run.name for run in runs),
+        said=compared_sentence(runs) if several else pick_sentence(runs[0].report),
+        cautions=cautions(runs),
+        headers=headers(runs), rows=rows,
+        timed=sum("1" in row.row.latency_ms and bool(row.row.metrics) for row in rows),
+        policy=policy(style, scripts),
+        style=_raw(style), scripts=[_raw(script) for script in scripts], data=_raw(embedded_json(content)),
+        trainings=_trainings(content["training"]),
         engine_header=[(name, name in NUMERIC) for name in HEADER],
-        engine_cells=engine_cells,
-        engine_legend=engine_legend,
-        training_plot=_pictures(*[training_curves(training, theme) for theme in (LIGHT, DARK)]),
-        recipe=yaml.safe_dump(report.recipe, sort_keys=False, allow_unicode=True),
-        label=label,
-        duration=duration,
-        points=points,
-        share=share,
-    )
+        recipe_of=lambda run: yaml.safe_dump(run.report.recipe, sort_keys=False, allow_unicode=True),
+        **OF_TEMPLATES,
+    )  # fmt: skip
 
 
-def all_figures(rows: Sequence[Row]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Every figure of every row that the main table has no room for: (row's label, [(what, figure)])."""
-    return [(label(row), [(what, said) for what, said in _figures(row) if said]) for row in rows]
-
-
-def _figures(row: Row) -> list[tuple[str, str]]:
-    figures = [
-        ("form", row.form or ""),
-        ("runtime", row.runtime or ""),
-        ("layers × dimensions", f"{row.layers or MISSING} × {row.dim or MISSING}" if row.layers else ""),
-        ("parameters", parameters(row.parameters) if row.parameters is not None else ""),
-        ("trained on this task's labels", {True: "yes", False: "no", None: ""}[row.trained_on_labels]),
+def _trainings(logs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each training with its place among the script's, and the step and value of its best development figure."""
+    return [
+        one | {"index": index, "best": max(one["dev"], key=lambda point: point[1], default=None)}
+        for index, one in enumerate(logs)
     ]
-    for name, measured in row.metrics.items():
-        low, high = measured.ci95
-        main = f"{points(measured.value)} (95 % interval {points(low)} to {points(high)})"
-        figures.append((f"{METRIC_NAMES[measured.metric]}, {name}", main))
-        others = [(metric, value) for metric, value in measured.values.items() if metric != measured.metric]
-        figures += [(f"{METRIC_NAMES[metric]}, {name}", points(value)) for metric, value in others]
-        if measured.of_teacher is not None:
-            figures.append((f"of the teacher, {name}", share(measured.of_teacher)))
-        if measured.of_student is not None:
-            figures.append((f"of the student, {name}", share(measured.of_student)))
-        if measured.difference_to_teacher is not None:
-            p = measured.difference_to_teacher.p
-            figures.append((f"resamples not above the teacher, {name}", f"{100 * p:.1f} %"))
-    if row.seeds is not None:
-        said = f"{points(row.seeds.mean)} ± {points(row.seeds.sd)} (mean, sd of {row.seeds.count} seeds)"
-        figures.append(("over seeds", said))
-    for size, latency in row.latency_ms.items():
-        said = f"{duration(latency.p50)} median, {duration(latency.p95)} for 95 of 100"
-        figures.append((f"batch of {size}", said))
-    if row.peak_memory_mib is not None:
-        figures.append(("peak memory", f"{significant(row.peak_memory_mib)} MiB"))
-    return [*figures, ("path", row.path or ""), ("note", row.note or "")]
 
 
-def _pictures(light: Figure | None, dark: Figure | None) -> tuple[str, str] | None:
-    """Two renderings of a plot as data addresses, or None where there was nothing to draw."""
-    if light is None or dark is None:
-        return None
-    first, second = (base64.b64encode(png(figure)).decode("ascii") for figure in (light, dark))
-    return f"data:image/png;base64,{first}", f"data:image/png;base64,{second}"
+def page_script() -> str:
+    """The page's own script, of one file a concern."""
+    return "(() => {\n'use strict';\n" + "\n".join(_asset(f"scripts/{name}.js") for name in SCRIPTS) + "})();\n"
+
+
+def policy(style: str, scripts: Sequence[str]) -> str:
+    """Content-Security-Policy: this style and these scripts by their digests, and no other source of anything."""
+    allowed = " ".join(_digest(script) for script in scripts)
+    return f"default-src 'none'; script-src {allowed}; style-src {_digest(style)}; base-uri 'none'; form-action 'none'"
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"
+
+
+def _asset(name: str) -> str:
+    return files("pipeline.report").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _raw(text: str) -> Markup:
+    """What no escaping may change; it holds nothing of a run that `embedded_json` has not made harmless."""
+    return Markup(text)

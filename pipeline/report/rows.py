@@ -46,6 +46,14 @@ class Seeds(BaseModel, frozen=True, extra="forbid"):
     sd: float = Field(ge=0, description="sample standard deviation")
 
 
+class GroupLoss(BaseModel, frozen=True, extra="forbid"):
+    """What the quantization of one group of a graph's products costs, as `export.sensitivity` measures it."""
+
+    group: str = Field(description="its place in the model")
+    loss: float = Field(description="1 - mean cosine to float32's vectors with this group alone quantized, 0..2")
+    kept: bool = Field(default=False, description="it stays in float32")
+
+
 class Row(BaseModel, frozen=True, extra="forbid"):
     """One model as measured. What was not is null, or left out where IfMeasured says so."""
 
@@ -72,6 +80,10 @@ class Row(BaseModel, frozen=True, extra="forbid"):
     trained_on_labels: IfMeasured[bool] = Field(default=None, description="saw this task's own training labels")
     seeds: IfMeasured[Seeds] = None
     note: IfMeasured[str] = None
+    graph_sha256: IfMeasured[str] = Field(default=None, description="of the artifact's onnx/model.onnx")
+    sensitivity: tuple[GroupLoss, ...] = Field(
+        default=(), exclude_if=lambda groups: not groups, description="the costliest group first"
+    )
 
 
 class Mined(BaseModel, frozen=True, extra="forbid"):
@@ -116,6 +128,11 @@ class Report(BaseModel):
     left_out: tuple[str, ...] = Field(default=(), exclude_if=lambda left_out: not left_out)
     training_curves: IfMeasured[str] = Field(default=None, description="the training log, relative to the report")
     mined: IfMeasured[Mined] = None
+    recipe_sha256: IfMeasured[str] = Field(default=None, description="of the resolved recipe, as in decant.json")
+    data_sha256: dict[str, str] = Field(
+        default_factory=dict, exclude_if=lambda digests: not digests,
+        description="of the pairs of each split: train, dev, test, unlabelled",
+    )  # fmt: skip
     engines: tuple[Engine, ...] = Field(default=(), exclude_if=lambda engines: not engines)
     regressions: tuple[Regression, ...] = Field(default=(), exclude_if=lambda rows: not rows)
 

@@ -12,11 +12,12 @@ from pipeline.budget import choose, steady_artifacts
 from pipeline.recipe import Recipe, recipe_digest
 from pipeline.report.card import CardFacts, model_card
 from pipeline.report.rows import Mined, Report, Row
+from pipeline.report.training_logs import LOG
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.graphs import Graph
 from pipeline.stages.ir import Irs
 from pipeline.stages.measure import Measured
-from pipeline.stages.student import TRAINING_LOG, seeds_of_soup
+from pipeline.stages.student import seeds_of_soup
 from pipeline.stages.vectors import Lesson
 from pipeline.stages.vocabulary import vocabulary_notes
 from pipeline.texts.load import Texts
@@ -100,7 +101,7 @@ def _report(
         selected=chosen.name if chosen else None,
         selected_because=because,
         notes=tuple(notes),
-        training_curves=f"../student/{TRAINING_LOG}" if (student.folder / TRAINING_LOG).is_file() else None,
+        training_curves=f"../student/{LOG}" if (student.folder / LOG).is_file() else None,
         regressions=measured.regressions,
         grid=measured.grid,
         mined=mined,

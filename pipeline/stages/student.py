@@ -33,7 +33,6 @@ from teachers.vectors import Vectors
 
 VERSION = 3
 TRAINING, FACTS = "training", "trained.json"
-TRAINING_LOG = f"{TRAINING}/csv/metrics.csv"
 Array = NDArray[np.float32]
 
 

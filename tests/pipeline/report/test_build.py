@@ -9,7 +9,7 @@ from pipeline.report.training_plot import TrainingRecord
 
 def test_the_folder_holds_the_report_in_every_form(tmp_path: Path, report: Report) -> None:
     folder = tmp_path / "deep" / "report"
-    build_report(report, folder, [TrainingRecord(step=step, loss=1.0) for step in range(3)])
+    build_report(report, folder, {"student": [TrainingRecord(step=step, loss=1.0) for step in range(3)]})
     assert {path.name for path in folder.iterdir()} == {
         "report.json", "report.md", "report.html", "accuracy_latency.png", "training.png",
     }  # fmt: skip

@@ -1,0 +1,1 @@
+"""The page's templates, style and scripts, and what they are filled with."""

@@ -1,0 +1,102 @@
+"""What the page's script reads: one JSON object, harmless inside HTML."""
+
+import json
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from pipeline.report.figures import METRIC_NAMES
+from pipeline.report.page.main_table import PageRow
+from pipeline.report.page.run import PageRun
+from pipeline.report.page.snippets import snippets_of
+from pipeline.report.row_figures import row_figures
+from pipeline.report.table import references
+from pipeline.report.training_plot import TrainingRecord
+
+CURVE_POINTS = 400  # more are not told apart on a screen, and would make the page large
+
+
+def payload(runs: Sequence[PageRun], rows: Sequence[PageRow]) -> dict[str, Any]:
+    """Everything that is drawn, chosen or copied."""
+    sizes = sorted({size for row in rows for size in row.row.latency_ms}, key=int)
+    return {
+        "several": len(runs) > 1,
+        "metric": f"{_metric(rows)} ×100",
+        "costs": [
+            {"key": f"{size}/{which}", "title": _cost(size, which)} for size in sizes for which in ("p50", "p95")
+        ],
+        "rows": [_row(row) for row in rows],
+        "training": [
+            {"title": stage if len(runs) == 1 else f"{run.name}: {stage}", **curves(records)}
+            for run in runs
+            for stage, records in run.logs.items()
+        ],
+        "mined": [
+            {"run": run.name, "before": list(run.report.mined.before), "after": list(run.report.mined.after)}
+            for run in runs
+            if run.report.mined is not None
+        ],
+    }
+
+
+def embedded_json(content: object) -> str:
+    """JSON that no HTML parser takes for a tag, a comment or an entity: these begin with what is escaped here."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def curves(records: Sequence[TrainingRecord]) -> dict[str, list[list[float]]]:
+    """Loss and development metric ×100 over steps, [points, 2].
+
+    Of a long log, means over as many equal parts as CURVE_POINTS stand for the losses; every development figure stays.
+    """
+    losses = np.array([[one.step, one.loss] for one in records if one.loss is not None], np.float64).reshape(-1, 2)
+    if len(losses) > CURVE_POINTS:
+        losses = np.array([part.mean(0) for part in np.array_split(losses, CURVE_POINTS)])
+    return {
+        "loss": [[float(step), float(f"{loss:.5g}")] for step, loss in losses if np.isfinite(loss)],
+        "dev": [[one.step, round(100 * one.dev, 3)] for one in records if one.dev is not None and isfinite(one.dev)],
+    }
+
+
+def _metric(rows: Sequence[PageRow]) -> str:
+    names = {METRIC_NAMES[measured.metric] for row in rows for measured in list(row.row.metrics.values())[:1]}
+    return names.pop() if len(names) == 1 else "Main metric"
+
+
+def _cost(size: str, which: str) -> str:
+    what = "one text" if size == "1" else f"a batch of {size}"
+    return f"Milliseconds for {what}, {'median' if which == 'p50' else '95 of 100 calls below'}"
+
+
+def _row(shown: PageRow) -> dict[str, Any]:
+    row, run = shown.row, shown.run
+    set_name = references(run.report).set_name
+    measured = row.metrics.get(set_name) if set_name is not None else None
+    facts: dict[str, Any] = {
+        "id": shown.id, "run": run.name, "name": shown.label, "kind": row.kind, "picked": shown.picked,
+        "precision": row.precision, "runtime": row.runtime, "layers": row.layers, "dim": row.dim,
+        "costs": {
+            f"{size}/{which}": round(value, 4)
+            for size, latency in row.latency_ms.items()
+            for which, value in (("p50", latency.p50), ("p95", latency.p95))
+        },
+        "figures": row_figures(row),
+    }  # fmt: skip
+    if measured is not None and isfinite(measured.value):
+        low, high = measured.ci95
+        facts |= {"value": _hundred(measured.value), "low": _hundred(low), "high": _hundred(high)}
+    if row.kind == "artifact" and row.path is not None:
+        facts |= {"folder": f"{run.folder}/{row.path}", "snippets": snippets_of(row, run.report)}
+        facts |= {"sha256": row.graph_sha256} if row.graph_sha256 else {}
+    elif row.path is not None:
+        facts["folder"] = f"{run.folder}/{row.path}"
+    return facts
+
+
+def _hundred(fraction: float) -> float:
+    return round(100 * fraction, 4)

@@ -1,0 +1,27 @@
+// The page starts with the details of what is to be shipped.
+function redraw() {
+  if (find("plot")) drawPlot();
+  drawCurves();
+}
+
+function start() {
+  if (find("plot")) startPlot();
+  startFilters();
+  startTable();
+  document.documentElement.classList.add("ready");
+  const first = content.rows.find((row) => row.picked) || content.rows[0];
+  if (first) choose(first.id);
+  applyFilters();
+  setTimeout(drawCurves);
+  dark.addEventListener("change", redraw);
+  let width = window.innerWidth;
+  let waiting = 0;
+  window.addEventListener("resize", () => {
+    if (window.innerWidth === width) return;
+    width = window.innerWidth;
+    clearTimeout(waiting);
+    waiting = setTimeout(redraw, 150);
+  });
+}
+
+start();

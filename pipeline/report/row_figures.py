@@ -1,0 +1,53 @@
+"""Every figure of a row that the main table has no room for."""
+
+from pipeline.report.figures import METRIC_NAMES, MISSING, duration, parameters, points, share, significant
+from pipeline.report.rows import Row
+
+
+def row_figures(row: Row) -> list[tuple[str, str]]:
+    """What was measured and how people write it; what was not is left out."""
+    return [(what, said) for what, said in [*_facts(row), *_accuracy(row), *_costs(row)] if said]
+
+
+def _facts(row: Row) -> list[tuple[str, str]]:
+    return [
+        ("form", row.form or ""),
+        ("runtime", row.runtime or ""),
+        ("layers × dimensions", f"{row.layers or MISSING} × {row.dim or MISSING}" if row.layers else ""),
+        ("parameters", parameters(row.parameters) if row.parameters is not None else ""),
+        ("trained on this task's labels", {True: "yes", False: "no", None: ""}[row.trained_on_labels]),
+    ]
+
+
+def _accuracy(row: Row) -> list[tuple[str, str]]:
+    figures = []
+    for name, measured in row.metrics.items():
+        low, high = measured.ci95
+        main = f"{points(measured.value)} (95 % interval {points(low)} to {points(high)})"
+        figures.append((f"{METRIC_NAMES[measured.metric]}, {name}", main))
+        others = [(metric, value) for metric, value in measured.values.items() if metric != measured.metric]
+        figures += [(f"{METRIC_NAMES[metric]}, {name}", points(value)) for metric, value in others]
+        if measured.of_teacher is not None:
+            figures.append((f"of the teacher, {name}", share(measured.of_teacher)))
+        if measured.of_student is not None:
+            figures.append((f"of the student, {name}", share(measured.of_student)))
+        if measured.difference_to_teacher is not None:
+            p = measured.difference_to_teacher.p
+            figures.append((f"resamples not above the teacher, {name}", f"{100 * p:.1f} %"))
+    if row.seeds is not None:
+        said = f"{points(row.seeds.mean)} ± {points(row.seeds.sd)} (mean, sd of {row.seeds.count} seeds)"
+        figures.append(("over seeds", said))
+    return figures
+
+
+def _costs(row: Row) -> list[tuple[str, str]]:
+    figures = []
+    for size, latency in row.latency_ms.items():
+        said = f"{duration(latency.p50)} median, {duration(latency.p95)} for 95 of 100"
+        figures.append((f"batch of {size}", said))
+    if row.peak_memory_mib is not None:
+        figures.append(("peak memory", f"{significant(row.peak_memory_mib)} MiB"))
+    if row.parity is not None:
+        figures.append(("least cosine to the exported model", f"{row.parity.min_cosine:.6f}"))
+        figures.append(("least cosine, alone against in a batch", f"{row.parity.batch_invariance:.6f}"))
+    return [*figures, ("note", row.note or "")]

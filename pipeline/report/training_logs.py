@@ -1,0 +1,47 @@
+"""What the trainings of a run logged, as Lightning's CSV logger left it in the stages' folders."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pipeline.report.training_plot import TrainingRecord
+
+LOG = "training/csv/metrics.csv"
+
+
+def training_logs(run_folder: Path, recipe: Mapping[str, JsonValue]) -> dict[str, list[TrainingRecord]]:
+    """Records by stage, in the order of the road; a stage that trained nothing is left out.
+
+    Args:
+        run_folder: the run's.
+        recipe: its resolved recipe: only stages that it has are read, since a folder of an earlier recipe may remain.
+    """
+    embedding = recipe.get("embedding")
+    teachers = embedding.get("teachers") if isinstance(embedding, dict) else None
+    count = len(teachers) if isinstance(teachers, list) else 0
+    stages = [
+        *(["teacher"] if recipe.get("teacher") else []),
+        *[f"embedding/teacher{index}" for index in range(count)],
+        *(["embed"] if embedding else []),
+        "student",
+    ]
+    found = {stage: read_training(run_folder / stage / LOG) for stage in stages}
+    return {stage: records for stage, records in found.items() if records}
+
+
+def read_training(path: Path) -> list[TrainingRecord]:
+    """Loss and development metric by step; nothing where there is no log."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [
+        TrainingRecord(
+            step=int(row["step"]),
+            loss=float(row["loss"]) if row.get("loss") else None,
+            dev=float(row["dev"]) if row.get("dev") else None,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,178 @@
+"""The page in Chromium itself, where it and playwright are installed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.report.html import html_page, html_report
+from pipeline.report.page.run import PageRun
+from pipeline.report.rows import Report
+from pipeline.report.training_plot import TrainingRecord
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'decant[dev]'")
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+POINTS = "#plot .mark-symbol.models path"
+ATTACK = "</script><script>document.title='attacked'</script>"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser: Any, tmp_path: Path) -> Iterator[Any]:
+    """A function that opens a page and returns it once its plot is drawn; whatever it complains of fails the test."""
+    complaints: list[str] = []
+    context = browser.new_context(viewport={"width": 1100, "height": 800})
+    context.set_default_timeout(10_000)
+
+    def open_(html: str, wait_for: str = POINTS) -> Any:
+        path = tmp_path / "page.html"
+        path.write_text(html, encoding="utf-8")
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.append(request.url) if request.url != path.as_uri() else None)
+        page.goto(path.as_uri())
+        page.wait_for_selector(wait_for, state="attached")
+        return page
+
+    yield open_
+    context.close()
+    assert complaints == []
+
+
+def nested(report: Report) -> Report:
+    """With a shallow artifact beside the whole ones."""
+    shallow = report.rows[0].model_copy(update={"name": "L3xD384-fp32", "layers": 3, "precision": "fp32"})
+    return report.model_copy(update={"rows": (*report.rows, shallow)})
+
+
+def test_a_filter_changes_the_points_and_the_table(opened: Any, report: Report) -> None:
+    page = opened(html_report(nested(report)))
+    assert page.locator(POINTS).count() == 6  # the bag of words has no latency
+    page.get_by_label("3", exact=True).check()
+    page.wait_for_function(f"document.querySelectorAll('{POINTS}').length === 3")  # and the teacher and the peer
+    assert page.locator("#rows tbody tr:not([hidden])").count() == 4
+    assert page.locator("#shown-count").inner_text() == "4 of 7 models shown"
+    page.get_by_label("Keep teacher and baselines in view").uncheck()
+    page.wait_for_function(f"document.querySelectorAll('{POINTS}').length === 1")
+    page.get_by_role("button", name="Show all").click()
+    page.wait_for_function(f"document.querySelectorAll('{POINTS}').length === 6")
+
+
+def test_the_table_sorts_both_ways_with_what_was_not_measured_last(opened: Any, report: Report) -> None:
+    page = opened(html_report(report))
+    header = page.locator("#rows thead th", has_text="ms/text")
+    header.get_by_role("button").click()
+    column = "[...document.querySelectorAll('#rows tbody tr')].map(row => row.querySelectorAll('td')[4].textContent)"
+    assert page.evaluate(column) == ["33.0", "18.0", "17.0", "2.70", "1.30", "–"]
+    assert header.get_attribute("aria-sort") == "descending"
+    header.get_by_role("button").click()
+    assert page.evaluate(column) == ["1.30", "2.70", "17.0", "18.0", "33.0", "–"]
+    assert header.get_attribute("aria-sort") == "ascending"
+
+
+def test_a_point_is_chosen_by_click_and_its_snippet_copied(opened: Any, report: Report) -> None:
+    with_folder = report.row("L6xD384-fp32").model_copy(update={"path": "artifacts/it's", "graph_sha256": "abc123"})
+    rows = tuple(with_folder if row.name == with_folder.name else row for row in report.rows)
+    page = opened(html_report(report.model_copy(update={"rows": rows}), folder="runs/a"))
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    assert page.locator("#detail-name").inner_text() == "L6xD384-int8 artifact, selected"
+    page.locator(POINTS).nth(1).click()
+    assert page.locator("#detail-name").inner_text() == "L6xD384-fp32 artifact"
+    assert "abc123" in page.locator("#detail").inner_text()
+    page.get_by_role("button", name="Copy the snippet").click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert 'folder = Path("runs/a/artifacts/it\'s")' in copied
+    assert copied == page.locator("#snippet").text_content()
+    page.get_by_label("Serve it with").select_option("shell")
+    assert page.locator("#snippet").text_content().startswith("decant verify 'runs/a/artifacts/it'\\''s'\n")
+
+
+def test_the_plot_is_read_and_chosen_by_keyboard(opened: Any, report: Report) -> None:
+    page = opened(html_report(report))
+    page.locator("#plot").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    said = page.locator("#announced").inner_text()
+    assert said.startswith("L6xD384-fp32, artifact. Spearman ×100: 86.00, from 84.00 to 87.00.")
+    assert page.locator("#tip").is_visible()
+    page.keyboard.press("Enter")
+    assert page.locator("#detail-name").inner_text() == "L6xD384-fp32 artifact"
+    assert page.evaluate("document.activeElement.id") == "detail"
+
+
+def test_hovering_shows_every_figure(opened: Any, report: Report) -> None:
+    page = opened(html_report(report))
+    page.locator(POINTS).first.hover()
+    page.locator("#tip").wait_for(state="visible")
+    told = page.locator("#tip").inner_text()
+    for figure in ("85.50 ±1.5", "900", "22.3", "84.50", "0.989660"):
+        assert figure in told
+
+
+def test_the_latency_axis_and_its_scale_can_be_chosen(opened: Any, report: Report) -> None:
+    page = opened(html_report(report))
+    title = "document.querySelector('#plot').textContent"
+    assert "Milliseconds for one text, median, log scale" in page.evaluate(title)
+    page.locator("#cost").select_option("1/p95")
+    page.locator("#log").uncheck()
+    page.wait_for_function(f"!{title}.includes('log scale')")
+    assert "Milliseconds for one text, 95 of 100 calls below" in page.evaluate(title)
+
+
+def test_runs_are_filtered_by_their_labels(opened: Any, report: Report) -> None:
+    page = opened(html_page([PageRun(report, label="one"), PageRun(report, label="two")]))
+    assert page.locator(POINTS).count() == 10
+    page.get_by_label("two", exact=True).check()
+    page.wait_for_function(f"document.querySelectorAll('{POINTS}').length === 5")
+    assert page.locator("#rows tbody tr:not([hidden])").count() == 6
+
+
+def test_script_in_names_and_data_does_not_run(opened: Any, report: Report) -> None:
+    row = report.rows[0].model_copy(update={"name": ATTACK, "note": ATTACK, "path": ATTACK, "precision": ATTACK})
+    attacked = report.model_copy(
+        update={"rows": (row, *report.rows[1:]), "selected": ATTACK, "recipe": {"name": "the run"}, "notes": (ATTACK,)}
+    )
+    page = opened(html_report(attacked, {ATTACK: [TrainingRecord(step=step, loss=1.0) for step in range(3)]}, ATTACK))
+    assert page.title() == "the run · Decant report"
+    page.locator(POINTS).first.hover()
+    assert page.locator("#tip b").inner_text() == ATTACK
+    assert page.locator("#detail-name").inner_text() == f"{ATTACK} artifact, selected"
+
+
+def test_training_is_drawn(opened: Any, report: Report) -> None:
+    records = [TrainingRecord(step=step, loss=1 / (1 + step), dev=step / 10) for step in range(5)]
+    page = opened(html_report(report, {"student": records}), "[data-curve=dev] svg")
+    assert page.locator("[data-curve] svg").count() == 2
+    assert "development figure at best 40.00, at step 4" in page.locator("figcaption").inner_text()
+
+
+def test_500_rows_are_drawn_within_a_second(opened: Any, report: Report) -> None:
+    rows = [
+        report.rows[0].model_copy(update={"name": f"row {index}", "layers": index % 12, "precision": f"p{index % 5}"})
+        for index in range(500)
+    ]
+    page = opened(html_report(report.model_copy(update={"rows": tuple(rows), "selected": None})))
+    assert page.locator(POINTS).count() == 500
+    assert page.evaluate("performance.getEntriesByName('drawn')[0].startTime") < 1000
+
+
+def test_without_a_plot_the_table_still_works(opened: Any, report: Report) -> None:
+    bare = report.model_copy(update={"rows": (report.row("bag of words"),), "selected": None})
+    page = opened(html_report(bare), "#detail h3")
+    assert page.locator("#shown-count").inner_text() == "1 of 1 models shown"
+    assert page.locator("#plot").count() == 0

@@ -1,0 +1,22 @@
+from pathlib import Path
+
+from pipeline.report.training_logs import LOG, training_logs
+from pipeline.report.training_plot import TrainingRecord
+
+
+def write_log(run: Path, stage: str, text: str) -> None:
+    (run / stage / LOG).parent.mkdir(parents=True)
+    (run / stage / LOG).write_text(text, encoding="utf-8")
+
+
+def test_logs_of_the_recipes_own_stages_are_read_in_order(tmp_path: Path) -> None:
+    for stage in ("student", "embed", "embedding/teacher1", "embedding/teacher2", "teacher"):
+        write_log(tmp_path, stage, "dev,epoch,loss,step\n,0,0.5,9\n0.75,0,,10\n")
+    logs = training_logs(tmp_path, {"teacher": None, "embedding": {"teachers": [{}, {}]}})
+    assert list(logs) == ["embedding/teacher1", "embed", "student"]
+    assert logs["embed"] == [TrainingRecord(step=9, loss=0.5), TrainingRecord(step=10, dev=0.75)]
+    assert list(training_logs(tmp_path, {"teacher": {"kind": "load"}, "embedding": None})) == ["teacher", "student"]
+
+
+def test_a_run_without_training_has_no_logs(tmp_path: Path) -> None:
+    assert training_logs(tmp_path, {}) == {}
