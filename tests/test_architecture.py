@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("pipeline", "export", "students", "teachers")
-PAGE_SUFFIXES = {".jinja", ".css", ".js"}
+PAGE_SUFFIXES = {".jinja", ".css", ".js", ".txt"}
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 

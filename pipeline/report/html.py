@@ -84,6 +84,7 @@ def html_page(runs: Sequence[PageRun]) -> str:
         cautions=cautions(runs),
         headers=headers(runs), rows=rows,
         timed=sum("1" in row.row.latency_ms and bool(row.row.metrics) for row in rows),
+        licences=_asset("vega_licences.txt"),
         policy=policy(style, scripts),
         style=_raw(style), scripts=[_raw(script) for script in scripts], data=_raw(embedded_json(content)),
         trainings=_trainings(content["training"]),

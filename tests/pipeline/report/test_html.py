@@ -97,6 +97,13 @@ def test_nothing_is_read_from_the_network_and_only_the_pages_scripts_run(page: s
     assert "prefers-color-scheme: dark" in style
 
 
+def test_the_licences_of_what_is_embedded_go_with_it(page: str) -> None:
+    words = "".join(parsed(page).words)
+    for holder in ("University of Washington Interactive Data Lab", "Mike Bostock", "Joachim Wester"):
+        assert holder in words
+    assert "Redistributions in binary form must reproduce" in words
+
+
 def test_the_policy_is_made_of_digests() -> None:
     assert policy("", ["a"]) == (
         "default-src 'none'; script-src 'sha256-ypeBEsobvcr6wjGzmiPcTaeG7/gUfE5yuYB3ha/uSLs='; "
