@@ -48,7 +48,8 @@ def group_losses(graphs: Path) -> dict[str, tuple[GroupLoss, ...]]:
     """Losses of each graph's groups by the graph's name, where they were measured."""
     if not graphs.is_file():
         return {}
-    found = {one["name"]: one.get("sensitivity", []) for one in json.loads(graphs.read_text(encoding="utf-8"))}
+    made = json.loads(graphs.read_text(encoding="utf-8"))["made"]
+    found = {one["name"]: one.get("sensitivity", []) for one in made}
     return {name: tuple(map(GroupLoss.model_validate, losses)) for name, losses in found.items() if losses}
 
 

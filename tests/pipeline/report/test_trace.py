@@ -16,7 +16,7 @@ def test_digests_and_losses_come_from_the_runs_folders(tmp_path: Path, report: R
     write_json(tmp_path / "artifacts" / "L6xD384-int8" / "decant.json", manifest)
     losses = [{"group": "ffn", "loss": 0.25, "kept": True}]
     graphs = [{"name": "L6xD384-int8", "sensitivity": losses}, {"name": "L6xD384-fp32", "sensitivity": []}]
-    write_json(tmp_path / "graphs" / "graphs.json", graphs)
+    write_json(tmp_path / "graphs" / "graphs.json", {"made": graphs, "left_out": []})
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "test.parquet").write_bytes(b"pairs")
     found = traced(report, tmp_path)
