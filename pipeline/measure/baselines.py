@@ -10,6 +10,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from teachers.backbone import quiet_transformers
 from teachers.encoder import Progress
+from teachers.quantized import quiet_bitsandbytes
 
 Backend = Literal["torch", "onnx", "openvino"]
 
@@ -62,6 +63,7 @@ class SentenceTransformerBaseline:
         Raises:
             ModuleNotFoundError: sentence-transformers is not installed; leave the row out and note this.
         """
+        quiet_bitsandbytes()  # which it imports through peft, where both are installed
         try:
             from sentence_transformers import SentenceTransformer
         except ModuleNotFoundError as error:
