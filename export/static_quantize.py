@@ -24,7 +24,7 @@ from export.graph_file import rewritten
 from export.row_graph import RowGraph
 from export.row_products import weight_products
 from export.sensitivity import Sensitivity, products_left, rank_and_keep
-from export.tables import is_lookup, look_up
+from export.tables import TablePrecision, is_lookup, look_up
 from export.unfuse import unfuse
 from teachers.errors import InputError
 
@@ -38,7 +38,9 @@ class StaticQuantizeSettings(BaseModel, frozen=True, extra="forbid"):
         default=True,
         description="Weights in 7 of their 8 bits: no product overflows on a CPU without VNNI; as fast.",
     )
-    tables: bool = Field(default=True, description="The token, position and type tables too, one scale a row.")
+    tables: TablePrecision = Field(
+        default="int8", description="The token, position and type tables; int4 has a scale a block, not a row."
+    )
     outliers: int = Field(
         default=2,
         ge=0,
@@ -86,7 +88,7 @@ def quantize_static(
             raise InputError("no MatMul in it has a stored weight, so int8 would change nothing")
         if not calibration:
             raise InputError("texts are needed to fix the scales of activations; give calibration")
-        products_alone = partial(_rewrite, fits=_fits(model, settings, calibration), settings=settings, tables=False)
+        products_alone = partial(_rewrite, fits=_fits(model, settings, calibration), settings=settings, tables="fp32")
         whole = partial(products_alone, tables=settings.tables)
         ranked = rank_and_keep(model, products_alone, whole, calibration, settings.min_cosine)
         whole(model, only=products_left(model.graph, ranked))
@@ -94,15 +96,15 @@ def quantize_static(
 
 
 def _rewrite(
-    model: onnx.ModelProto, fits: Mapping[str, Fit], settings: StaticQuantizeSettings, tables: bool,
+    model: onnx.ModelProto, fits: Mapping[str, Fit], settings: StaticQuantizeSettings, tables: TablePrecision,
     only: frozenset[str],
 ) -> None:  # fmt: skip
     graph = RowGraph(model)
     for node in model.graph.node:
         if node.output[0] in only:
             _product(graph, node, fits[node.input[0]], SEVEN_BITS if settings.seven_bits else EIGHT_BITS)
-        elif tables and is_lookup(graph, node):
-            look_up(graph, node, "int8")
+        elif is_lookup(graph, node):
+            look_up(graph, node, tables)
         else:
             graph.keep(node)
     graph.finish()
