@@ -30,7 +30,6 @@ async function drawPlot() {
   const drawn = await drawVega(host, plotSpec(plot.points, settings, theme()), showTipOf);
   if (turn !== plot.drawn) return drawn.view.finalize();
   plot.view = drawn.view;
-  performance.mark("drawn");
   plot.view.addEventListener("click", (event, item) => {
     if (item && item.mark.name === "models") choose(item.datum.id);
   });
@@ -72,8 +71,19 @@ function goTo(index) {
   const interval = `from ${point.low.toFixed(2)} to ${point.high.toFixed(2)}`;
   const cost = `${find("cost").selectedOptions[0].textContent}: ${point.x.toPrecision(3)}`;
   announce(`${fullName(point)}, ${point.kind}. ${content.metric}: ${point.value.toFixed(2)}, ${interval}. ${cost}.`);
+  showActiveTip();
+}
+
+function showActiveTip() {
   const mark = find("plot").querySelectorAll(".mark-symbol.models path")[plot.active].getBoundingClientRect();
-  showTip(rowById.get(point.id), mark.right, mark.top);
+  showTip(rowById.get(plot.points[plot.active].id), mark.right, mark.top);
+}
+
+// focusing the plot may scroll it into view, and the browser tells so only after a key has shown the tip
+function onScroll() {
+  const byKeyboard = document.activeElement === find("plot") && plot.active >= 0 && !find("tip").hidden;
+  if (byKeyboard) showActiveTip();
+  else hideTip();
 }
 
 function onPlotKey(event) {
@@ -96,7 +106,7 @@ function startPlot() {
   host.addEventListener("keydown", onPlotKey);
   host.addEventListener("blur", () => { hideTip(); ring("active", ""); });
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
-  document.addEventListener("scroll", hideTip, { passive: true });
+  document.addEventListener("scroll", onScroll, { passive: true });
   filtered.heard.push(drawPlot);
   choice.heard.push((row) => ring("chosen", row.id));
 }
