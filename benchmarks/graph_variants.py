@@ -20,10 +20,11 @@ import contextlib
 import io
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import onnx
@@ -75,15 +76,22 @@ def row(
     encoder: SentenceEncoder, sessions: dict[str, ort.InferenceSession], batch: int, length: int, rounds: int
 ) -> str:
     """One line of the table, by medians."""
-    feed = full_batch(encoder, batch, length)
-    calls: dict[str, Callable[[], object]] = {
-        name: partial(session.run, ["sentence_embedding"], feed) for name, session in sessions.items()
-    }
-    seconds = {name: float(np.median(times)) for name, times in time_interleaved(calls | peak(), rounds, 3).items()}
+    seconds = median_seconds(sessions, full_batch(encoder, batch, length), rounds, peak())
     rate = operations(encoder, batch, length) / seconds["plain"] / 1e9
     most = 2 * PEAK_SIZE**3 / seconds[PEAK] / 1e9
     cells = [f"{1000 * seconds[name]:.2f}" for name in sessions]
     return f"| {batch} × {length} | {' | '.join(cells)} | {rate:.0f} | {100 * rate / most:.0f} % of {most:.0f} |"
+
+
+def median_seconds(
+    sessions: dict[str, ort.InferenceSession], feed: dict[str, np.ndarray], rounds: int,
+    others: Mapping[str, Callable[[], object]] = MappingProxyType({}),
+) -> dict[str, float]:  # fmt: skip
+    """Of a run of each session, and of each other call, in turns."""
+    calls: dict[str, Callable[[], object]] = {
+        name: partial(session.run, ["sentence_embedding"], feed) for name, session in sessions.items()
+    }
+    return {name: float(np.median(times)) for name, times in time_interleaved(calls | dict(others), rounds, 3).items()}
 
 
 def variants(encoder: SentenceEncoder, folder: Path) -> dict[str, Path]:

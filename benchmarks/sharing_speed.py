@@ -14,19 +14,15 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections import Counter
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-import numpy as np
 import onnx
 import onnxruntime as ort
-from graph_variants import full_batch, fuse
+from graph_variants import full_batch, fuse, median_seconds
 
 from export.session import open_session
 from export.to_onnx import export_encoder
 from export.without_log import without_log
-from pipeline.measure.speed import time_interleaved
 from pipeline.report.environment import read_environment
 from students.shared_attention import share_attention
 from teachers.cores import usable_cores
@@ -107,11 +103,7 @@ def row(
     encoder: SentenceEncoder, sessions: dict[str, ort.InferenceSession], batch: int, length: int, rounds: int
 ) -> str:
     """One line of the table, by medians."""
-    feed = full_batch(encoder, batch, length)
-    calls: dict[str, Callable[[], object]] = {
-        name: partial(session.run, ["sentence_embedding"], feed) for name, session in sessions.items()
-    }
-    seconds = {name: float(np.median(times)) for name, times in time_interleaved(calls, rounds, 3).items()}
+    seconds = median_seconds(sessions, full_batch(encoder, batch, length), rounds)
     rates = {name: batch / one for name, one in seconds.items()}
     best = {name: max(rates[f"{name} {kind}"] for kind in ("plain", "fused")) for name in ("unshared", "shared")}
     ratios = [rates[f"shared {kind}"] / rates[f"unshared {kind}"] for kind in ("plain", "fused")]

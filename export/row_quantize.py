@@ -13,41 +13,26 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from export.calibration import Feed, rows_of_batches
-from export.column_weights import EIGHT_BITS, SEVEN_BITS
 from export.graph_file import rewritten
+from export.integer_settings import IntegerSettings, MinCosine
 from export.row_products import to_integers, weight_products
 from export.sensitivity import Sensitivity, products_left, rank_and_keep
-from export.tables import TablePrecision
 from export.unfuse import unfuse
 from teachers.errors import InputError
 
 
-class RowQuantizeSettings(BaseModel, frozen=True, extra="forbid"):
+class RowQuantizeSettings(IntegerSettings, frozen=True, extra="forbid"):
     """What of a graph becomes int8."""
 
-    seven_bits: bool = Field(
-        default=True,
-        description="Weights in 7 of their 8 bits: no product overflows on a CPU without VNNI; as fast.",
-    )
-    tables: TablePrecision = Field(
-        default="int8",
-        description="The token, position and type tables; int4 has a scale a block, not a row.",
-    )
     outliers: int = Field(
         default=0,
         ge=0,
         description="Columns of each activation that are multiplied in float32: the largest in the calibration texts.",
     )
-    min_cosine: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="Least mean cosine to the float32 vectors of the calibration texts: as few products as that takes "
-        "stay in float32, the most sensitive ones; default: none does.",
-    )
+    min_cosine: MinCosine = None
 
 
 def quantize_rows(
@@ -74,8 +59,7 @@ def quantize_rows(
         if not weight_products(model.graph):
             raise InputError("no MatMul in it has a stored weight, so int8 would change nothing")
         kept = _outliers(model, settings.outliers, calibration) if settings.outliers else {}
-        largest = SEVEN_BITS if settings.seven_bits else EIGHT_BITS
-        products_alone = partial(to_integers, largest=largest, tables="fp32", kept=kept)
+        products_alone = partial(to_integers, largest=settings.largest, tables="fp32", kept=kept)
         whole = partial(products_alone, tables=settings.tables)
         ranked = rank_and_keep(model, products_alone, whole, calibration, settings.min_cosine)
         whole(model, only=products_left(model.graph, ranked))

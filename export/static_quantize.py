@@ -15,12 +15,13 @@ from typing import Annotated
 import numpy as np
 import onnx
 from onnx import NodeProto
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from export.activation_scale import Fit, fit_activation
 from export.calibration import Feed, Floats, rows_of_batches
-from export.column_weights import EIGHT_BITS, SEVEN_BITS, quantize_columns
+from export.column_weights import quantize_columns
 from export.graph_file import rewritten
+from export.integer_settings import IntegerSettings, MinCosine
 from export.row_graph import RowGraph
 from export.row_products import weight_products
 from export.sensitivity import Sensitivity, products_left, rank_and_keep
@@ -31,16 +32,9 @@ from teachers.errors import InputError
 SAMPLE_ROWS = 1024  # token rows of each activation that its scale is found on
 
 
-class StaticQuantizeSettings(BaseModel, frozen=True, extra="forbid"):
+class StaticQuantizeSettings(IntegerSettings, frozen=True, extra="forbid"):
     """How activations are fitted into 8 bits."""
 
-    seven_bits: bool = Field(
-        default=True,
-        description="Weights in 7 of their 8 bits: no product overflows on a CPU without VNNI; as fast.",
-    )
-    tables: TablePrecision = Field(
-        default="int8", description="The token, position and type tables; int4 has a scale a block, not a row."
-    )
     outliers: int = Field(
         default=2,
         ge=0,
@@ -53,13 +47,7 @@ class StaticQuantizeSettings(BaseModel, frozen=True, extra="forbid"):
         min_length=1,
         description="Of an activation's values that its range may hold; each takes the best, 100 being all of them.",
     )
-    min_cosine: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        description="Least mean cosine to the float32 vectors of the calibration texts: as few products as that takes "
-        "stay in float32, the most sensitive ones; default: none does.",
-    )
+    min_cosine: MinCosine = None
 
 
 def quantize_static(
@@ -102,7 +90,7 @@ def _rewrite(
     graph = RowGraph(model)
     for node in model.graph.node:
         if node.output[0] in only:
-            _product(graph, node, fits[node.input[0]], SEVEN_BITS if settings.seven_bits else EIGHT_BITS)
+            _product(graph, node, fits[node.input[0]], settings.largest)
         elif is_lookup(graph, node):
             look_up(graph, node, tables)
         else:
@@ -126,7 +114,7 @@ def _fits(model: onnx.ModelProto, settings: StaticQuantizeSettings, calibration:
     for name, largest in sizes.items():
         if not np.isfinite(largest).all():
             raise InputError(f"the activation {name!r} is not finite on the calibration texts; train the model again")
-    ways = settings.percentiles, settings.outliers, SEVEN_BITS if settings.seven_bits else EIGHT_BITS
+    ways = settings.percentiles, settings.outliers, settings.largest
     return {
         name: fit_activation(np.concatenate(samples[name]), sizes[name], np.concatenate(of_name, axis=1), *ways)
         for name, of_name in weights.items()

@@ -17,7 +17,8 @@ from transformers import AutoModel
 from pipeline.report.figures import MISSING, parameters, share
 from pipeline.texts.sentences import SentenceSource, load_sentences
 from students.attention_similarity import AttentionSimilarity, attention_similarity, full_inputs
-from students.choose_groups import Groups, choose_groups, nearest_pair
+from students.choose_groups import choose_groups, nearest_pair
+from students.grouping import Groups
 from students.layer_costs import ModelCost, model_cost
 from students.sharing_settings import THRESHOLD, SharingSettings
 from teachers.backbone import load_backbone, load_tokenizer, max_tokens

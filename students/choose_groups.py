@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from students.grouping import Groups, followers
 from students.layer_costs import ModelCost
 from students.sharing_settings import THRESHOLD, SharingSettings
 from teachers.errors import InputError
 
-Groups = tuple[tuple[int, ...], ...]
 ROUNDING = 1e-12  # of a sum of shares
 
 
@@ -60,10 +60,10 @@ def alike_groups(
         options = []
         stop = first + 1
         while stop <= min(end, first + settings.longest) and _alike(similarity, kinds, first, stop, threshold):
-            followers, cosines, groups = best[stop]
+            following, cosines, groups = best[stop]
             own = (tuple(range(first, stop)),) if stop > first + 1 else ()
             cosines += float(similarity[first, first + 1 : stop].sum())
-            options.append((followers + stop - first - 1, cosines, own + groups))
+            options.append((following + stop - first - 1, cosines, own + groups))
             stop += 1
         best[first] = max(reversed(options), key=lambda option: option[:2])
     return best[start][2] if start < end else ()
@@ -108,7 +108,7 @@ def groups_that_save(
     most = 0.0
     for threshold in np.unique(similarity)[::-1]:
         groups = alike_groups(similarity, float(threshold), settings, kinds)
-        saved = float(sum(savings[number] for group in groups for number in group[1:]))
+        saved = float(sum(savings[number] for number in followers(groups)))
         if saved >= save - ROUNDING:
             return groups
         most = max(most, saved)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 from transformers import PreTrainedModel
 
+from students.grouping import followers
 from teachers.backbone import layer_list
 from teachers.errors import InputError
 
@@ -73,11 +74,11 @@ class ModelCost:
     def saved(self, groups: Sequence[Sequence[int]], of: Measure, length: int) -> float:
         """Share of the model, 0..1, that these groups save: all layers of a group but its first take its map."""
         savings = self.savings(of, length)
-        return float(sum(savings[number] for group in groups for number in group[1:]))
+        return float(sum(savings[number] for number in followers(groups)))
 
     def saved_parameters(self, groups: Sequence[Sequence[int]]) -> int:
         """Number of parameters that these groups save; followers × 2(d² + d) where queries and keys have biases."""
-        return sum(self.layers[number].query_key_parameters for group in groups for number in group[1:])
+        return sum(self.layers[number].query_key_parameters for number in followers(groups))
 
 
 def model_cost(backbone: PreTrainedModel) -> ModelCost:

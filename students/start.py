@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from students.attention_similarity import attention_similarity, full_inputs
-from students.choose_groups import Groups, choose_groups, nearest_pair
+from students.choose_groups import choose_groups, nearest_pair
 from students.cut import cut
+from students.grouping import Groups
 from students.layer_costs import model_cost
 from students.prune import ffn_importance, ffn_neurons, prune_ffn
 from students.shared_attention import share_attention

@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 
 from export.block_quantize import Bits, tables_of
-from export.column_weights import EIGHT_BITS, SEVEN_BITS
 from export.encode_texts import fast_encode
 from export.parity import Precision
 from export.tables import TABLE_BLOCK, TablePrecision
@@ -61,8 +60,7 @@ def rounding_of(precision: Precision, settings: ExportSettings) -> Rounding:
     if precision == "int8-row":
         rows = settings.int8_row
         block = TABLE_BLOCK if rows.tables == "int4" else None
-        largest = SEVEN_BITS if rows.seven_bits else EIGHT_BITS
-        return Rounding(8, None, TABLE_BITS[rows.tables], block, True, largest)
+        return Rounding(8, None, TABLE_BITS[rows.tables], block, True, rows.largest)
     blocks = settings.int4 if precision == "int4" else settings.int8_weights
     bits: Bits = 4 if precision == "int4" else 8
     tables = tables_of(bits, blocks)

@@ -16,7 +16,7 @@ from export.to_onnx import export_encoder
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 from tests.export.test_quantize import weight_types
-from tests.export.test_row_quantize import alone, operators, padded
+from tests.export.test_row_quantize import check_same_in_every_batch, operators
 from tests.export.test_to_onnx import random_feed, torch_outputs
 from tests.tiny_models import BACKBONES, tiny_encoder
 
@@ -41,11 +41,7 @@ def test_every_family_is_close_small_and_the_same_in_every_batch(
     feed = random_feed(6, 40, words)
     vectors = session.run(["sentence_embedding"], feed)[0]
     assert (vectors * torch_outputs(encoder, feed)[1]).sum(axis=1).min() >= closest
-    for row in range(6):
-        single = session.run(["sentence_embedding"], alone(feed, row))[0]
-        widened = session.run(["sentence_embedding"], padded(alone(feed, row), 96))[0]
-        assert (single * vectors[row : row + 1]).sum() >= 1 - 1e-6
-        assert (single * widened).sum() >= 1 - 1e-6
+    check_same_in_every_batch(session, feed, vectors)
 
 
 @pytest.mark.parametrize("bits", [4, 8])
