@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.session import Progress, open_session
-from teachers.batches import sorted_batches
+from export.lanes import Rows, side_by_side, token_batches
+from export.session import LANE_TOKENS, Progress, open_session
+from teachers.cores import usable_cores
 from teachers.cross_encoder import CrossEncoder, Pair
-
-BATCH_TOKENS = 2048  # a matrix product of so many rows runs at full speed, and its inputs still fit the caches
 
 
 class OnnxCrossEncoder:
@@ -21,34 +21,28 @@ class OnnxCrossEncoder:
     Args:
         cross: tokenizes the pairs.
         graph: its own graph, by `export_cross_encoder`.
-        threads: threads of one run; all that this process may use, unless given.
+        threads: batches that run at a time, each on one thread; as many as this process may use, unless given.
     """
 
     def __init__(self, cross: CrossEncoder, graph: Path, threads: int | None = None) -> None:
         self._cross = cross
-        self._session = open_session(graph, threads)
+        self._lanes = threads or usable_cores()
+        self._session = open_session(graph, 1)
 
     def score(self, pairs: Sequence[Pair], progress: Progress | None = None) -> NDArray[np.float32]:
         """Raw logits, float32 [pairs] for one output or [pairs, outputs], in the order of the pairs."""
         scores = np.zeros((len(pairs), self._cross.outputs), np.float32)
         ids, types = self._cross.tokenize(pairs)
-        lengths = [len(row) for row in ids]
-        for rows in _batches(lengths):
+
+        def run(rows: Rows) -> NDArray[Any]:
             feed = self._cross.collate(
                 [ids[row] for row in rows], None if types is None else [types[row] for row in rows]
             )
-            scores[rows] = self._session.run(["logits"], {name: tensor.numpy() for name, tensor in feed.items()})[0]
+            inputs = {name: tensor.numpy() for name, tensor in feed.items()}
+            return cast(NDArray[Any], self._session.run(["logits"], inputs)[0])
+
+        for rows, found in side_by_side(run, token_batches([len(row) for row in ids], LANE_TOKENS), self._lanes):
+            scores[rows] = found
             if progress is not None:
                 progress(len(rows))
         return scores[:, 0] if self._cross.outputs == 1 else scores
-
-
-def _batches(lengths: Sequence[int]) -> list[NDArray[np.int64]]:
-    """Row numbers, longest first, as many a batch as keep it near `BATCH_TOKENS`."""
-    order = next(iter(sorted_batches(lengths, max(1, len(lengths)))), np.zeros(0, np.int64))
-    batches, start = [], 0
-    while start < len(order):
-        size = max(1, BATCH_TOKENS // lengths[int(order[start])])
-        batches.append(order[start : start + size])
-        start += size
-    return batches

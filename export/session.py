@@ -12,6 +12,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from export.lanes import Rows, side_by_side, token_batches
 from export.openvino_ir import IrSession
 from export.providers import CPU, Provider, best_providers, provider_name
 from export.vector_kinds import OUTPUTS, WHOLE, SmallVector
@@ -22,6 +23,7 @@ from teachers.token_table import check_table
 Progress = Callable[[int], None]
 Vectors = NDArray[np.float32]
 COMPARE_ROWS = 4096
+LANE_TOKENS = 256  # of a batch on one thread: its states stay in the core's own cache
 QUIET = 3  # onnxruntime's log level for errors only
 
 
@@ -30,7 +32,8 @@ class OnnxEncoder:
 
     Args:
         folder: holds tokenizer.json, tokenizer_config.json and the graph.
-        threads: threads of one run; all that this process may use, unless given.
+        threads: threads that work at a time; all that this process may use, unless given. They share the batch where
+            there is one, and take one each where there are more: for that the graph is held twice.
         graph: the graph's path inside the folder; an .xml file is run by OpenVINO, on the CPU.
         providers: onnxruntime's execution providers, the preferred first; None: a GPU's where there is one, as
             `best_providers` finds them.
@@ -50,10 +53,12 @@ class OnnxEncoder:
         chosen = best_providers(self.max_length) if providers is None else providers
         self._graph = folder / graph
         self._session: Any
+        self._lanes, self._lane_session = 1, None
         if graph.endswith(".xml"):
             self._session = IrSession(folder / graph, threads)
         else:
             self._session = open_session(folder / graph, threads, chosen)
+            self._lanes = (threads or usable_cores()) if tuple(chosen) == CPU else 1
         self._inputs = {edge.name for edge in self._session.get_inputs()}
         shapes = {edge.name: edge.shape for edge in self._session.get_outputs()}
         shape = shapes.get(WHOLE, [])
@@ -70,7 +75,7 @@ class OnnxEncoder:
 
         Args:
             texts: any, empty ones too.
-            batch_size: texts a run, 1 or more.
+            batch_size: texts a run at most, 1 or more.
             progress: called with the number of texts finished since its last call.
 
         Raises:
@@ -90,7 +95,7 @@ class OnnxEncoder:
         Args:
             texts: any, empty ones too.
             kind: one that the graph has.
-            batch_size: texts a run, 1 or more.
+            batch_size: texts a run at most, 1 or more.
             progress: called with the number of texts finished since its last call.
 
         Raises:
@@ -108,15 +113,27 @@ class OnnxEncoder:
     ) -> NDArray[Any]:
         vectors = np.zeros((len(texts), like.shape[1]), like.dtype)
         ids = self.tokenize(texts)
-        order = np.argsort([-len(row) for row in ids], kind="stable")
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
-            vectors[rows] = self._run([ids[row] for row in rows], output)
-            if not np.isfinite(vectors[rows]).all():
+        batches, session, lanes = self._planned([len(row) for row in ids], batch_size)
+
+        def run(rows: Rows) -> NDArray[Any]:
+            return self._run(session, [ids[row] for row in rows], output)
+
+        for rows, found in side_by_side(run, batches, lanes):
+            if not np.isfinite(found).all():
                 raise InputError(f"{self._graph} gives a vector that is not finite; export the model again")
+            vectors[rows] = found
             if progress is not None:
                 progress(len(rows))
         return vectors
+
+    def _planned(self, lengths: Sequence[int], batch_size: int) -> tuple[list[Rows], Any, int]:
+        """Batches, the session that runs them, and how many of them run at a time."""
+        side = token_batches(lengths, LANE_TOKENS, min(batch_size, max(1, -(-len(lengths) // self._lanes))))
+        if self._lanes == 1 or len(side) < self._lanes:
+            return token_batches(lengths, batch_size * self.max_length, batch_size), self._session, 1
+        if self._lane_session is None:
+            self._lane_session = open_session(self._graph, 1)
+        return side, self._lane_session, self._lanes
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, specials included, cut at `max_length`."""
@@ -129,9 +146,9 @@ class OnnxEncoder:
             ids: one row or more, each of 1..max_length token ids.
             length: the padded length in tokens; the longest row's, unless given.
         """
-        return cast(Vectors, self._run(ids, WHOLE, length))
+        return cast(Vectors, self._run(self._session, ids, WHOLE, length))
 
-    def _run(self, ids: Sequence[Sequence[int]], output: str, length: int | None = None) -> NDArray[Any]:
+    def _run(self, session: Any, ids: Sequence[Sequence[int]], output: str, length: int | None = None) -> NDArray[Any]:
         longest = max(len(row) for row in ids)
         input_ids = np.full((len(ids), length or longest), self._pad_id, np.int64)
         mask = np.zeros_like(input_ids)
@@ -142,7 +159,7 @@ class OnnxEncoder:
         if "token_type_ids" in self._inputs:
             feed["token_type_ids"] = np.zeros_like(input_ids)
         try:
-            return cast(NDArray[Any], self._session.run([output], feed)[0])
+            return cast(NDArray[Any], session.run([output], feed)[0])
         except Exception as error:  # onnxruntime's own errors share no base
             raise InputError(f"{self._graph} cannot be run on a batch of texts: {one_line(error)}") from error
 

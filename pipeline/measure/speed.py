@@ -32,7 +32,7 @@ class SpeedSettings(BaseModel, frozen=True, extra="forbid"):
     candidates: int = Field(default=10_000, ge=1, description="texts that one query is compared with")
     sample: int = Field(default=128, ge=1, description="candidates really scored or encoded; scaled up")
     pause_ms: float = Field(
-        default=5.0, ge=0, description="rest before each call, in which threads that the last model left waiting go to sleep"
+        default=5.0, ge=0, description="rest before each call: let the last model's threads go to sleep"
     )
 
 
