@@ -56,7 +56,7 @@ def sharing_settings(**options: float | str | None) -> SharingSettings:
             "".join(f"--{name} {one['input']}: " for name in one["loc"]) + one["msg"].removeprefix("Value error, ")
             for one in error.errors()
         ]
-        raise InputError("\n".join(lines)) from error
+        raise InputError(*lines) from error
 
 
 def analyse(

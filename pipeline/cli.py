@@ -18,11 +18,12 @@ from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 
 from pipeline.registry_cli import app as registry_app
 from pipeline.schedule_cli import app as schedule_app
-from teachers.errors import DecantError, GateError, InputError
+from pipeline.text_console import text_console
+from teachers.errors import DecantError, GateError, InputError, shown
+from teachers.secrets import redacted
 
 INTERRUPT_AGAIN_SECONDS = 10.0
 DONE, DEFECT, BAD_INPUT, GATE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -121,7 +122,7 @@ def plan(recipe: RecipeFile, set_: Overrides = None, out: Out = None, as_json: A
     if as_json:
         _print_json([stage.as_dict() for stage in stages])
     else:
-        Console().print(plan_table(stages))
+        text_console().print(plan_table(stages))
 
 
 @app.command(
@@ -152,7 +153,7 @@ def run(
     if as_json:
         typer.echo(report.model_dump_json(indent=2))
     else:
-        show_report(report, Console())
+        show_report(report, text_console())
         typer.echo(f"\nReport: {run_dir.folder('report') / 'report.html'}")
         if report.selected:
             typer.echo(f"To ship: {run_dir.folder('artifacts') / report.selected}")
@@ -174,7 +175,7 @@ def report(
     if as_json:
         typer.echo(found.model_dump_json(indent=2))
         return
-    show_report(found, Console())
+    show_report(found, text_console())
     typer.echo(f"\nReport: {run_folder / 'report' / 'report.html'}")
 
 
@@ -313,7 +314,7 @@ def bench(
     if as_json:
         _print_json(found.model_dump(mode="json"))
         return
-    Console().print(bench_table(found))
+    text_console().print(bench_table(found))
     where = f"{found.environment.cpu}, {found.environment.threads} threads"
     typer.echo(f"\nSpearman ×100 of {found.pairs:,} pairs; {found.texts:,} texts, tokenizer included; {where}")
     for note in found.notes:
@@ -445,7 +446,7 @@ def analyse(
     if as_json:
         _print_json(command.analysis_json(found))
         return
-    Console().print(command.analysis_table(found))
+    text_console().print(command.analysis_table(found))
     typer.echo("\n" + "\n".join(command.analysis_lines(found)))
     if out is not None:
         typer.echo(f"wrote {out / 'attention.json'} and {out / 'attention.png'}")
@@ -487,8 +488,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    for line in message.splitlines():
-        sys.stderr.write(f"decant: {line}\n")
+    for line in message.split("\n"):
+        sys.stderr.write(f"decant: {shown(line)}\n")
     return code
 
 
@@ -511,7 +512,7 @@ def _usage_or_defect(error: Exception) -> int:
         )
     if os.strerror(errno.ENOSPC) in str(error):  # safetensors and torch have errors of their own for a full disk
         return _fail(_system_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))), BAD_INPUT)
-    traceback.print_exc()
+    sys.stderr.write(redacted(traceback.format_exc()))
     return _fail(f"a defect in Decant: {type(error).__name__}: {error}", DEFECT)
 
 

@@ -39,7 +39,7 @@ def budget_of(**limits: float | str | None) -> Budget:
             f"{OPTIONS[str(one['loc'][0])]} {one['input']}: {one['msg'].removeprefix('Value error, ')}"
             for one in error.errors()
         ]
-        raise InputError("\n".join(lines)) from error
+        raise InputError(*lines) from error
 
 
 def pick_artifact(run_folder: Path, budget: Budget) -> Choice:

@@ -23,6 +23,7 @@ from pipeline.texts.mine import MineSettings
 from pipeline.texts.sentences import SentenceSource
 from pipeline.texts.settings import TextsSettings
 from pipeline.texts.source import local_file
+from pipeline.yaml_text import YamlError, parse_yaml, read_yaml
 from students.cut import check_layers
 from students.distill import DistillSettings
 from students.embed import EmbedSettings
@@ -44,6 +45,7 @@ KINDS = {
     "load", "fine_tune", "last", "matryoshka", "two_d", "ese", "starbucks", "grid", "hidden", "relations",
     "blocks",
 }  # fmt: skip
+LARGE = 10**100  # Python writes no integer of more than 4,300 digits out
 WITH_KINDS = {"teacher", "nesting", "states"}  # the sections that have one: `hidden` is a key of the student, too
 
 
@@ -248,7 +250,7 @@ class RecipeError(InputError):
 
     def __init__(self, errors: Sequence[str]) -> None:
         self.errors = list(errors)
-        super().__init__("\n".join(errors))
+        super().__init__(*errors)
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -402,20 +404,14 @@ def recipe_digest(recipe: Recipe) -> str:
 
 def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
     try:
-        text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        content, node = read_yaml(path)
     except FileNotFoundError as error:
         raise RecipeError([f"{path}: no such recipe; `decant init` writes one"]) from error
     except IsADirectoryError as error:
         raise RecipeError([f"{path} is a folder; give the recipe's YAML file"]) from error
-    except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
-        raise RecipeError([f"{path} is not a text file in UTF-8"]) from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise RecipeError([f"{path}:{line}: not YAML: {error.problem or error}"]) from error
-    except (ValueError, RecursionError) as error:
-        raise RecipeError([f"{path}: not YAML: {type(error).__name__}"]) from error
+    except YamlError as error:
+        where = f"{path}:{error.line}" if error.line is not None else str(path)
+        raise RecipeError([f"{where}: {error}"]) from error
     except OSError as error:
         raise RecipeError([f"{path}: cannot be read: {error.strerror}"]) from error
     if not isinstance(content, dict):
@@ -448,8 +444,8 @@ def _set(content: dict[str, Any], override: str) -> None:
         if not isinstance(place, dict):
             raise RecipeError([f"--set {override}: {parent} is a single value, so it has no {last}"])
     try:
-        place[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
+        place[last] = parse_yaml(value)[0]
+    except YamlError as error:
         raise RecipeError([f"--set {override}: the value is not YAML"]) from error
 
 
@@ -464,7 +460,7 @@ def _line(path: Path, lines: dict[tuple[str, ...], int], location: tuple[Any, ..
     where = f"{path}:{known}" if known else str(path)
     message = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "no such key")
     message = message.replace("Field required", "is missing")
-    shown = (
-        f" (given: {given!r})" if isinstance(given, str | int | float | bool) and "no such key" not in message else ""
-    )
+    plain = isinstance(given, str | float | bool) or (isinstance(given, int) and abs(given) < LARGE)
+    secret = keys[-1:] == ("webhook",)
+    shown = f" (given: {given!r})" if plain and not secret and "no such key" not in message else ""
     return f"{where}: {'.'.join(keys) or 'recipe'}: {message}{shown}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.recipe import Recipe
 from pipeline.texts.source import local_file
+from teachers.given_path import expanded
 from teachers.reference import is_on_the_hub, resolve_model
 
 
@@ -26,5 +27,5 @@ def input_paths(recipe: Recipe, base: Path) -> list[Path]:
     models += [teacher.model for teacher in embedding.teachers] if embedding is not None else []
     folders = [resolve_model(model, base) for model in models if not is_on_the_hub(model, base)]
     listed = student.vocabulary.keep_from if student.vocabulary is not None else None
-    kept = [base / Path(listed).expanduser()] if listed is not None else []
+    kept = [base / expanded(listed)] if listed is not None else []
     return [path for path in (*files, *folders, *kept) if path is not None]

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+
+from pipeline.text_console import text_console
 
 app = typer.Typer()
 Location = Annotated[
@@ -144,7 +145,7 @@ def releases(
     if as_json:
         typer.echo(json.dumps(releases_json(registry), indent=2, ensure_ascii=False))
         return
-    Console(width=None if sys.stdout.isatty() else WIDE).print(releases_table(registry))
+    text_console(width=None if sys.stdout.isatty() else WIDE).print(releases_table(registry))
     if events:
         typer.echo("")
         for line in history_lines(registry, events):

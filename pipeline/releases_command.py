@@ -10,6 +10,7 @@ from pipeline.registry.records import Event, Pointer, now
 from pipeline.registry.registry import Registry
 from pipeline.report.figures import MISSING, points, signed_points, significant
 from teachers.errors import InputError
+from teachers.secrets import redacted
 
 MINUTE = 16  # characters of a time up to its minute
 
@@ -42,7 +43,7 @@ def releases_json(location: str) -> dict[str, Any]:
     registry = _known(location)
     pointer = registry.current()
     return {
-        "registry": location,
+        "registry": redacted(location),
         "current": pointer.model_dump(mode="json") if pointer is not None else None,
         "releases": [release.model_dump(mode="json") for release in registry.releases()],
         "history": [event.model_dump(mode="json") for event in registry.history()],

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from pipeline.text_console import text_console
 
 app = typer.Typer(
     help="Repeat runs by themselves: cron or intervals, retries, a history, a promotion at the end.",
@@ -180,4 +181,4 @@ def start(
 
 
 def _print_table(table: object) -> None:
-    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+    text_console(width=None if sys.stdout.isatty() else WIDE).print(table)

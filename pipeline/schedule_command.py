@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import yaml
 from rich.table import Table
 
 from pipeline.console import duration
@@ -20,7 +19,10 @@ from pipeline.schedule.serve import URL_VARIABLE
 from pipeline.schedule.spec import Schedule, absolute, absolute_location, parse_duration, schedule_of
 from pipeline.schedule.store import Planned, Run
 from pipeline.schedule.work import check_promotion
+from pipeline.yaml_text import YamlError, read_yaml
 from teachers.errors import InputError
+from teachers.given_path import expanded
+from teachers.secrets import redacted
 
 HOME_VARIABLE = "DECANT_HOME"
 FILE = "schedules.sqlite"
@@ -30,7 +32,7 @@ def home_of(given: Path | None) -> Path:
     """Folder of logs, locks and, unless a URL says otherwise, the database: --home, $DECANT_HOME, or the user's."""
     stated = given or os.environ.get(HOME_VARIABLE)
     if stated:
-        return Path(stated).expanduser().absolute()
+        return expanded(stated).absolute()
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state).absolute() / "decant"
 
@@ -120,7 +122,10 @@ def history_table(runs: Sequence[Run], zones: dict[str, str]) -> Table:
 
 def planned_json(one: Planned) -> dict[str, Any]:
     """For a script."""
-    return {**one.schedule.model_dump(mode="json"), "next_run": one.next_run, "paused": one.paused}
+    stated = one.schedule.model_dump(mode="json")
+    stated["overrides"] = [redacted(override) for override in stated["overrides"]]
+    stated["promote_to"] = redacted(stated["promote_to"]) if stated["promote_to"] is not None else None
+    return {**stated, "next_run": one.next_run, "paused": one.paused}
 
 
 def run_json(run: Run) -> dict[str, Any]:
@@ -131,8 +136,8 @@ def run_json(run: Run) -> dict[str, Any]:
 def _name_in(recipe: Path) -> str:
     """The recipe's name; the rest of it is checked by the run, and by `decant validate`."""
     try:
-        content = yaml.safe_load(recipe.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        content, _ = read_yaml(recipe)
+    except YamlError as error:
         raise InputError(f"{recipe} is no recipe: not YAML in UTF-8; `decant validate {recipe}` tells more") from error
     name = content.get("name") if isinstance(content, dict) else None
     if not isinstance(name, str) or not name:

@@ -26,6 +26,7 @@ from students.tokenizer_json import Chains, Content, base_tokens, check_model, t
 from teachers.backbone import load_tokenizer, quiet_transformers
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
+from teachers.given_path import expanded
 from teachers.shared_config import read_config
 
 COUNTED_FROM_PADDING = {"roberta", "xlm-roberta", "mpnet"}  # their positions start after the padding token's id
@@ -92,13 +93,14 @@ def listed_texts(settings: VocabularySettings | None, base: Path) -> list[str]:
     """
     if settings is None or settings.keep_from is None:
         return []
-    path = base / Path(settings.keep_from).expanduser()
+    path = base / expanded(settings.keep_from)
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a text file in UTF-8; give one text or word a line") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); give a file of one text or word a line") from error
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+        said = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read ({said}); give a file of one text or word a line") from error
     if not any(lines):
         raise InputError(f"{path} is empty; give one text or word a line, or leave keep_from out")
     return [line for line in lines if line]

@@ -9,7 +9,13 @@ Anything else that reaches the command line is a defect (exit code 1).
 
 from __future__ import annotations
 
+import unicodedata
+
+from teachers.secrets import redacted
+
 MESSAGE_CHARACTERS = 300
+LINE_CHARACTERS = 2000
+UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # categories that a terminal obeys, or does not show
 
 
 def one_line(said: object) -> str:
@@ -17,8 +23,24 @@ def one_line(said: object) -> str:
     return " ".join(str(said).split())[:MESSAGE_CHARACTERS] or type(said).__name__
 
 
+def shown(text: str) -> str:
+    """A text as one line of at most 2,000 characters, without secrets, that a terminal neither obeys nor hides."""
+    text = redacted(text)
+    seen = "".join(
+        char.encode("unicode_escape").decode() if unicodedata.category(char) in UNSEEN else char
+        for char in text[: LINE_CHARACTERS + 1]
+    )
+    return seen if len(seen) <= LINE_CHARACTERS else f"{seen[: LINE_CHARACTERS - 1]}…"
+
+
 class DecantError(Exception):
-    """Root of the tree; its text is one line for the user."""
+    """Root of the tree; its text is one line for the user, or one for each of several errors.
+
+    What it quotes comes from files and arguments, so every line is made harmless here.
+    """
+
+    def __init__(self, *lines: object) -> None:
+        super().__init__("\n".join(shown(str(line)) for line in lines))
 
 
 class InputError(DecantError, ValueError):

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from teachers.secrets import redacted
+
 SHOWN_CHARACTERS = 200
 
 
@@ -83,4 +85,4 @@ def _run(command: Sequence[str], content: bytes, timeout_s: float) -> str | None
     if done.returncode == 0:
         return ""
     said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    return f"{command[0]} ended with {done.returncode}{f': {said[-1][:SHOWN_CHARACTERS]}' if said else ''}"
+    return f"{command[0]} ended with {done.returncode}{f': {redacted(said[-1])[:SHOWN_CHARACTERS]}' if said else ''}"

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from pipeline.measure.speed import SpeedSettings
+from pipeline.yaml_text import YamlError, read_yaml
 from teachers.errors import InputError
+from teachers.given_path import expanded
 
 
 class PairColumns(BaseModel, frozen=True, extra="forbid"):
@@ -109,20 +110,20 @@ def promotion_settings(recipe: Path | None, options: Mapping[str, Any]) -> Promo
     try:
         return PromotionSettings.model_validate(content)
     except ValidationError as error:
-        raise InputError("\n".join(_line(one, options, recipe) for one in error.errors())) from error
+        raise InputError(*(_line(one, options, recipe) for one in error.errors())) from error
 
 
 def _block(recipe: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(recipe.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        content, _ = read_yaml(recipe)
+    except YamlError as error:
         raise InputError(f"{recipe} is no recipe: not YAML in UTF-8; `decant validate {recipe}` tells more") from error
     block = content.get("promotion") if isinstance(content, dict) else None
     if block is not None and not isinstance(block, dict):
         raise InputError(f"{recipe}: promotion: a mapping of keys is wanted, not {type(block).__name__}")
     found = dict(block or {})
     if isinstance(found.get("pairs"), str):
-        found["pairs"] = str(recipe.parent / Path(found["pairs"]).expanduser())
+        found["pairs"] = str(recipe.parent / expanded(found["pairs"]))
     return found
 
 

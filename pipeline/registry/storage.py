@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from filelock import FileLock, Timeout
 
 from teachers.errors import DecantError, InputError
+from teachers.given_path import expanded
 
 WHOLE_PUTS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory"}  # an object is there or is not
 INCOMING = ".incoming-"
@@ -43,7 +44,7 @@ def storage_of(location: str) -> Storage:
         InputError: fsspec, or the package that it reaches such URLs by, is not installed, or the URL is none.
     """
     if "://" not in location:
-        return FolderStorage(Path(location).expanduser())
+        return FolderStorage(expanded(location))
     protocol, _, rest = location.partition("://")
     if protocol in ("file", "local"):
         return FolderStorage(Path(rest))

@@ -14,6 +14,7 @@ from pipeline.report.answer import answer
 from pipeline.report.grid_table import grid_cell, grid_header, grid_legend, grid_rows
 from pipeline.report.rows import Report
 from pipeline.report.table import Column, columns, legend, sorted_rows
+from pipeline.text_console import text_console
 
 FILE_WIDTH = 1000  # a file has no edge: nothing is dropped or wrapped
 TEXT_WIDTH = 100  # longer lines are hard to read
@@ -129,7 +130,7 @@ def _empty_table(plain: bool) -> Table:
 
 def _plain_lines(table: Table) -> list[str]:
     paper = io.StringIO()
-    Console(file=paper, width=FILE_WIDTH, color_system=None).print(table)
+    text_console(file=paper, width=FILE_WIDTH, color_system=None).print(table)
     return [line.rstrip() for line in paper.getvalue().splitlines()]
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from teachers.secrets import redacted
+
 DONE, DEFECT, BAD_INPUT, GATE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130  # as the command line leaves
 SETTLED = (DONE, BAD_INPUT, GATE_FAILED, INTERRUPTED)
 GRACE_S = 8.0  # for a child to write down where it is; what is done is kept either way
@@ -47,7 +49,7 @@ def attempt(
     log.parent.mkdir(parents=True, exist_ok=True)
     for tried in range(1, retries + 2):
         with log.open("ab") as file:
-            file.write(f"$ {' '.join(command)}\n".encode())
+            file.write(redacted(f"$ {' '.join(command)}\n").encode("utf-8", "backslashreplace"))
             file.flush()
             code = _run(command, file.fileno(), hold)
         if code in SETTLED or tried > retries:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from teachers.errors import InputError
+from teachers.given_path import expanded
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 OPTIONS = {"every_s": "--every", "backoff_s": "--backoff", "overrides": "--set", "run": "--out"}
@@ -62,7 +63,7 @@ def schedule_of(values: Mapping[str, Any]) -> Schedule:
     try:
         return Schedule.model_validate(values)
     except ValidationError as error:
-        raise InputError("\n".join(_line(one) for one in error.errors())) from error
+        raise InputError(*(_line(one) for one in error.errors())) from error
 
 
 def parse_duration(text: str, option: str) -> float:
@@ -87,7 +88,7 @@ def spoken(seconds: float) -> str:
 
 def absolute(path: Path) -> str:
     """A path that holds wherever it is read."""
-    return str(path.expanduser().absolute())
+    return str(expanded(path).absolute())
 
 
 def absolute_location(location: str) -> str:
