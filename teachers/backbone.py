@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from teachers.errors import InputError
+from teachers.json_file import read_object, whole_number
 from teachers.quantized import (
     QUANTIZE,
     Quantize,
@@ -45,14 +45,16 @@ def load_tokenizer(folder: Path, *, pads: bool = True) -> PreTrainedTokenizerFas
         raise InputError(f"{folder} holds no tokenizer; one of {', '.join(TOKENIZER_FILES)} is needed")
     try:
         with quiet_transformers():
-            tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, use_fast=True, local_files_only=True, trust_remote_code=False
+            )
     except Exception as error:  # tokenizers raises bare Exception on a damaged file
         raise InputError(f"{folder}: its tokenizer cannot be loaded ({_first_line(error)})") from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise InputError(f"{folder}: only a slow tokenizer is there; Decant needs tokenizer.json")
     if pads and tokenizer.pad_token_id is None:
         raise InputError(f"{folder}: its tokenizer has no padding token; set pad_token in tokenizer_config.json")
-    rows = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("vocab_size")
+    rows = read_object(folder / "config.json").get("vocab_size")
     if isinstance(rows, int):
         check_table(folder, tokenizer.get_vocab(), rows)
     return tokenizer
@@ -109,7 +111,7 @@ def load_backbone(
             )
     except InputError:
         raise
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:  # damaged weights, and values of a config that no layer can be made with
         raise InputError(f"{folder}: the model cannot be loaded ({_first_line(error)})") from error
     if shares:
         model.__class__ = model_class
@@ -143,11 +145,11 @@ def check_quantizable(folder: Path, kind: Quantize) -> None:
     stored = stored_kind(folder)
     if stored is not None:
         raise InputError(f"{folder}: its weights are {stored} already; give the model it was made from")
+    config = read_config(folder)
     try:
-        config = read_config(folder)
         model_class = AutoModel._model_mapping[type(config)]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{folder}: the model cannot be loaded ({_first_line(error)})") from error
+    except KeyError as error:
+        raise InputError(f"{folder}: model type {config.model_type!r} has no encoder that Decant can use") from error
     quantization(kind, model_class, config)
 
 
@@ -174,17 +176,18 @@ def model_size(folder: Path) -> tuple[int, int]:
     Raises:
         InputError: the config is of no known kind of model, or states neither.
     """
+    config = read_config(folder)
     try:
-        config = read_config(folder)
         return int(config.num_hidden_layers), int(config.hidden_size)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{folder}: the model cannot be loaded ({_first_line(error)})") from error
 
 
 def has_trained_head(folder: Path) -> bool:
     """Whether the folder's config names a sequence-classification architecture, so its head was trained."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return any(name.endswith("ForSequenceClassification") for name in config.get("architectures") or [])
+    config = read_object(folder / "config.json")
+    named = config.get("architectures")
+    return isinstance(named, list) and any(str(name).endswith("ForSequenceClassification") for name in named)
 
 
 def max_tokens(folder: Path, tokenizer: PreTrainedTokenizerFast, *, single: bool = True) -> int:
@@ -194,14 +197,15 @@ def max_tokens(folder: Path, tokenizer: PreTrainedTokenizerFast, *, single: bool
         single: whether the input is one text, for which a sentence-transformers folder may state less.
     """
     config = read_config(folder)
-    positions = int(getattr(config, "max_position_embeddings", 512) or 512)
+    own = {"max_position_embeddings": getattr(config, "max_position_embeddings", None)}
+    positions = whole_number(folder / "config.json", own, "max_position_embeddings") or 512
     if config.model_type in {"roberta", "xlm-roberta", "camembert", "mpnet"}:
         positions -= 2  # positions start at padding_idx + 1
-    limit = min(positions, int(tokenizer.model_max_length))
+    own = {"model_max_length": tokenizer.model_max_length}  # 10^30 where nothing is stated
+    limit = min(positions, whole_number(folder / "tokenizer_config.json", own, "model_max_length") or positions)
     sentence_config = folder / "sentence_bert_config.json"
     if single and sentence_config.is_file():
-        stated = json.loads(sentence_config.read_text(encoding="utf-8")).get("max_seq_length")
-        limit = min(limit, int(stated)) if stated else limit
+        limit = min(limit, whole_number(sentence_config, read_object(sentence_config), "max_seq_length") or limit)
     return limit
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel, Pr
 from teachers.backbone import has_trained_head, load_backbone, load_tokenizer, max_tokens, quiet_transformers
 from teachers.batches import padded, sorted_batches
 from teachers.errors import InputError
+from teachers.json_file import read_object
 from teachers.progress import Advance
 from teachers.quantized import Quantize
 from teachers.reference import resolve_model
@@ -135,7 +135,7 @@ class CrossEncoder(nn.Module):
 
 def stated_activation(folder: Path) -> str:
     """`sigmoid` or `identity`: what the folder's own config puts on a single logit (identity where it is silent)."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = read_object(folder / "config.json")
     stated = config.get("sentence_transformers", {}).get("activation_fn") or config.get(
         "sbert_ce_default_activation_function"
     )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerFast
 from teachers.backbone import layer_list, load_backbone, load_tokenizer, max_tokens, quiet_transformers
 from teachers.batches import padded, sorted_batches
 from teachers.errors import InputError
+from teachers.json_file import read_object
 from teachers.pooling import TOP_LAYERS, PoolingKind, pool, pooled_width, token_states
 from teachers.quantized import quantized_kind
 from teachers.reference import resolve_model
@@ -196,17 +198,36 @@ class SentenceEncoder(nn.Module):
         folder = resolve_model(reference)
         tokenizer = load_tokenizer(folder)
         backbone = load_backbone(folder, AutoModel, **options)
-        own = json.loads((folder / OWN_CONFIG).read_text(encoding="utf-8")) if (folder / OWN_CONFIG).is_file() else {}
+        own = _own_config(folder)
         limit = max_tokens(folder, tokenizer)
         if max_length is not None and not 2 < max_length <= limit:
             raise InputError(f"max_length {max_length} is outside 3..{limit}, what {folder} can take")
-        chosen = pooling or own.get("pooling") or _stated_pooling(folder)
-        dim = own.get("dim") if chosen == own.get("pooling") else None
+        chosen = pooling or own.pooling or _stated_pooling(folder)
+        dim = own.dim if chosen == own.pooling else None
         encoder = cls(backbone, tokenizer, chosen, max_length or limit, dim)
-        if own.get("exit_layers") and quantized_kind(backbone) is None:
-            encoder.add_exit_layers(own["exit_layers"])
+        if own.exit_layers and quantized_kind(backbone) is None:
+            encoder.add_exit_layers(own.exit_layers)
             _load_exit_layers(encoder, folder / EXIT_LAYERS)
         return encoder
+
+
+class _OwnConfig(BaseModel, frozen=True):
+    """What decant_encoder.json says."""
+
+    pooling: PoolingKind | None = None
+    dim: int | None = Field(None, ge=1)
+    exit_layers: tuple[int, ...] = ()
+
+
+def _own_config(folder: Path) -> _OwnConfig:
+    path = folder / OWN_CONFIG
+    if not path.is_file():
+        return _OwnConfig()
+    try:
+        return _OwnConfig.model_validate(read_object(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; copy the model again") from error
 
 
 def _load_exit_layers(encoder: SentenceEncoder, path: Path) -> None:
@@ -222,7 +243,7 @@ def _stated_pooling(folder: Path) -> PoolingKind:
     config = folder / "1_Pooling" / "config.json"
     if not config.is_file():
         return "mean"
-    stated = json.loads(config.read_text(encoding="utf-8"))
+    stated = read_object(config)
     if stated.get("pooling_mode") == "cls" or stated.get("pooling_mode_cls_token"):
         return "cls"
     if stated.get("pooling_mode") == "mean" or stated.get("pooling_mode_mean_tokens"):

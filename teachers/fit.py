@@ -208,11 +208,16 @@ def _resume(folder: Path, stream: BatchStream) -> Path | None:
     last = folder / LAST
     if not last.is_file():
         return None
-    loops = torch.load(last, map_location="cpu", weights_only=True)["loops"]["fit_loop"]
-    stream.start_at(
-        loops["epoch_progress"]["current"]["completed"],
-        loops["epoch_loop.batch_progress"]["current"]["processed"],  # "completed" counts on after the checkpoint
-    )
+    try:
+        loops = torch.load(last, map_location="cpu", weights_only=True)["loops"]["fit_loop"]
+        stream.start_at(
+            loops["epoch_progress"]["current"]["completed"],
+            loops["epoch_loop.batch_progress"]["current"]["processed"],  # "completed" counts on after the checkpoint
+        )
+    except Exception as error:  # torch has several of its own for what is damaged, and for what would run code
+        raise InputError(
+            f"{last} is no checkpoint of this training ({type(error).__name__}); remove it, and training begins anew"
+        ) from error
     return last
 
 

@@ -13,7 +13,6 @@ on a CPU, bitsandbytes 0.50 takes the scales of other blocks for such a row. Bot
 from __future__ import annotations
 
 import importlib.util
-import json
 import logging
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +22,7 @@ from torch import nn
 from transformers import BitsAndBytesConfig, PretrainedConfig
 
 from teachers.errors import InputError
+from teachers.json_file import read_object
 
 Quantize = Literal["nf4", "int8"]
 PRECISIONS: dict[Quantize, str] = {"nf4": "nf4", "int8": "int8-bnb"}  # as the report names them
@@ -52,7 +52,7 @@ def stored_kind(folder: Path) -> Quantize | None:
     Raises:
         InputError: in another way than the two that Decant reads.
     """
-    stated = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("quantization_config")
+    stated = read_object(folder / "config.json").get("quantization_config")
     if not stated:
         return None
     kind = _kind(stated)

@@ -18,11 +18,15 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from teachers.errors import InputError
+from teachers.given_path import expanded, is_there
+from teachers.json_file import read_object, whole_number
+from teachers.no_code import check_no_code
 
 MODELS_VARIABLE = "DECANT_MODELS"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model"]
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5")
+LAYER_KEYS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")  # each is made before any weight is read
 MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors format itself
 
 
@@ -45,7 +49,7 @@ def is_on_the_hub(reference: str, base: Path | None = None) -> bool:
     """Whether the reference is a hub id that no folder here stands for, so that it would be downloaded."""
     if reference.startswith("package:") or "/" not in reference or HUB_ID.fullmatch(reference) is None:
         return False
-    return not any(folder.exists() for folder in _folders(reference, base))
+    return not any(is_there(folder) for folder in _folders(reference, base))
 
 
 def model_digest(folder: Path) -> str:
@@ -60,7 +64,7 @@ def model_digest(folder: Path) -> str:
 
 
 def check_model_folder(folder: Path) -> None:
-    """Refuse a folder without a config, with pickled weights only, or with a damaged safetensors file.
+    """Refuse a folder without a config, with code of its own, with pickled weights only, or with damaged safetensors.
 
     Raises:
         InputError: names the folder or file, and what would be accepted.
@@ -68,25 +72,28 @@ def check_model_folder(folder: Path) -> None:
     config = folder / "config.json"
     if not config.is_file():
         raise InputError(f"{folder} holds no model: config.json is missing")
-    try:
-        stated = json.loads(config.read_text(encoding="utf-8"))
-        if not isinstance(stated, dict) or "model_type" not in stated:
-            raise InputError(f"{config}: no model_type in it, so this is not a transformers model")
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{config} is not JSON: {error}") from error
+    stated = read_object(config)
+    if "model_type" not in stated:
+        raise InputError(f"{config}: no model_type in it, so this is not a transformers model")
+    check_no_code(folder)
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         pickles = [path.name for pattern in PICKLES for path in folder.glob(pattern)]
         found = f"only pickled weights ({', '.join(pickles)})" if pickles else "no weights"
         raise InputError(f"{folder} holds {found}; Decant loads model.safetensors only, since a pickle can run code")
-    for path in weights:
-        _check_safetensors(path)
+    tensors = sum(_check_safetensors(path) for path in weights)
+    for key in LAYER_KEYS:
+        layers = whole_number(config, stated, key) or 0
+        if layers > tensors:
+            raise InputError(
+                f"{config}: {key} {layers} is more than the {tensors} weights there are; copy the model again"
+            )
 
 
 def _locate(reference: str, base: Path | None) -> Path:
     if reference.startswith("package:"):
         return _package_folder(reference)
-    for candidate in _folders(reference, base):
+    for candidate in filter(is_there, _folders(reference, base)):
         if candidate.is_dir():
             return candidate.resolve()
         if candidate.is_file():
@@ -99,7 +106,7 @@ def _locate(reference: str, base: Path | None) -> Path:
 def _folders(reference: str, base: Path | None) -> list[Path]:
     """Where a reference may stand on this machine, whether it does or not."""
     folders = [base / reference] if base is not None else []
-    folders.append(Path(reference).expanduser())
+    folders.append(expanded(reference))
     models = os.environ.get(MODELS_VARIABLE)
     if models and HUB_ID.fullmatch(reference):
         folders += [Path(models) / reference, Path(models) / reference.rpartition("/")[2]]
@@ -134,7 +141,8 @@ def _from_hub(reference: str) -> Path:
         ) from error
 
 
-def _check_safetensors(path: Path) -> None:
+def _check_safetensors(path: Path) -> int:
+    """Hold a file to its header; returns how many tensors it has."""
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -143,9 +151,10 @@ def _check_safetensors(path: Path) -> None:
         try:
             header = json.loads(file.read(length))
             end = max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0)
-        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
             raise InputError(f"{path} is not a safetensors file: its header cannot be read") from error
     if 8 + length + end != size:
         raise InputError(
             f"{path} is cut short: {size} bytes where its header promises {8 + length + end}; copy it again"
         )
+    return len(header.keys() - {"__metadata__"})

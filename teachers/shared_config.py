@@ -13,6 +13,9 @@ from pydantic import BaseModel, Field
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from teachers.errors import InputError, one_line
+from teachers.json_file import read_object
+
 PREFIX = "decant-shared-"
 KEY = "shared_attention"
 
@@ -48,19 +51,22 @@ def read_config(folder: Path, **options: object) -> PreTrainedConfig:
         options: fields to set, such as `num_labels`.
 
     Raises:
-        OSError, ValueError, KeyError, TypeError: as transformers has them.
+        InputError: it is of no known kind of model, or a value in it is impossible.
     """
-    stated = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    stated = read_object(folder / "config.json")
     kind = str(stated.get("model_type"))
-    if not kind.startswith(PREFIX):
-        return AutoConfig.from_pretrained(folder, local_files_only=True, **options)
-    stated["model_type"] = kind.removeprefix(PREFIX)
-    return CONFIG_MAPPING[stated["model_type"]].from_dict(stated, **options)
+    try:
+        if not kind.startswith(PREFIX):
+            return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **options)
+        stated["model_type"] = kind.removeprefix(PREFIX)
+        return CONFIG_MAPPING[stated["model_type"]].from_dict(stated, **options)
+    except Exception as error:  # a value of the wrong kind breaks whatever reads it first
+        raise InputError(f"{folder}: the model cannot be loaded ({type(error).__name__}: {one_line(error)})") from error
 
 
 def is_shared(folder: Path) -> bool:
     """Whether the folder's config is of our own type, which plain loaders refuse."""
-    stated = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    stated = read_object(folder / "config.json")
     return str(stated.get("model_type")).startswith(PREFIX)
 
 

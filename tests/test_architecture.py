@@ -60,6 +60,23 @@ def test_nothing_prints_and_no_pickle_is_loaded() -> None:
                 assert options.get("weights_only") == "True", f"{path}:{node.lineno} may load a pickle"
 
 
+LOADERS = {"from_pretrained", "SentenceTransformer", "load_dataset", "distill", "AutoConfig", "AutoTokenizer"}
+
+
+def test_every_loader_of_models_and_sets_is_told_to_run_no_code_of_theirs() -> None:
+    told = 0
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            of_torch = called.startswith("nn.")  # Embedding.from_pretrained takes a tensor
+            if isinstance(node, ast.Call) and called.rpartition(".")[2] in LOADERS and not of_torch:
+                options = {one.arg: ast.unparse(one.value) for one in node.keywords}
+                own = called == "distill" and "model_name" not in options
+                assert own or options.get("trust_remote_code") == "False", f"{path}:{node.lineno}"
+                told += not own
+    assert told >= 7
+
+
 def test_no_module_is_named_like_a_dependency() -> None:
     assert not {path.stem for path in SOURCES} & {"datasets", "onnx", "torch", "transformers", "lightning", "numpy"}
 

@@ -29,6 +29,7 @@ from export.parity import BATCH_INVARIANT
 from export.session import OnnxEncoder, Vectors
 from teachers.cores import usable_cores
 from teachers.errors import GateError, InputError
+from teachers.no_code import check_no_code
 
 Prepare = Callable[[Runtime], Prepared]
 RUN_SECONDS = 1800
@@ -84,9 +85,11 @@ def certify(
         A record for each of the runtimes, by name.
 
     Raises:
-        InputError: the artifact was changed, its graph gives no vectors, or its folder cannot be written.
+        InputError: the artifact was changed or asks runtimes for code of its own, its graph gives no vectors, or its
+            folder cannot be written.
     """
     manifest = verify_artifact(artifact)
+    check_no_code(artifact)
     try:
         scratch = tempfile.TemporaryDirectory(dir=artifact.resolve().parent, prefix=f".{artifact.resolve().name}.")
     except OSError as error:

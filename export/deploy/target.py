@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from export.bundle import COMPARATOR, Manifest
 from export.runtime_files import read_json
 from teachers.errors import InputError
+from teachers.no_code import check_no_code
 from teachers.shared_config import is_shared
 
 Target = Literal["ort", "st", "tei", "fastembed", "transformers.js", "triton", "openvino"]
@@ -67,7 +68,12 @@ def target_of(name: str) -> Target:
 
 
 def read_model(folder: Path, manifest: Manifest) -> Model:
-    """What layouts need to know of a verified artifact."""
+    """What layouts need to know of a verified artifact.
+
+    Raises:
+        InputError: its files ask the runtime for code of their own.
+    """
+    check_no_code(folder)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     pad = read_json(folder / "tokenizer_config.json")["pad_token"]
     token = pad["content"] if isinstance(pad, dict) else pad

@@ -21,6 +21,7 @@ def load(request: dict[str, Any]) -> Callable[[list[str], int], Any]:
         device="cpu",
         backend="onnx",
         local_files_only=True,
+        trust_remote_code=False,
         model_kwargs={"provider": "CPUExecutionProvider", "session_options": options},
     )
     return lambda texts, batch_size: model.encode(texts, batch_size=batch_size, show_progress_bar=False)

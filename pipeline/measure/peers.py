@@ -42,7 +42,7 @@ def model2vec_static(folder: Path, max_length: int | None) -> Encode:
     from model2vec.distill import distill
 
     with without_log(), quiet_transformers(), contextlib.redirect_stderr(io.StringIO()):  # for its progress bars
-        static = distill(model_name=str(folder), pca_dims=STATIC_DIM)
+        static = distill(model_name=str(folder), pca_dims=STATIC_DIM, trust_remote_code=False)
 
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
         vectors = np.asarray(static.encode(list(texts)), np.float32)
