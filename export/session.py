@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +17,7 @@ from export.providers import CPU, Provider, best_providers, provider_name
 from export.vector_kinds import OUTPUTS, WHOLE, SmallVector
 from teachers.cores import usable_cores
 from teachers.errors import InputError, one_line
+from teachers.json_file import read_object
 from teachers.token_table import check_table
 
 Progress = Callable[[int], None]
@@ -136,8 +136,17 @@ class OnnxEncoder:
         return side, self._lane_session, self._lanes
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, specials included, cut at `max_length`."""
-        return [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))] if texts else []
+        """Token ids of each text, specials included, cut at `max_length`.
+
+        Raises:
+            InputError: a text is no text, or holds half of a surrogate pair.
+        """
+        if not texts:
+            return []
+        try:
+            return [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+        except (TypeError, UnicodeEncodeError) as error:
+            raise InputError(f"{_not_a_text(texts)}; give texts that UTF-8 can hold") from error
 
     def embed(self, ids: Sequence[Sequence[int]], length: int | None = None) -> Vectors:
         """Unit vectors of one batch as it is given, float32 [rows, dim].
@@ -198,6 +207,15 @@ class OnnxComparator:
             feed = {"u": u[rows].astype(np.float32), "v": v[rows].astype(np.float32)}
             logits[rows] = self._session.run(["logits"], feed)[0]
         return logits
+
+
+def _not_a_text(texts: Sequence[object]) -> str:
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            return f"text {index} is no text, but {type(text).__name__}"
+        if any("\ud800" <= char <= "\udfff" for char in text):
+            return f"text {index} holds half of a surrogate pair"
+    return "the tokenizer cannot read these texts"
 
 
 def open_session(path: Path, threads: int | None = None, providers: Sequence[Provider] = CPU) -> ort.InferenceSession:
@@ -266,8 +284,4 @@ def _read_json(path: Path) -> dict[str, object]:
     """A JSON file's object; empty where there is no such file."""
     if not path.is_file():
         return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not JSON ({error}); export the model again") from error
-    return content if isinstance(content, dict) else {}
+    return read_object(path)

@@ -244,7 +244,7 @@ MODELS: list[Any] = [
     (truncated_weights, ["is cut short", "copy it again"]),
     (zeros_for_weights, ["is not a safetensors file"]),
     (config_not_json, ["config.json is not JSON"]),
-    (config_is_a_list, ["no model_type"]),
+    (config_is_a_list, ["config.json holds no JSON object, but list"]),
     (config_of_no_known_type, ["the model cannot be loaded", "nonsuch"]),
     (no_tokenizer, ["holds no tokenizer"]),
     (garbage_tokenizer, ["its tokenizer cannot be loaded"]),
@@ -432,10 +432,10 @@ def tokenizer_beyond_the_table(artifact: Path) -> None:
     (artifact / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
 
 
-def sign(artifact: Path) -> None:
-    """Let the manifest list the files as they are now."""
+def sign(artifact: Path, *more: str) -> None:
+    """Let the manifest list the files as they are now, and more of them."""
     manifest = json.loads((artifact / "decant.json").read_text(encoding="utf-8"))
-    manifest["sha256"] = {path: sha256_of(artifact / path) for path in manifest["sha256"]}
+    manifest["sha256"] = {path: sha256_of(artifact / path) for path in {*manifest["sha256"], *more}}
     (artifact / "decant.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import glob
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -14,13 +16,15 @@ import datasets
 import pyarrow.parquet as pq
 from pydantic import BaseModel, Field, model_validator
 
-from teachers.errors import InputError
+from teachers.errors import InputError, one_line
+from teachers.given_path import expanded, is_there
 
 LINES = ".txt"  # a text a line, without a header: one column named text
 SUFFIXES = {".tsv": "csv", ".csv": "csv", ".jsonl": "json", ".parquet": "parquet"}
 DATA_VARIABLE = "DECANT_DATA"
 DEFAULT_DATA = Path("../shared/data")
 SNIFFED_BYTES = 8192
+HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 Row = dict[str, str | None]
 
@@ -79,10 +83,10 @@ def local_file(source: Source, base: Path) -> Path | None:
     Raises:
         InputError: the path is not there, or has an ending that cannot be read.
     """
-    path = _data_file(source) if source.path is None else base / Path(source.path).expanduser()
+    path = _data_file(source) if source.path is None else base / expanded(source.path)
     if path is None:
         return None
-    if not path.exists():
+    if not is_there(path):
         raise InputError(f"{path}: no such file or folder")
     if path.is_dir():
         return _split_file(path, source)
@@ -128,7 +132,7 @@ def read_rows(source: Source, base: Path, columns: tuple[str, ...]) -> tuple[lis
 def _data_file(source: Source) -> Path | None:
     folder = data_folder()
     found = folder / source.data if folder is not None and source.data is not None else None
-    if found is not None and found.exists():
+    if found is not None and is_there(found):
         return found
     if source.hub is None:
         where = f"set {DATA_VARIABLE} to the folder that holds it" if folder is None else f"{folder} has no such file"
@@ -168,7 +172,7 @@ def _load_file(path: Path, columns: tuple[str, ...]) -> datasets.Dataset:
     if kind == "parquet":
         if pq.read_metadata(path).num_rows == 0:
             raise InputError(f"{path} has a header but no rows")
-        return datasets.Dataset.from_parquet(str(path), keep_in_memory=True)
+        return datasets.Dataset.from_parquet(glob.escape(str(path)), keep_in_memory=True)
     if kind == "json":
         return _load_json(path)
     separator = "\t" if path.suffix == ".tsv" else ","
@@ -181,8 +185,8 @@ def _load_file(path: Path, columns: tuple[str, ...]) -> datasets.Dataset:
             raise InputError(f"{path} has a header but no rows")
     features = datasets.Features({name: datasets.Value("string") for name in header})
     return datasets.Dataset.from_csv(
-        str(path), features=features, keep_in_memory=True, sep=separator, quoting=quoting, names=header, header=0,
-        keep_default_na=False, na_values=[], encoding="utf-8", encoding_errors="replace", index_col=False,
+        glob.escape(str(path)), features=features, keep_in_memory=True, sep=separator, quoting=quoting, names=header,
+        header=0, keep_default_na=False, na_values=[], encoding="utf-8", encoding_errors="replace", index_col=False,
     )  # fmt: skip
 
 
@@ -194,11 +198,11 @@ def _load_json(path: Path) -> datasets.Dataset:
                 continue
             try:
                 row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise InputError(f"{path}:{number} is not JSON: {error.msg}") from error
+            except (ValueError, RecursionError) as error:  # ValueError: a number of 4,300 digits, too
+                raise InputError(f"{path}:{number} is not JSON: {one_line(error)}") from error
             if not isinstance(row, dict):
                 raise InputError(f"{path}:{number} is not a JSON object")
-            rows.append({name: _text(value) for name, value in row.items()})
+            rows.append({_whole(name): _text(value) for name, value in row.items()})
     return datasets.Dataset.from_list(rows)
 
 
@@ -217,6 +221,7 @@ def _wanted(loaded: datasets.Dataset, columns: tuple[str, ...], name: str, renam
     _check_columns(loaded.column_names, columns, name)
     if len(loaded) == 0:
         raise InputError(f"{name} has a header but no rows")
+    _check_plain(loaded, columns, name)
     names = {c: loaded.features[c].names for c in columns if isinstance(loaded.features[c], datasets.ClassLabel)}
     values: list[list[str | None]] = []
     for column in columns:
@@ -228,6 +233,15 @@ def _wanted(loaded: datasets.Dataset, columns: tuple[str, ...], name: str, renam
     return [dict(zip(columns, cells, strict=True)) for cells in zip(*values, strict=True)]
 
 
+def _check_plain(loaded: datasets.Dataset, columns: tuple[str, ...], name: str) -> None:
+    """Refuse columns whose cells are decoded when they are read: an image's may name any file or URL."""
+    for column in columns:
+        kind = loaded.features[column]
+        if not isinstance(kind, datasets.Value | datasets.ClassLabel) or "binary" in str(getattr(kind, "dtype", "")):
+            said = kind.dtype if isinstance(kind, datasets.Value) else type(kind).__name__
+            raise InputError(f"{name}: column {column!r} holds {said}, not texts or numbers; name another column")
+
+
 def _check_columns(present: list[str], columns: tuple[str, ...], name: str) -> None:
     missing = [column for column in columns if column not in present]
     if missing:
@@ -235,7 +249,12 @@ def _check_columns(present: list[str], columns: tuple[str, ...], name: str) -> N
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) or value is None else str(value)
+    return None if value is None else _whole(value if isinstance(value, str) else str(value))
+
+
+def _whole(text: str) -> str:
+    """The text with each half of a surrogate pair, which is in no UTF-8, as the sign of a byte that cannot be read."""
+    return HALF_PAIR.sub("\ufffd", text)
 
 
 def _cause(error: BaseException) -> str:
