@@ -56,6 +56,9 @@ def verify_artifact(folder: Path) -> Manifest:
     """
     manifest = read_manifest(folder)
     listed, present = set(manifest.sha256), set(files_of(folder))
+    linked = next((path for path in sorted(present) if (folder / path).is_dir()), None)
+    if linked is not None:
+        raise InputError(f"{folder / linked} is a link to a folder, whose files nothing vouches for; copy them here")
     required = set(EVERY_ARTIFACT + (SENTENCE_TRANSFORMERS if manifest.sentence_transformers else []))
     for path in sorted((listed | required) - present):
         raise InputError(f"{folder / path} is missing: the artifact is incomplete; copy or export it again")

@@ -43,11 +43,13 @@ def candidate_of(folder: Path) -> Path:
     try:
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         selected, because = report["selected"], report["selected_because"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{folder} is neither an artifact (decant.json) nor a finished run ({REPORT})") from error
     if not selected:
         raise InputError(f"{folder}: this run chose no artifact to ship: {because}")
-    return folder / ARTIFACTS / str(selected)
+    if not isinstance(selected, str) or selected == ".." or Path(selected).name != selected:
+        raise InputError(f"{folder}: {REPORT} selects {str(selected)!r}, which is no name of an artifact; run it again")
+    return folder / ARTIFACTS / selected
 
 
 def promote(
