@@ -123,7 +123,7 @@ def train_causal(
     label: str,
     watch: Watch = unwatched,
 ) -> None:
-    """Train `model` in place and leave the weights of the epoch that was best on dev in it.
+    """Train `model` in place and leave the weights of the epoch that was best on dev in it; always in one process.
 
     Args:
         blocks: int64 [blocks, length].

@@ -23,6 +23,7 @@ from students.student import Student
 from students.vocabulary import VocabularySettings
 from teachers.batches import padded
 from teachers.cross_encoder import Pair
+from teachers.devices import ONE_PROCESS, TrainerSettings
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 from teachers.fine_tune import TaskKind
@@ -133,6 +134,7 @@ def distill(
     dev: Callable[[], float] | None = None,
     vectors: Vectors | None = None,
     label: str = "student",
+    devices: TrainerSettings = ONE_PROCESS,
     watch: Watch = unwatched,
 ) -> Student:
     """Train `student` in place and return it with the weights that were best on dev.
@@ -176,5 +178,5 @@ def distill(
     exits = None if settings.nesting is None else StepExits(student.encoder, settings.nesting, settings.dims, seed)
     module = Distillation(student, kind, settings.loss, alpha, settings, len(stream), exits, settings.keep)
     said = f"{label} (seed {seed}, alpha {alpha:g})"
-    fit(module, stream, dev or whole, folder, settings, seed=seed, label=said, watch=watch)
+    fit(module, stream, dev or whole, folder, settings, seed=seed, label=said, devices=devices, watch=watch)
     return student.eval()

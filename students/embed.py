@@ -16,12 +16,14 @@ from torch import Tensor, nn
 from students.exits import check_pooling, pool_exits
 from students.losses.vectors import VectorWeights, vector_loss
 from students.nested import StepExits
-from students.nesting import Nesting
+from students.nesting import Nesting, Step
 from students.states import SAMPLE, BlockStates, Reader, StateLoss, States, check_states
 from teachers.batches import padded
+from teachers.devices import ONE_PROCESS, TrainerSettings
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 from teachers.fit import Batch, BatchStream, FitSettings, adamw, fit
+from teachers.joint import ROWS, joint, joint_mean, own_rows
 from teachers.neighbours import neighbour_batches, sketch
 from teachers.progress import Watch, unwatched
 from teachers.shared_config import shared_attention
@@ -83,6 +85,7 @@ def embed(
     *,
     seed: int,
     live: SentenceEncoder | None = None,
+    devices: TrainerSettings = ONE_PROCESS,
     watch: Watch = unwatched,
 ) -> SentenceEncoder:
     """Train every exit of `encoder` in place on the teacher's vectors; return it with the weights best on dev.
@@ -121,7 +124,7 @@ def embed(
 
     stream = BatchStream(lengths, collate, settings.batch_size, seed, draw)
     module = _Embedding(encoder, teacher.dim, live, settings, nesting, dims, seed, len(stream))
-    fit(module, stream, dev, folder, settings, seed=seed, label="student on vectors", watch=watch)
+    fit(module, stream, dev, folder, settings, seed=seed, label="student on vectors", devices=devices, watch=watch)
     return encoder.eval()
 
 
@@ -156,9 +159,10 @@ class _Embedding(LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         step = self.exits.plan(self.trainer.current_epoch * self.batches + index)
-        input_ids, mask, teacher = batch["input_ids"], batch["attention_mask"], batch["teacher"]
+        input_ids, mask, rows = batch["input_ids"], batch["attention_mask"], batch.get(ROWS)
         states = self.exits.states(step, input_ids, mask)
-        exits = pool_exits(states, mask, self.encoder.pooling)
+        exits = [joint(one, rows) for one in pool_exits(states, mask, self.encoder.pooling)]
+        teacher = joint(batch["teacher"], rows)
 
         def base(vectors: Tensor, layer: int, dim: int) -> Tensor:
             whole = dim == self.encoder.hidden_size
@@ -168,9 +172,22 @@ class _Embedding(LightningModule):
         with torch.autocast(teacher.device.type, enabled=False):
             loss = self.exits.loss(exits, step, base)
         if self.states is not None:
-            loss = loss + self.states(step, states, input_ids, mask)
+            loss = loss + self._of_states(self.states, step, states, input_ids, mask, rows)
         self.log("loss", loss)
         return loss
+
+    def _of_states(
+        self, states_loss: StateLoss, step: Step, states: list[Tensor], input_ids: Tensor, mask: Tensor,
+        rows: Tensor | None,
+    ) -> Tensor:  # fmt: skip
+        """The loss of the token states, a mean over the tokens of the batch: states are too big to be gathered."""
+        if rows is None:
+            return states_loss(step, states, input_ids, mask)
+        own = own_rows(rows)
+        part = states[0].new_zeros(())
+        if own:
+            part = states_loss(step, [one[:own] for one in states], input_ids[:own], mask[:own])
+        return joint_mean(part, mask[:own].sum())
 
     def configure_optimizers(self) -> Any:
         return adamw(self, self.settings, self.batches)

@@ -16,10 +16,13 @@ from students.nested import StepExits
 from students.student import Student
 from teachers.fine_tune import TaskKind
 from teachers.fit import Batch, FitSettings, adamw
+from teachers.joint import ROWS, joint
 
 
 class Distillation(LightningModule):
     """One forward a side, then the loss of the student's form, at every exit of the step where it is nested.
+
+    Of several processes each runs the encoder on its rows, and takes the losses of all of the batch.
 
     Args:
         losses: what each loss of the cosine form weighs.
@@ -52,23 +55,30 @@ class Distillation(LightningModule):
     def _plain(self, batch: Batch) -> Tensor:
         u = self.student.encoder(batch["first_ids"], batch["first_mask"])[1]
         v = self.student.encoder(batch["second_ids"], batch["second_mask"])[1]
+        rows = batch.get(ROWS)
+        u, v, targets, labels = (joint(one, rows) for one in (u.float(), v.float(), batch["targets"], batch["labels"]))
         with torch.autocast(u.device.type, enabled=False):
-            return self._loss(u.float(), v.float(), batch["targets"], batch["labels"])
+            return self._loss(u, v, targets, labels)
 
     def _nested(self, exits: StepExits, batch: Batch, index: int) -> Tensor:
         step = exits.plan(self.trainer.current_epoch * self.batches + index)
-        sides = [exits.forward(step, batch[f"{side}_ids"], batch[f"{side}_mask"]) for side in ("first", "second")]
-        teacher = batch.get("vectors")
+        rows = batch.get(ROWS)
+        sides = [
+            [joint(one, rows) for one in exits.forward(step, batch[f"{side}_ids"], batch[f"{side}_mask"])]
+            for side in ("first", "second")
+        ]
+        targets, labels = joint(batch["targets"], rows), joint(batch["labels"], rows)
+        teacher = torch.cat([joint(one, rows) for one in batch["vectors"].chunk(2)]) if "vectors" in batch else None
 
         def base(vectors: Tensor, layer: int, dim: int) -> Tensor:
             u, v = vectors.chunk(2)
-            loss = self._loss(u, v, batch["targets"], batch["labels"])
+            loss = self._loss(u, v, targets, labels)
             if teacher is None:
                 return loss
             same_space = vectors if dim == self.student.encoder.hidden_size == teacher.shape[1] else None
             return loss + self.keep * vector_loss(vectors, teacher, VectorWeights(), same_space)
 
-        with torch.autocast(batch["targets"].device.type, enabled=False):
+        with torch.autocast(targets.device.type, enabled=False):
             return exits.loss([torch.cat(pair) for pair in zip(*sides, strict=True)], step, base)
 
     def _loss(self, u: Tensor, v: Tensor, targets: Tensor, labels: Tensor) -> Tensor:

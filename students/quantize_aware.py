@@ -81,6 +81,8 @@ def fine_tune_rounded(
 ) -> tuple[SentenceEncoder, float, float]:
     """A copy of the encoder with weights that bear the rounding better, and what that is worth.
 
+    It takes a few steps, and always one process: layers that round while they train are not handed to another.
+
     Args:
         encoder: with mean or cls pooling; not changed.
         texts: to learn from; the last few, at most 256, are held back.

@@ -10,6 +10,7 @@ from students.distill import Array, DistillSettings, Metric, distill
 from students.losses.pairs import LossWeights
 from students.student import Student
 from teachers.cross_encoder import Pair
+from teachers.devices import ONE_PROCESS, TrainerSettings
 from teachers.encoder import SentenceEncoder
 from teachers.fine_tune import TaskKind
 from teachers.lora import AdapterSettings, add_lora, merge_lora
@@ -34,6 +35,7 @@ def tune(
     settings: TuneSettings,
     *,
     seed: int,
+    devices: TrainerSettings = ONE_PROCESS,
     watch: Watch = unwatched,
 ) -> SentenceEncoder:
     """An embedding model whose cosines follow the labels; arguments as `students.distill.distill` has them.
@@ -49,7 +51,8 @@ def tune(
     student = Student(encoder)
     distill(
         student, pairs, labels[:, None], labels, kind, dev_pairs, dev_metric, folder,
-        DistillSettings(**shared), alpha=0.0, seed=seed, label="embedding teacher", watch=watch,
+        DistillSettings(**shared), alpha=0.0, seed=seed, label="embedding teacher", devices=devices,
+        watch=watch,
     )  # fmt: skip
     if settings.lora is not None:
         encoder.backbone = merge_lora(encoder.backbone)

@@ -2,7 +2,8 @@
 
 DecantError
 ├── InputError   what the user gave cannot be used: recipe, data, model, option   (exit code 2)
-└── GateError    a result is worse than its gate allows                           (exit code 3)
+├── GateError    a result is worse than its gate allows                           (exit code 3)
+└── RankError    a process of a training in several died                          (exit code 1)
 
 Anything else that reaches the command line is a defect (exit code 1).
 """
@@ -49,3 +50,7 @@ class InputError(DecantError, ValueError):
 
 class GateError(DecantError):
     """A measured figure misses its gate; the text names the figure, the limit and the worst case."""
+
+
+class RankError(DecantError):
+    """One of a training's processes ended too early; the text names it, how it ended, and what to do."""

@@ -15,7 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from teachers.cross_encoder import CrossEncoder, Pair
+from teachers.devices import ONE_PROCESS, TrainerSettings
 from teachers.fit import Batch, BatchStream, FitSettings, adamw, fit
+from teachers.joint import ROWS, joint
 from teachers.lora import AdapterSettings, add_lora, merge_lora
 from teachers.progress import Watch, unwatched
 
@@ -54,6 +56,7 @@ def fine_tune(
     settings: FineTuneSettings,
     *,
     seed: int,
+    devices: TrainerSettings = ONE_PROCESS,
     watch: Watch = unwatched,
 ) -> CrossEncoder:
     """Train `teacher` in place and return it with the weights that were best on dev.
@@ -82,6 +85,7 @@ def fine_tune(
         settings,
         seed=seed,
         label="teacher",
+        devices=devices,
         watch=watch,
     )
     if settings.lora is not None:
@@ -95,8 +99,8 @@ class _FineTuning(LightningModule):
         self.teacher, self.kind, self.settings, self.batches = teacher, kind, settings, batches
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        labels = batch.pop("labels")
-        loss = task_loss(self.teacher(**batch), labels, self.kind)
+        labels, rows = batch.pop("labels"), batch.pop(ROWS, None)
+        loss = task_loss(joint(self.teacher(**batch), rows), joint(labels, rows), self.kind)
         self.log("loss", loss)
         return loss
 

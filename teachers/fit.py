@@ -2,6 +2,8 @@
 
 Dropout is seeded by step and batches by epoch, so a resumed run takes the very steps that an undisturbed run takes.
 Of a module with frozen weights, checkpoints hold the others: the frozen ones are as they were when it was made.
+In several processes (`teachers.ranks`) each takes its share of the same batches (`teachers.joint`); the first one alone
+judges epochs and writes files, and a checkpoint does not know how many there were.
 """
 
 from __future__ import annotations
@@ -9,11 +11,13 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,9 +34,13 @@ from torch.optim import Optimizer
 
 from teachers.batches import bucketed_batches
 from teachers.bfloat16 import bfloat16_is_native
+from teachers.ddp import trainer_options
+from teachers.devices import ONE_PROCESS, TrainerSettings
 from teachers.errors import InputError
+from teachers.joint import ROWS, from_first, rank, share, world
 from teachers.progress import Advance, Watch, unwatched
 from teachers.quantized import in_head
+from teachers.ranks import ranks
 
 Batch = dict[str, Tensor]
 DEV_METRIC = "dev"
@@ -61,6 +69,8 @@ class FitSettings(BaseModel, frozen=True, extra="forbid"):
 
 class BatchStream:
     """The batches of every epoch, each drawn from its seed and epoch alone; one iteration gives one epoch.
+
+    In several processes each gets its share of every batch, which then holds ROWS, as `teachers.joint` has it.
 
     Args:
         lengths: tokens of each row.
@@ -96,7 +106,10 @@ class BatchStream:
         rows = self.batches(self.epoch)[self.skip :]
         self.epoch, self.skip = self.epoch + 1, 0
         for batch in rows:
-            yield self.collate(batch)
+            if world() == 1:
+                yield self.collate(batch)
+            else:
+                yield self.collate(share(batch)) | {ROWS: torch.empty(len(batch), 0)}
 
 
 def fit(
@@ -108,6 +121,7 @@ def fit(
     *,
     seed: int,
     label: str,
+    devices: TrainerSettings = ONE_PROCESS,
     watch: Watch = unwatched,
 ) -> None:
     """Train `module` in place and leave the weights that were best on dev in it.
@@ -115,26 +129,24 @@ def fit(
     Args:
         dev: the metric on dev, higher is better; asked at the end of each epoch.
         folder: checkpoints, the best weights and the logs; a folder left by a killed run is continued.
+        devices: several: `module` and `stream` go to the other processes by cloudpickle, and its losses must be those
+            of the whole batch, as `teachers.joint` makes them.
 
     Raises:
-        InputError: fewer training rows than two, or a loss that is not a number.
+        InputError: fewer training rows than two, a loss that is not a number, or more devices than are there.
+        RankError: one of several processes died.
     """
     if len(stream.lengths) < 2:
         raise InputError(f"{label}: {len(stream.lengths)} training pairs are too few; at least 2 are needed")
     folder.mkdir(parents=True, exist_ok=True)
-    keeper = _Keeper(folder, dev, seed, settings.clip)
     if settings.epochs == 0:
         return
-    resume = _resume(folder, stream)
-    trainer = _trainer(folder, settings, [keeper, _stopper(settings)], len(stream))
-    total = settings.epochs * len(stream)
-    torch.manual_seed(seed)
-    module.strict_loading = not _frozen(module)
-    module.train()  # a model comes from its file in eval mode, and Lightning leaves it there: no dropout
-    with watch(label, total) as advance, _quiet_lightning():
-        trainer.callbacks.append(_Follow(advance, settings.epochs))  # type: ignore[attr-defined]
-        trainer.fit(module, train_dataloaders=stream, ckpt_path=resume, weights_only=resume is not None or None)
-    keeper.load_best(module)
+    work = partial(_train, module, stream, folder, settings, seed, devices)
+    with watch(label, settings.epochs * len(stream)) as advance, ranks(work, devices):
+        work(dev=dev, advance=advance)
+    best = folder / BEST
+    if best.is_file():
+        module.load_state_dict(load_file(best), strict=not _frozen(module))
 
 
 def discard_checkpoints(folder: Path) -> None:
@@ -179,25 +191,42 @@ def training_precision(settings: FitSettings) -> Literal["32-true", "bf16-mixed"
     return "bf16-mixed" if bfloat16_is_native() else "32-true"
 
 
-def _trainer(folder: Path, settings: FitSettings, callbacks: list[Callback], batches: int) -> Trainer:
+def _train(
+    module: LightningModule, stream: BatchStream, folder: Path, settings: FitSettings, seed: int,
+    devices: TrainerSettings, dev: Callable[[], float] | None = None, advance: Advance | None = None,
+) -> None:  # fmt: skip
+    """The training as one process sees it; the first has `dev` and `advance`."""
+    callbacks: list[Callback] = [_Keeper(folder, dev, seed, settings.clip), _stopper(settings)]
+    if advance is not None:
+        callbacks.append(_Follow(advance, settings.epochs))
+    if devices.distributed:
+        callbacks.append(_OwnSignals())
+    resume = _resume(folder, stream)
+    torch.manual_seed(seed)
+    module.strict_loading = not _frozen(module)
+    module.train()  # a model comes from its file in eval mode, and Lightning leaves it there: no dropout
     with _quiet_lightning():
-        return Trainer(
-            max_epochs=settings.epochs,
-            accelerator="auto",
-            devices=1,
-            precision=training_precision(settings),
-            accumulate_grad_batches=settings.accumulate,
-            logger=[
-                CSVLogger(folder, name="", version="csv"),
-                TensorBoardLogger(folder, name="", version="tensorboard"),
-            ],
-            log_every_n_steps=max(1, min(10, batches // settings.accumulate)),
-            callbacks=callbacks,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-        )
+        trainer = _trainer(folder, settings, devices, callbacks, len(stream))
+        trainer.fit(module, train_dataloaders=stream, ckpt_path=resume, weights_only=resume is not None or None)
+
+
+def _trainer(
+    folder: Path, settings: FitSettings, devices: TrainerSettings, callbacks: list[Callback], batches: int
+) -> Trainer:
+    loggers = [CSVLogger(folder, name="", version="csv"), TensorBoardLogger(folder, name="", version="tensorboard")]
+    return Trainer(
+        max_epochs=settings.epochs,
+        precision=training_precision(settings),
+        accumulate_grad_batches=settings.accumulate,
+        logger=loggers if rank() == 0 else False,
+        log_every_n_steps=max(1, min(10, batches // settings.accumulate)),
+        callbacks=callbacks,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        **trainer_options(devices),
+    )
 
 
 def _stopper(settings: FitSettings) -> EarlyStopping:
@@ -222,9 +251,13 @@ def _resume(folder: Path, stream: BatchStream) -> Path | None:
 
 
 class _Keeper(Callback):
-    """Writes the last state every half minute, and the best weights; seeds dropout by step; clips the gradient."""
+    """Writes the last state every half minute, and the best weights; seeds dropout by step; clips the gradient.
 
-    def __init__(self, folder: Path, dev: Callable[[], float], seed: int, clip: float) -> None:
+    Args:
+        dev: of the first process; the others hear from it.
+    """
+
+    def __init__(self, folder: Path, dev: Callable[[], float] | None, seed: int, clip: float) -> None:
         self.last, self.best, self.record = folder / LAST, folder / BEST, folder / "best.json"
         self.dev, self.seed, self.saved_at, self.high = dev, seed, time.monotonic(), float("-inf")
         self.clip = clip
@@ -239,7 +272,8 @@ class _Keeper(Callback):
         self.high = state_dict["high"]
 
     def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Batch, batch_idx: int) -> None:
-        torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch * trainer.num_training_batches + batch_idx)
+        step = trainer.current_epoch * trainer.num_training_batches + batch_idx
+        torch.manual_seed((rank() << 56) + self.seed * 1_000_003 + step)
 
     def on_before_optimizer_step(self, trainer: Trainer, module: LightningModule, optimizer: Optimizer) -> None:
         # here, because Lightning clips no gradients of a fused optimizer, for fear of a loss scale; there is none
@@ -251,29 +285,38 @@ class _Keeper(Callback):
         loss = outputs["loss"] if isinstance(outputs, dict) else outputs
         if loss is not None and not torch.isfinite(loss):
             raise InputError(f"the loss is {float(loss)} at step {trainer.global_step}; lower learning_rate")
-        late = time.monotonic() - self.saved_at > CHECKPOINT_SECONDS
-        if (
-            late
-            and batch_idx + 1 < trainer.num_training_batches
-            and (batch_idx + 1) % trainer.accumulate_grad_batches == 0
-        ):
-            self._save(trainer)
+        whole_step = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        if whole_step and batch_idx + 1 < trainer.num_training_batches:
+            late = time.monotonic() - self.saved_at > CHECKPOINT_SECONDS
+            if from_first(float(late)):
+                self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
-        metric = self.dev()
+        metric = from_first(self.dev() if self.dev is not None else 0.0)
         module.log(DEV_METRIC, metric)
         if metric > self.high:
             self.high = metric
-            _write(self.best, lambda path: save_file(_tensors(module), path))
-            self.record.write_text(json.dumps({"epoch": trainer.current_epoch + 1, DEV_METRIC: metric}) + "\n")
-
-    def load_best(self, module: LightningModule) -> None:
-        if self.best.is_file():
-            module.load_state_dict(load_file(self.best), strict=not _frozen(module))
+            if rank() == 0:
+                _write(self.best, lambda path: save_file(_tensors(module), path))
+                self.record.write_text(json.dumps({"epoch": trainer.current_epoch + 1, DEV_METRIC: metric}) + "\n")
 
     def _save(self, trainer: Trainer) -> None:
-        _write(self.last, lambda path: trainer.save_checkpoint(path))
+        if rank() == 0:
+            _write(self.last, lambda path: trainer.save_checkpoint(path))
+        else:
+            trainer.save_checkpoint(self.last)  # writes nothing, but Lightning waits for all processes in it
         self.saved_at = time.monotonic()
+
+
+class _OwnSignals(Callback):
+    """Gives SIGTERM back to the process: Lightning's own handler sends a word to the others that they do not expect."""
+
+    def __init__(self) -> None:
+        self.handler = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self.handler)
 
 
 class _Follow(Callback):

@@ -1,0 +1,98 @@
+"""Trainings in two processes that really run, over gloo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import LightningModule
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from teachers.devices import ONE_PROCESS, TrainerSettings
+from teachers.errors import InputError
+from teachers.fit import Batch, BatchStream, FitSettings, adamw, fit
+from teachers.joint import ROWS, from_first, joint, world
+
+TWO = TrainerSettings(devices=2, accelerator="cpu")
+ROW_COUNT, BATCHES = 27, 7  # the last batch has three rows
+SETTINGS = FitSettings(epochs=3, learning_rate=0.05, batch_size=4, patience=9, precision="32-true", accumulate=2)
+
+
+class Curve(LightningModule):
+    """y = sin(3x), by a loss that is no mean over rows; one layer of two is trained by every third batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.body = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.odd = nn.Linear(1, 1)
+        self.seen = 0
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        self.seen += 1
+        x = joint(batch["x"], batch.get(ROWS))
+        y = joint(self.body(batch["x"]) + (self.odd(batch["x"]) if index % 3 == 0 else 0.0), batch.get(ROWS))
+        loss = (y - torch.sin(3 * x)).square().sum().sqrt()
+        self.log("loss", loss)
+        return loss
+
+    def configure_optimizers(self) -> object:
+        return adamw(self, SETTINGS, BATCHES)
+
+
+def collate(rows: NDArray[np.int64]) -> Batch:
+    return {"x": torch.as_tensor(rows, dtype=torch.float32)[:, None] / ROW_COUNT}
+
+
+def judged(*metrics: float) -> Callable[[], float]:
+    left = list(metrics)
+
+    def dev() -> float:
+        if not left:
+            raise RuntimeError("dev has failed")
+        return left.pop(0)
+
+    return dev
+
+
+def train(
+    folder: Path, devices: TrainerSettings, module: Curve | None = None, dev: Callable[[], float] | None = None
+) -> dict[str, Tensor]:
+    curve = module or Curve()
+    stream = BatchStream([1] * ROW_COUNT, collate, SETTINGS.batch_size, 0)
+    fit(curve, stream, dev or judged(0.1, 0.3, 0.2), folder, SETTINGS, seed=0, label="curve", devices=devices)
+    return {name: weight.detach().clone() for name, weight in curve.state_dict().items()}
+
+
+def assert_alike(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    for name, weight in expected.items():
+        torch.testing.assert_close(found[name], weight, rtol=1e-5, atol=1e-5, msg=name)
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("teachers.devices.usable_cores", lambda: 2)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
+    weights = train(tmp_path_factory.mktemp("alone"), ONE_PROCESS)
+    assert not torch.allclose(weights["body.0.weight"], Curve().body[0].weight, atol=1e-2)
+    return weights
+
+
+def test_two_processes_train_what_one_does(alone: dict[str, Tensor], tmp_path: Path) -> None:
+    module, threads = Curve(), torch.get_num_threads()
+    assert_alike(train(tmp_path, TWO, module), alone)
+    assert module.seen == SETTINGS.epochs * BATCHES
+    assert (world(), from_first(3.0), torch.get_num_threads()) == (1, 3.0, threads)
+    assert {path.name for path in tmp_path.iterdir()} == {"best.safetensors", "best.json", "csv", "tensorboard"}
+
+
+def test_more_processes_than_cores(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="devices: 3 processes are more than the 2 cores"):
+        train(tmp_path, TrainerSettings(devices=3, accelerator="cpu"))
