@@ -36,6 +36,7 @@ from students.states import PROBES, BlockStates, Reader, check_states
 from students.tune import TuneSettings
 from students.vocabulary import check_vocabulary, listed_texts
 from teachers.backbone import model_size
+from teachers.devices import ONE_PROCESS, TrainerSettings, check_devices
 from teachers.errors import DecantError, InputError
 from teachers.fine_tune import FineTuneSettings
 from teachers.quantized import Quantize
@@ -119,6 +120,9 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     )
     embedding: EmbeddingSettings | None = Field(None, description="embedding teachers; default: none")
     student: StudentSettings
+    trainer: TrainerSettings = Field(
+        ONE_PROCESS, description="processes of each training; batch_size is of all of them together"
+    )
     export: ExportSettings = ExportSettings()
     measure: MeasureSettings = MeasureSettings()
     budget: Budget | None = Field(
@@ -138,6 +142,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         if self.student.nesting is not None and self.student.form == "comparator":
             raise ValueError("student.nesting: a comparator reads whole vectors only; use form: cosine")
         self._check_teachers()
+        self._check_trainer()
         metrics = MAIN_METRICS[self.texts.task.kind]
         if self.measure.metric not in (None, *metrics):
             raise ValueError(
@@ -169,6 +174,14 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         by_teacher = isinstance(self.teacher, FineTuneTeacher) or any(how is not None and how.epochs for how in tuned)
         own = self.student.epochs > 0 and (self.student.alpha if alpha is None else alpha) < 1
         return self.texts.train is not None and (own or by_teacher)
+
+    def _check_trainer(self) -> None:
+        tuned = [teacher.tune for teacher in self.embedding.teachers] if self.embedding is not None else []
+        own = self.teacher.quantize if isinstance(self.teacher, FineTuneTeacher) else None
+        if self.trainer.distributed and (own or any(how is not None and how.quantize for how in tuned)):
+            raise ValueError(
+                "trainer.devices: quantized weights train in one process only; leave quantize out, or take one"
+            )
 
     def _check_trained(self) -> None:
         student = self.student
@@ -298,15 +311,25 @@ def check_surroundings(recipe: Recipe, base: Path) -> list[str]:
                 found[key] = resolve_model(reference, base)
         except DecantError as error:
             errors.append(f"{key}: {error}")
-    try:
-        listed_texts(recipe.student.vocabulary, base)
-    except InputError as error:
-        errors.append(f"student.vocabulary.keep_from: {error}")
+    errors += _beyond_this_machine(recipe, base)
     errors += not_quantizable(recipe, found)
     if "student.model" in found:
         errors += _beyond_the_model(recipe, found["student.model"])
     if {"student.model", "embedding.teachers.0.model"} <= found.keys():
         errors += _unlike_the_teacher(recipe, found["student.model"], found["embedding.teachers.0.model"])
+    return errors
+
+
+def _beyond_this_machine(recipe: Recipe, base: Path) -> list[str]:
+    errors = []
+    try:
+        check_devices(recipe.trainer)
+    except InputError as error:
+        errors.append(f"trainer.{error}")
+    try:
+        listed_texts(recipe.student.vocabulary, base)
+    except InputError as error:
+        errors.append(f"student.vocabulary.keep_from: {error}")
     return errors
 
 
@@ -397,8 +420,8 @@ def recipe_yaml(recipe: Recipe) -> str:
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """Sha256 of the resolved recipe, without what is asked of an artifact once it is made."""
-    content = recipe.model_dump(mode="json", exclude={"promotion"})
+    """Sha256 of the resolved recipe, without where it trains and what is asked of an artifact once it is made."""
+    content = recipe.model_dump(mode="json", exclude={"promotion", "trainer"})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -29,6 +29,8 @@ student:
   epochs: 3
   alpha: 0.5            # weight of the teacher against the labels
 
+# trainer: {{devices: 2}} # processes of each training: one a GPU, or beside each other on the CPU's cores
+
 export:
   precisions: [fp32, int8-dynamic]
 """

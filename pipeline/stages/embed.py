@@ -67,7 +67,8 @@ def embed_stage(
 
         embed(
             encoder, lesson.texts, lesson.vectors(lesson.texts), dev, folder / "training", settings,
-            student.the_nesting, student.dims, seed=recipe.seed, live=live, watch=watch,
+            student.the_nesting, student.dims, seed=recipe.seed, live=live,
+            devices=recipe.trainer, watch=watch,
         )  # fmt: skip
         Student(encoder).save(folder)
         discard_checkpoints(folder / "training")

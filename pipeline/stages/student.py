@@ -93,7 +93,8 @@ def students_stage(
                 judge = _judge(recipe, texts, student, metric)
                 distill(
                     student, pairs, wanted, labels, recipe.texts.task.kind, texts.dev.pairs, metric,
-                    folder / TRAINING, settings, alpha=alpha, seed=seed, dev=judge, vectors=vectors, watch=watch,
+                    folder / TRAINING, settings, alpha=alpha, seed=seed, dev=judge, vectors=vectors,
+                    devices=recipe.trainer, watch=watch,
                 ).save(folder)  # fmt: skip
                 facts = {"alpha": alpha, "seed": seed, DEV_METRIC: judge()}
                 (folder / FACTS).write_text(json.dumps(facts) + "\n", encoding="utf-8")

@@ -47,7 +47,8 @@ def teacher_stage(
         metric = dev_metric(task.kind, texts.dev.labels, recipe.measure.metric)
         fine_tune(
             teacher, texts.train.pairs, texts.train.labels, task.kind, texts.dev.pairs, metric,
-            folder / "training", settings, seed=recipe.seed, watch=watch,
+            folder / "training", settings, seed=recipe.seed,
+            devices=recipe.trainer, watch=watch,
         ).save(folder)  # fmt: skip
         discard_checkpoints(folder / "training")
 

@@ -163,7 +163,7 @@ def _teacher(
         metric = dev_metric(kind, texts.dev.labels, recipe.measure.metric)
         tuned = tune(
             source, texts.train.pairs, texts.train.labels, kind, texts.dev.pairs, metric, folder / "training", how,
-            seed=recipe.seed, watch=watch,
+            seed=recipe.seed, devices=recipe.trainer, watch=watch,
         )  # fmt: skip
         (quantized(tuned, settings.quantize) if settings.quantize is not None else tuned).save(folder)
         discard_checkpoints(folder / "training")

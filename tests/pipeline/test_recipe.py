@@ -261,6 +261,9 @@ def test_the_resolved_recipe_is_the_same_recipe(tmp_path: Path) -> None:
     assert again == recipe
     assert recipe_digest(again) == recipe_digest(recipe)
     assert recipe_digest(load_recipe(write(tmp_path, GOOD), ["seed=1"])) != recipe_digest(recipe)
+    elsewhere = load_recipe(write(tmp_path, GOOD), ["trainer.devices=2"])
+    assert elsewhere.trainer.devices == 2
+    assert recipe_digest(elsewhere) == recipe_digest(recipe)
 
 
 def test_what_is_not_there_is_told_whole(tmp_path: Path, models: Models) -> None:
@@ -269,6 +272,27 @@ def test_what_is_not_there_is_told_whole(tmp_path: Path, models: Models) -> None
     recipe = load_recipe(path, ["texts.train=a.tsv", "texts.test=b.tsv", "teacher.model=./c", "student.model=./d"])
     errors = check_surroundings(recipe, tmp_path)
     assert [error.split(":")[0] for error in errors] == ["texts.train", "texts.test", "teacher.model", "student.model"]
+
+
+def test_more_processes_than_cores(tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("teachers.devices.usable_cores", lambda: 4)
+    path = write_project(tmp_path, tiny_recipe(models))
+    assert check_surroundings(load_recipe(path, ["trainer={devices: 4, accelerator: cpu}"]), tmp_path) == []
+    (error,) = check_surroundings(load_recipe(path, ["trainer={devices: 9, accelerator: cpu}"]), tmp_path)
+    assert error == (
+        "trainer.devices: 9 processes are more than the 4 cores of this machine that may be used; "
+        "lower trainer.devices to 4"
+    )
+
+
+def test_quantized_weights_train_in_one_process(tmp_path: Path) -> None:
+    quantized = GOOD.replace("learning_rate: 1e-4", "quantize: nf4\n  lora: {}")
+    plain = load_recipe(write(tmp_path, quantized))
+    assert plain.teacher.quantize == "nf4"
+    (error,) = errors_of(tmp_path, quantized, "trainer.devices=2")
+    assert error == (
+        ": recipe: trainer.devices: quantized weights train in one process only; leave quantize out, or take one"
+    )
 
 
 @pytest.mark.parametrize("name", ["my recipe", "ünï", "...", "a" * 40])
