@@ -47,6 +47,7 @@ class Vectors(Protocol):
 
 @dataclass(frozen=True)
 class _Shard:
+    path: Path
     keys: NDArray[np.bytes_]  # [rows]
     vectors: NDArray[np.float16]  # [rows, dim], a view of the mapped file
 
@@ -54,18 +55,22 @@ class _Shard:
 class VectorStore:
     """`Vectors` in memory-mapped shards: only what `take` touches is read, beside 12 bytes a text.
 
+    Another process of a training gets the paths and maps the files itself.
+
     Args:
-        shards: float16 [rows, dim] each.
+        shards: opened.
         shard: int32 [texts], the number of the shard that holds a text.
         row: int64 [texts], its row there.
     """
 
-    def __init__(
-        self, shards: Sequence[NDArray[np.float16]], shard: NDArray[np.int32], row: NDArray[np.int64], dim: int
-    ) -> None:
-        self._shards = list(shards)
+    def __init__(self, shards: Sequence[_Shard], shard: NDArray[np.int32], row: NDArray[np.int64], dim: int) -> None:
+        self._shards = [one.vectors for one in shards]
+        self._paths = [one.path for one in shards]
         self._shard, self._row = shard, row
         self._dim = dim
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _mapped, (self._paths, self._shard, self._row, self._dim)
 
     @property
     def dim(self) -> int:
@@ -149,7 +154,11 @@ def teacher_vectors(
             vectors = _unit(np.asarray(encode(part, advance)), part, dim)
             shards.append(_open_shard(add_shard(folder, _table(keys[rows], vectors)), dim))
     shard, row = _locate(keys, shards)
-    return VectorStore([one.vectors for one in shards], shard, row, dim)
+    return VectorStore(shards, shard, row, dim)
+
+
+def _mapped(paths: Sequence[Path], shard: NDArray[np.int32], row: NDArray[np.int64], dim: int) -> VectorStore:
+    return VectorStore([_open_shard(path, dim) for path in paths], shard, row, dim)
 
 
 def _keys(texts: Sequence[str]) -> NDArray[np.bytes_]:
@@ -193,12 +202,12 @@ def _table(keys: NDArray[np.bytes_], vectors: NDArray[np.float16]) -> pa.Table:
         "key": pa.FixedSizeBinaryArray.from_buffers(pa.binary(KEY_BYTES), rows, [None, pa.py_buffer(keys.tobytes())]),
         "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dim),
     }
-    return pa.table(columns).replace_schema_metadata({CHECKSUM: _checksum(_Shard(keys, vectors))})
+    return pa.table(columns).replace_schema_metadata({CHECKSUM: _checksum(keys, vectors)})
 
 
-def _checksum(shard: _Shard) -> bytes:
-    digest = hashlib.sha256(shard.keys.tobytes())
-    digest.update(shard.vectors.tobytes())
+def _checksum(keys: NDArray[np.bytes_], vectors: NDArray[np.float16]) -> bytes:
+    digest = hashlib.sha256(keys.tobytes())
+    digest.update(vectors.tobytes())
     return digest.hexdigest().encode()
 
 
@@ -214,10 +223,11 @@ def _open_shard(path: Path, dim: int) -> _Shard:
         batch.validate(full=True)
         keys, vectors = batch.column("key"), batch.column("vector")
         shard = _Shard(
+            path,
             np.frombuffer(keys.buffers()[1], KEY, count=len(keys)),
             vectors.flatten().to_numpy(zero_copy_only=True).reshape(len(vectors), -1),
         )
-        intact = (batch.schema.metadata or {}).get(CHECKSUM) == _checksum(shard)
+        intact = (batch.schema.metadata or {}).get(CHECKSUM) == _checksum(shard.keys, shard.vectors)
         reason = "its checksum differs"
     except (pa.ArrowException, OSError, LookupError, ValueError, TypeError, AttributeError) as error:
         intact, reason = False, type(error).__name__

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import cloudpickle
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -290,3 +291,11 @@ def test_store_outlives_its_folder(tmp_path: Path) -> None:
     store = teacher_vectors(TEXTS, Teacher(), tmp_path / "vectors", DIM)
     shutil.rmtree(tmp_path / "vectors")
     np.testing.assert_allclose(everything(store), unit(TEXTS), atol=2 * HALF)
+
+
+def test_another_process_gets_paths_and_maps_the_files(tmp_path: Path) -> None:
+    store = teacher_vectors(TEXTS, Teacher(), tmp_path, DIM)
+    handed = cloudpickle.dumps(store)
+    assert tmp_path.name.encode() in handed
+    assert unit(TEXTS)[0].astype(np.float16).tobytes() not in handed
+    np.testing.assert_array_equal(everything(cloudpickle.loads(handed)), everything(store))
