@@ -34,6 +34,7 @@ HOST = "127.0.0.1"
 COLLECTIVE = timedelta(hours=2)  # the others wait for rank 0 as long as it judges an epoch; a death is seen at once
 GRACE_SECONDS = 60.0  # from a child's death until rank 0, which it may have left waiting on a GPU, is ended too
 END_SECONDS = 10.0
+FAULT_SECONDS = 3.0  # from an error in rank 0 until the child is gone whose end was its cause
 CHILD = "from teachers.ranks import serve; serve()"
 READY, DONE = "ready", "done"
 
@@ -79,16 +80,12 @@ def ranks(work: Callable[[], object], settings: TrainerSettings) -> Iterator[Non
         job = cloudpickle.dumps(work) if settings.devices > 1 else b""
         how = {"settings": settings.model_dump(), "port": store.port, "threads": threads, "bytes": len(job)}
         children += [_start(number) for number in range(1, settings.devices)]
-        _hand_over(children, how, job)
+        with _faults_told(children):
+            _hand_over(children, how, job)
         del job
         threading.Thread(target=_guard, args=(children, ended), daemon=True).start()
-        with _group(store, 0, settings, threads):
+        with _group(store, 0, settings, threads), _faults_told(children):
             yield
-    except Exception as error:
-        fault = None if isinstance(error, DecantError) else _fault(children)
-        if fault is None:
-            raise
-        raise fault from error
     finally:
         ended.set()
         for child in children:
@@ -166,6 +163,21 @@ def _group(store: TCPStore, number: int, settings: TrainerSettings, threads: int
         torch.set_num_threads(before)
 
 
+@contextmanager
+def _faults_told(children: list[_Child]) -> Iterator[None]:
+    """Raise what a child ended by in place of what rank 0 stumbled over; end the children, whatever it was."""
+    try:
+        yield
+    except BaseException as error:
+        own = isinstance(error, DecantError) or not isinstance(error, Exception)
+        fault = None if own else _fault(children)
+        for child in children:  # before the group is left, which may wait for them
+            _end(child)
+        if fault is None:
+            raise
+        raise fault from error
+
+
 def _guard(children: list[_Child], ended: threading.Event) -> None:
     """End rank 0 where a child has died and rank 0 does not notice."""
     while not ended.wait(0.5):
@@ -181,7 +193,7 @@ def _fault(children: list[_Child]) -> Exception | None:
     """Why a child ended early: a kill before an error, since it is what the others stumble over."""
     for child in children:
         try:
-            child.process.wait(END_SECONDS)
+            child.process.wait(FAULT_SECONDS)
         except subprocess.TimeoutExpired:
             continue
         while child.hear():

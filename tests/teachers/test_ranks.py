@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,26 +15,44 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from teachers.devices import ONE_PROCESS, TrainerSettings
-from teachers.errors import InputError
+from teachers.errors import InputError, RankError
 from teachers.fit import Batch, BatchStream, FitSettings, adamw, fit
-from teachers.joint import ROWS, from_first, joint, world
+from teachers.joint import ROWS, from_first, joint, rank, world
 
 TWO = TrainerSettings(devices=2, accelerator="cpu")
 ROW_COUNT, BATCHES = 27, 7  # the last batch has three rows
 SETTINGS = FitSettings(epochs=3, learning_rate=0.05, batch_size=4, patience=9, precision="32-true", accumulate=2)
 
 
-class Curve(LightningModule):
-    """y = sin(3x), by a loss that is no mean over rows; one layer of two is trained by every third batch."""
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
-    def __init__(self) -> None:
+
+def refuse() -> None:
+    raise InputError("of rank 1")
+
+
+def fail() -> None:
+    raise ZeroDivisionError
+
+
+class Curve(LightningModule):
+    """y = sin(3x), by a loss that is no mean over rows; one layer of two is trained by every third batch.
+
+    Args:
+        fault: what the second process does at a step, counted from 0 in this process.
+    """
+
+    def __init__(self, fault: Callable[[], None] | None = None, step: int = -1) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.body = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))
         self.odd = nn.Linear(1, 1)
-        self.seen = 0
+        self.fault, self.step, self.seen = fault, step, 0
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
+        if rank() == 1 and self.fault is not None and self.seen == self.step:
+            self.fault()
         self.seen += 1
         x = joint(batch["x"], batch.get(ROWS))
         y = joint(self.body(batch["x"]) + (self.odd(batch["x"]) if index % 3 == 0 else 0.0), batch.get(ROWS))
@@ -91,6 +111,41 @@ def test_two_processes_train_what_one_does(alone: dict[str, Tensor], tmp_path: P
     assert module.seen == SETTINGS.epochs * BATCHES
     assert (world(), from_first(3.0), torch.get_num_threads()) == (1, 3.0, threads)
     assert {path.name for path in tmp_path.iterdir()} == {"best.safetensors", "best.json", "csv", "tensorboard"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("numbers", [(TWO, ONE_PROCESS), (ONE_PROCESS, TWO), (TWO, TWO)])
+def test_a_training_goes_on_in_any_number_of_processes(
+    numbers: tuple[TrainerSettings, TrainerSettings],
+    alone: dict[str, Tensor],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("teachers.fit.CHECKPOINT_SECONDS", -1.0)
+    with pytest.raises(RuntimeError, match="dev has failed"):
+        train(tmp_path, numbers[0], dev=judged(0.1))
+    assert (tmp_path / "last.ckpt").is_file()
+    module = Curve()
+    assert_alike(train(tmp_path, numbers[1], module, judged(0.3, 0.2)), alone)
+    assert module.seen < 2 * BATCHES
+
+
+@pytest.mark.slow
+def test_a_killed_process_ends_the_training(
+    alone: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("teachers.fit.CHECKPOINT_SECONDS", -1.0)
+    with pytest.raises(RankError, match="process 2 of 2 of the training was killed by SIGKILL, as a system out of mem"):
+        train(tmp_path, TWO, Curve(die, 11))
+    assert_alike(train(tmp_path, ONE_PROCESS, dev=judged(0.3, 0.2)), alone)
+
+
+@pytest.mark.slow
+def test_an_error_of_another_process_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="^of rank 1$"):
+        train(tmp_path / "refused", TWO, Curve(refuse, 3))
+    with pytest.raises(RuntimeError, match=r"(?s)process 2 of 2 of the training failed:.*ZeroDivisionError"):
+        train(tmp_path / "failed", TWO, Curve(fail, 0))
 
 
 def test_more_processes_than_cores(tmp_path: Path) -> None:
