@@ -51,7 +51,8 @@ class OnnxEncoder:
     ) -> None:
         self._tokenizer, self._pad_id, self.max_length = _load_tokenizer(folder)
         chosen = best_providers(self.max_length) if providers is None else providers
-        self._graph = folder / graph
+        self.graph = folder / graph
+        """The file that is run."""
         self._session: Any
         self._lanes, self._lane_session = 1, None
         if graph.endswith(".xml"):
@@ -120,7 +121,7 @@ class OnnxEncoder:
 
         for rows, found in side_by_side(run, batches, lanes):
             if not np.isfinite(found).all():
-                raise InputError(f"{self._graph} gives a vector that is not finite; export the model again")
+                raise InputError(f"{self.graph} gives a vector that is not finite; export the model again")
             vectors[rows] = found
             if progress is not None:
                 progress(len(rows))
@@ -132,7 +133,7 @@ class OnnxEncoder:
         if self._lanes == 1 or len(side) < self._lanes:
             return token_batches(lengths, batch_size * self.max_length, batch_size), self._session, 1
         if self._lane_session is None:
-            self._lane_session = open_session(self._graph, 1)
+            self._lane_session = open_session(self.graph, 1)
         return side, self._lane_session, self._lanes
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
@@ -157,7 +158,8 @@ class OnnxEncoder:
         """
         return cast(Vectors, self._run(self._session, ids, WHOLE, length))
 
-    def _run(self, session: Any, ids: Sequence[Sequence[int]], output: str, length: int | None = None) -> NDArray[Any]:
+    def feed(self, ids: Sequence[Sequence[int]], length: int | None = None) -> dict[str, NDArray[np.int64]]:
+        """What the graph takes of one batch, int64 [rows, length] each; arguments as of `embed`."""
         longest = max(len(row) for row in ids)
         input_ids = np.full((len(ids), length or longest), self._pad_id, np.int64)
         mask = np.zeros_like(input_ids)
@@ -167,10 +169,14 @@ class OnnxEncoder:
         feed = {"input_ids": input_ids, "attention_mask": mask}
         if "token_type_ids" in self._inputs:
             feed["token_type_ids"] = np.zeros_like(input_ids)
+        return feed
+
+    def _run(self, session: Any, ids: Sequence[Sequence[int]], output: str, length: int | None = None) -> NDArray[Any]:
+        feed = self.feed(ids, length)
         try:
             return cast(NDArray[Any], session.run([output], feed)[0])
         except Exception as error:  # onnxruntime's own errors share no base
-            raise InputError(f"{self._graph} cannot be run on a batch of texts: {one_line(error)}") from error
+            raise InputError(f"{self.graph} cannot be run on a batch of texts: {one_line(error)}") from error
 
 
 class OnnxComparator:
@@ -233,17 +239,18 @@ def open_session(path: Path, threads: int | None = None, providers: Sequence[Pro
     if absent:  # onnxruntime would only warn, and run on the CPU
         raise InputError(f"onnxruntime has no {absent[0]} here; it has {', '.join(present)}")
     try:
-        return ort.InferenceSession(str(path), _options(threads), providers=list(providers))
+        return ort.InferenceSession(str(path), session_options(threads), providers=list(providers))
     except Exception as error:  # onnxruntime's own errors share no base
         raise InputError(f"{path} cannot be run ({one_line(error)}); export the model again") from error
 
 
 def run_in_memory(graph: bytes) -> ort.InferenceSession:
     """A session on the CPU of a serialized graph that is not stored, with all threads that this process may use."""
-    return ort.InferenceSession(graph, _options(None), providers=list(CPU))
+    return ort.InferenceSession(graph, session_options(None), providers=list(CPU))
 
 
-def _options(threads: int | None) -> ort.SessionOptions:
+def session_options(threads: int | None) -> ort.SessionOptions:
+    """How every session runs: with so many threads, all that this process may use for None, and logging errors only."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or usable_cores()
     options.inter_op_num_threads = 1

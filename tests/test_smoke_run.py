@@ -78,6 +78,9 @@ def test_a_run_leaves_every_artifact_and_its_report(smoke_run: SmokeRun) -> None
         row = report.row(name)
         assert manifest.metrics["tiny-regression/test"] == row.metrics["tiny-regression/test"].model_dump(mode="json")
         assert row.latency_ms["1"].p50 > 0
+        assert row.latency_parts is not None
+        assert row.latency_parts.pooling_ms is not None
+        assert list(row.latency_by_tokens) == ["8", "32"]  # no text is longer than 32
     assert "Report:" in smoke_run.said.text
     assert (run / "report" / "report.html").stat().st_size > 10_000
 

@@ -9,6 +9,8 @@ from typing import Annotated, TypeVar
 import numpy as np
 from pydantic import BaseModel, Field
 
+from pipeline.measure.if_measured import IfMeasured
+
 Item = TypeVar("Item")
 Pair = tuple[str, str]
 Encode = Callable[[Sequence[str]], object]  # texts -> vectors, tokenizer included
@@ -31,6 +33,11 @@ class SpeedSettings(BaseModel, frozen=True, extra="forbid"):
     threads: int | None = Field(default=None, ge=1, description="CPU threads of every runtime; None: all cores")
     candidates: int = Field(default=10_000, ge=1, description="texts that one query is compared with")
     sample: int = Field(default=128, ge=1, description="candidates really scored or encoded; scaled up")
+    lengths: tuple[Annotated[int, Field(ge=3)], ...] = Field(
+        default=(8, 32, 128, 256), description="tokens of single texts of one length each, up to the student's maximum"
+    )
+    length_rounds: int = Field(default=10, ge=1, description="timed rounds of each of these lengths")
+    part_rounds: int = Field(default=30, ge=1, description="timed rounds of tokenizer, encoder and pooling")
     pause_ms: float = Field(
         default=5.0, ge=0, description="rest before each call: let the last model's threads go to sleep"
     )
@@ -41,6 +48,16 @@ class Latency(BaseModel, frozen=True, extra="forbid"):
 
     p50: float = Field(ge=0)
     p95: float = Field(ge=0)
+
+
+class LatencyParts(BaseModel, frozen=True, extra="forbid"):
+    """Median milliseconds of each part of one text's embedding."""
+
+    tokenizer_ms: float = Field(ge=0, description="text to token ids")
+    encoder_ms: float = Field(ge=0, description="token ids to token states, and what calling the runtime costs")
+    pooling_ms: IfMeasured[float] = Field(
+        default=None, description="token states to a vector: cut, mean, norm; left out: it is within encoder_ms"
+    )
 
 
 class Speed(BaseModel, frozen=True, extra="forbid"):
@@ -134,8 +151,8 @@ def measure_speed(
 
     latency: dict[str, dict[str, Latency]] = {name: {} for name in (*encoders, *scorers)}
     for size in settings.batch_sizes:
-        calls = {name: _batches(encode, texts, size) for name, encode in encoders.items()}
-        calls |= {name: _batches(score, pairs, size) for name, score in scorers.items()}
+        calls = {name: batches_of(encode, texts, size) for name, encode in encoders.items()}
+        calls |= {name: batches_of(score, pairs, size) for name, score in scorers.items()}
         rounds = settings.rounds if size == 1 else settings.batch_rounds
         for name, seconds in time_interleaved(calls, rounds, settings.warmup, clock, rest).items():
             latency[name][str(size)] = percentiles_ms(seconds)
@@ -160,7 +177,7 @@ def evenly_spaced(items: Sequence[Item], count: int) -> Sequence[Item]:
     return [items[index] for index in np.linspace(0, len(items) - 1, count).round().astype(int)]
 
 
-def _batches(call: Callable[[Sequence[Item]], object], items: Sequence[Item], size: int) -> Callable[[], object]:
-    """Return a call that takes the next `size` items each time, starting over at the end."""
+def batches_of(call: Callable[[Sequence[Item]], object], items: Sequence[Item], size: int) -> Callable[[], object]:
+    """Give a call that takes the next `size` items each time, starting over at the end."""
     supply = cycle(items)
     return lambda: call(list(islice(supply, size)))

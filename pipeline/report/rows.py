@@ -11,7 +11,7 @@ from pipeline.measure.if_measured import IfMeasured
 from pipeline.measure.one_against_many import OneAgainstMany
 from pipeline.measure.regressions import Regression
 from pipeline.measure.set_metrics import SetMetrics
-from pipeline.measure.speed import Latency
+from pipeline.measure.speed import Latency, LatencyParts
 from pipeline.report.environment import Environment
 from teachers.errors import InputError
 
@@ -71,6 +71,11 @@ class Row(BaseModel, frozen=True, extra="forbid"):
     size_mib: float | None = None
     metrics: dict[str, SetMetrics] = Field(default_factory=dict, description="by test set, such as stsb/test")
     latency_ms: dict[str, Latency] = Field(default_factory=dict, description="by batch size")
+    latency_parts: IfMeasured[LatencyParts] = Field(default=None, description="of one text, in the median")
+    latency_by_tokens: dict[str, float] = Field(
+        default_factory=dict, exclude_if=lambda lengths: not lengths,
+        description="median milliseconds for one text by its tokens, specials included",
+    )  # fmt: skip
     texts_per_second: float | None = None
     parity: Parity | None = None
     pairs_per_second: IfMeasured[float] = Field(default=None, description="the teacher's throughput")

@@ -60,6 +60,8 @@ class Candidate:
     encode: Encode | None = None
     score: Predict | None = None
     match: Match = dot_product
+    served: OnnxEncoder | None = None
+    """The artifact itself, whose parts are timed apart."""
     facts: dict[str, object] = field(default_factory=dict)
 
 
@@ -240,7 +242,10 @@ def _served(
         "parameters": exported.parameters, "parity": Parity(**exported.parity), "form": recipe.student.form,
         "peak_memory_mib": peak, "trained_on_labels": recipe.saw_labels(),
     }  # fmt: skip
-    return Candidate(exported.name, "artifact", predict=predict, encode=encoder.encode, match=match, facts=facts | own)
+    return Candidate(
+        exported.name, "artifact", predict=predict, encode=encoder.encode, match=match, served=encoder,
+        facts=facts | own,
+    )  # fmt: skip
 
 
 def _encoder_facts(encoder: SentenceEncoder) -> dict[str, object]:

@@ -14,10 +14,8 @@ from pydantic import TypeAdapter
 
 from pipeline.measure.evaluate import evaluate
 from pipeline.measure.grid import Grid
-from pipeline.measure.one_against_many import BiEncoder, one_against_many
 from pipeline.measure.regressions import Regression, worst_regressions
 from pipeline.measure.set_metrics import SetMetrics
-from pipeline.measure.speed import measure_speed
 from pipeline.recipe import Recipe
 from pipeline.report.environment import Environment, read_environment
 from pipeline.report.rows import Row, Seeds
@@ -28,6 +26,7 @@ from pipeline.stages.graphs import Graph
 from pipeline.stages.grid import student_grid
 from pipeline.stages.ir import Irs
 from pipeline.stages.metric import label_values
+from pipeline.stages.speed import measured_speed
 from pipeline.stages.student import Trained
 from pipeline.stages.targets import Scored
 from pipeline.stages.vectors import Lesson
@@ -36,7 +35,7 @@ from students.student import Student
 from teachers.cores import usable_cores
 from teachers.progress import Watch
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def _measure(
         metric=recipe.measure.metric, resamples=recipe.measure.resamples, seed=recipe.seed,
     )  # fmt: skip
     seeds = _seeds(recipe, {_run_name(one): metrics[_run_name(one)].value for one in runs}, runs)
-    speed = _speed(recipe, texts, candidates, watch)
+    speed = measured_speed(recipe.measure.speed, texts, candidates, watch)
     set_name = recipe.set_name
     rows = [
         Row.model_validate(
@@ -147,22 +146,6 @@ def _predictions(
             found[one.name] = one.predict(split.pairs)
         advance(1)
     return found
-
-
-def _speed(recipe: Recipe, texts: Texts, candidates: list[Candidate], watch: Watch) -> dict[str, dict[str, object]]:
-    settings = recipe.measure.speed
-    distinct = list(dict.fromkeys(text for pair in texts.test.pairs for text in pair))
-    encoders = {one.name: one.encode for one in candidates if one.encode is not None}
-    scorers = {one.name: one.score for one in candidates if one.score is not None}
-    with watch("speed", 2) as advance:
-        speeds = measure_speed(encoders, distinct, scorers, texts.test.pairs, settings)
-        advance(1)
-        bi_encoders = {one.name: BiEncoder(one.encode, one.match) for one in candidates if one.encode is not None}
-        costs = one_against_many(distinct[0], distinct[1:], settings, bi_encoders=bi_encoders, cross_encoders=scorers)
-        advance(1)
-    return {
-        name: speed.model_dump(exclude_none=True) | {"one_against_many": costs[name]} for name, speed in speeds.items()
-    }
 
 
 def _run_name(one: Trained) -> str:
