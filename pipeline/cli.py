@@ -19,6 +19,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from pipeline.cli_options import AsJson, Overrides, Quiet, RecipeFile
 from pipeline.registry_cli import app as registry_app
 from pipeline.schedule_cli import app as schedule_app
 from pipeline.text_console import text_console
@@ -33,12 +34,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
-RecipeFile = Annotated[Path, typer.Argument(help="The recipe, a YAML file.", metavar="RECIPE")]
-Overrides = Annotated[
-    list[str] | None, typer.Option("--set", help="key=value over the recipe's, such as student.epochs=1.")
-]
 Out = Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/NAME")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 ArtifactFolder = Annotated[
     Path, typer.Argument(help="An artifact folder, such as runs/NAME/artifacts/L6xD384-fp32.", metavar="ARTIFACT")
 ]
@@ -382,7 +378,7 @@ def certify(
         Path | None, typer.Option(help="Where environments are kept.", show_default="the user's cache folder")
     ] = None,
     as_json: AsJson = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Load an artifact in the runtimes themselves, on 500 texts, and write into it what came of that.
 

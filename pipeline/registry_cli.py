@@ -9,14 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.text_console import text_console
+from pipeline.cli_options import AsJson, Quiet, print_table
 
 app = typer.Typer()
 Location = Annotated[
     str, typer.Argument(help="The registry: a folder, or a URL such as s3://bucket/models.", metavar="REGISTRY")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
-WIDE = 160  # columns of a table in a file
 
 
 @app.command(
@@ -70,7 +68,7 @@ def promote(
     ] = None,
     sign: Annotated[Path | None, typer.Option(help="Private ed25519 key (PEM) to sign the manifest with.")] = None,
     as_json: AsJson = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Deploy an artifact, if it is proven not worse than what is deployed; exit code 3 where a gate is missed.
 
@@ -145,7 +143,7 @@ def releases(
     if as_json:
         typer.echo(json.dumps(releases_json(registry), indent=2, ensure_ascii=False))
         return
-    text_console(width=None if sys.stdout.isatty() else WIDE).print(releases_table(registry))
+    print_table(releases_table(registry))
     if events:
         typer.echo("")
         for line in history_lines(registry, events):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.text_console import text_console
+from pipeline.cli_options import AsJson, Overrides, RecipeFile, print_table
 
 app = typer.Typer(
     help="Repeat runs by themselves: cron or intervals, retries, a history, a promotion at the end.",
@@ -26,8 +25,6 @@ StoreUrl = Annotated[
     str | None,
     typer.Option("--store", help="Database, such as postgresql+psycopg://host/name.", show_default="SQLite in --home"),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
-WIDE = 160  # columns of a table in a file
 
 
 @app.command(
@@ -35,12 +32,12 @@ WIDE = 160  # columns of a table in a file
     "    decant schedule add my.yaml --every 6h --promote-to registry --pairs today.tsv"
 )
 def add(
-    recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.", metavar="RECIPE")],
+    recipe: RecipeFile,
     cron: Annotated[str | None, typer.Option(help="Minute, hour, day of month, month, weekday, as in crontab.")] = None,
     every: Annotated[str | None, typer.Option(help="Time from one run to the next: 90s, 15m, 2h, 1d.")] = None,
     timezone: Annotated[str | None, typer.Option(help="IANA name.", show_default="this machine's")] = None,
     name: Annotated[str | None, typer.Option(help="The schedule's name.", show_default="the recipe's")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="key=value over the recipe's.")] = None,
+    set_: Overrides = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/NAME")] = None,
     promote_to: Annotated[
         str | None, typer.Option(help="Registry that the run's pick is promoted to, by the recipe's gates.")
@@ -79,7 +76,7 @@ def list_(home: Home = None, store: StoreUrl = None, as_json: AsJson = False) ->
     if as_json:
         typer.echo(json.dumps([planned_json(one) for one in planned], indent=2))
     else:
-        _print_table(schedules_table(planned, last))
+        print_table(schedules_table(planned, last))
 
 
 @app.command(epilog="Example:\n\n    decant schedule remove my")
@@ -152,7 +149,7 @@ def history(
     if as_json:
         typer.echo(json.dumps([run_json(run) for run in runs], indent=2, ensure_ascii=False))
     else:
-        _print_table(history_table(runs, zones))
+        print_table(history_table(runs, zones))
 
 
 @app.command(
@@ -178,7 +175,3 @@ def start(
         screen.say(f"{len(opened_store.all_planned())} schedules; logs in {folder / 'logs'}")
         serve(opened_store, url, folder, parallel, screen.say, stopped)
     screen.say("stopped; what is unfinished goes on at the next run")
-
-
-def _print_table(table: object) -> None:
-    text_console(width=None if sys.stdout.isatty() else WIDE).print(table)

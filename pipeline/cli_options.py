@@ -1,0 +1,24 @@
+"""Arguments and options that several verbs of the command line share, and the width of tables in files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.text_console import text_console
+
+RecipeFile = Annotated[Path, typer.Argument(help="The recipe, a YAML file.", metavar="RECIPE")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", help="key=value over the recipe's, such as student.epochs=1.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+WIDE = 160  # columns of a table that no terminal shows
+
+
+def print_table(table: object) -> None:
+    """Print a table of rich: as wide as the terminal is, or WIDE in a file or a pipe."""
+    text_console(width=None if sys.stdout.isatty() else WIDE).print(table)
