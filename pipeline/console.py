@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import copy
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from pipeline.text_console import text_console
 from teachers.progress import Advance
 
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
+
 PLAIN_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Watching:
+    """A Watch of a screen, which names loggers for trainings too."""
+
+    open: Callable[[str, int], AbstractContextManager[Advance]]
+    loggers: Callable[[Path], list[Logger]]
+
+    def __call__(self, label: str, total: int) -> AbstractContextManager[Advance]:
+        return self.open(label, total)
 
 
 class Screen:
@@ -23,14 +42,29 @@ class Screen:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.console = text_console(stderr=True, quiet=quiet, highlight=False)
+        self._loggers: Callable[[Path], list[Logger]] = lambda training: []
 
     def say(self, text: str) -> None:
         """One line."""
         self.console.print(text, soft_wrap=True)
 
+    def warn(self, text: str) -> None:
+        """One line that a quiet screen shows too."""
+        sys.stderr.write(f"decant: {text}\n")
+
+    def with_loggers(self, loggers: Callable[[Path], list[Logger]]) -> Screen:
+        """The same screen, whose watch names loggers for a training's folder."""
+        other = copy.copy(self)
+        other._loggers = loggers
+        return other
+
+    @property
+    def watch(self) -> Watching:
+        """Opens a bar of so many items; a line every 30 seconds where there is no terminal."""
+        return Watching(self._open, self._loggers)
+
     @contextmanager
-    def watch(self, label: str, total: int) -> Iterator[Advance]:
-        """A bar of `total` items; a line every 30 seconds where there is no terminal."""
+    def _open(self, label: str, total: int) -> Iterator[Advance]:
         if total == 0:
             yield _nothing
         elif self.console.is_terminal:

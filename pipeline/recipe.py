@@ -23,6 +23,7 @@ from pipeline.texts.mine import MineSettings
 from pipeline.texts.sentences import SentenceSource
 from pipeline.texts.settings import TextsSettings
 from pipeline.texts.source import local_file
+from pipeline.tracking.settings import TrackingSettings, tracking_errors
 from pipeline.yaml_text import YamlError, parse_yaml, read_yaml
 from students.cut import check_layers
 from students.distill import DistillSettings
@@ -132,6 +133,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     promotion: PromotionSettings | None = Field(
         None, description="gates of `decant promote`; it changes nothing of a run"
     )
+    tracking: TrackingSettings | None = Field(None, description="TensorBoard, MLflow; default: neither")
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
@@ -312,6 +314,7 @@ def check_surroundings(recipe: Recipe, base: Path) -> list[str]:
         except DecantError as error:
             errors.append(f"{key}: {error}")
     errors += _beyond_this_machine(recipe, base)
+    errors += tracking_errors(recipe.tracking)
     errors += not_quantizable(recipe, found)
     if "student.model" in found:
         errors += _beyond_the_model(recipe, found["student.model"])
@@ -420,8 +423,8 @@ def recipe_yaml(recipe: Recipe) -> str:
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """Sha256 of the resolved recipe, without where it trains and what is asked of an artifact once it is made."""
-    content = recipe.model_dump(mode="json", exclude={"promotion", "trainer"})
+    """Sha256 of the resolved recipe, without where it trains, what is asked of an artifact once made and who hears of it."""
+    content = recipe.model_dump(mode="json", exclude={"promotion", "trainer", "tracking"})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -27,6 +27,7 @@ from pipeline.stages.teacher import teacher_stage
 from pipeline.stages.texts import texts_stage
 from pipeline.stages.vectors import vectors_stage
 from pipeline.texts.load import Texts
+from pipeline.tracking.tracker import tracked
 
 
 def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from: str | None = None) -> Report:
@@ -43,12 +44,14 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
     errors = check_surroundings(recipe, base)
     if errors:
         raise RecipeError(errors)
-    with run_dir.locked():
+    with run_dir.locked(), tracked(recipe, base, run_dir, screen, again=again_from is not None) as tracker:
+        screen = screen.with_loggers(tracker.loggers)
         if again_from is not None:
             run_dir.forget(again_from)
         run_dir.recipe.write_text(recipe_yaml(recipe), encoding="utf-8")
         write_snapshot(take_snapshot(input_paths(recipe, base), read_snapshot(run_dir.inputs)), run_dir.inputs)
         texts_done, texts = texts_stage(recipe, base, run_dir)
+        tracker.begin(texts_done)
         _tell(screen, texts_done, describe_texts(texts))
         lesson, mined, scored, embedded = None, None, None, None
         if recipe.embedding is not None:
@@ -108,6 +111,7 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
         report = traced(report, run_dir.root)
         done = report_stage(report, artifacts, engines, run_dir)
         _tell(screen, done, "report.html, report.md, report.json")
+        tracker.finish(report)
         run_dir.clear_work()
         return report
 

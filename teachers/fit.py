@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from safetensors.torch import load_file, save_file
@@ -38,7 +38,7 @@ from teachers.ddp import trainer_options
 from teachers.devices import ONE_PROCESS, TrainerSettings
 from teachers.errors import InputError
 from teachers.joint import ROWS, from_first, rank, share, world
-from teachers.progress import Advance, Watch, unwatched
+from teachers.progress import Advance, Logged, Watch, unwatched
 from teachers.quantized import in_head
 from teachers.ranks import ranks
 
@@ -143,7 +143,7 @@ def fit(
         return
     work = partial(_train, module, stream, folder, settings, seed, devices)
     with watch(label, settings.epochs * len(stream)) as advance, ranks(work, devices):
-        work(dev=dev, advance=advance)
+        work(dev=dev, advance=advance, more=watch.loggers(folder) if isinstance(watch, Logged) else ())
     best = folder / BEST
     if best.is_file():
         module.load_state_dict(load_file(best), strict=not _frozen(module))
@@ -194,8 +194,9 @@ def training_precision(settings: FitSettings) -> Literal["32-true", "bf16-mixed"
 def _train(
     module: LightningModule, stream: BatchStream, folder: Path, settings: FitSettings, seed: int,
     devices: TrainerSettings, dev: Callable[[], float] | None = None, advance: Advance | None = None,
+    more: Sequence[Logger] = (),
 ) -> None:  # fmt: skip
-    """The training as one process sees it; the first has `dev` and `advance`."""
+    """The training as one process sees it; the first has `dev`, `advance` and `more` loggers."""
     callbacks: list[Callback] = [_Keeper(folder, dev, seed, settings.clip), _stopper(settings)]
     if advance is not None:
         callbacks.append(_Follow(advance, settings.epochs))
@@ -206,14 +207,17 @@ def _train(
     module.strict_loading = not _frozen(module)
     module.train()  # a model comes from its file in eval mode, and Lightning leaves it there: no dropout
     with _quiet_lightning():
-        trainer = _trainer(folder, settings, devices, callbacks, len(stream))
+        trainer = _trainer(folder, settings, devices, callbacks, len(stream), more)
         trainer.fit(module, train_dataloaders=stream, ckpt_path=resume, weights_only=resume is not None or None)
 
 
 def _trainer(
-    folder: Path, settings: FitSettings, devices: TrainerSettings, callbacks: list[Callback], batches: int
-) -> Trainer:
-    loggers = [CSVLogger(folder, name="", version="csv"), TensorBoardLogger(folder, name="", version="tensorboard")]
+    folder: Path, settings: FitSettings, devices: TrainerSettings, callbacks: list[Callback], batches: int,
+    more: Sequence[Logger],
+) -> Trainer:  # fmt: skip
+    loggers: list[Logger] = [CSVLogger(folder, name="", version="csv"), *more]
+    if not any(isinstance(one, TensorBoardLogger) for one in more):
+        loggers.append(TensorBoardLogger(folder, name="", version="tensorboard"))
     return Trainer(
         max_epochs=settings.epochs,
         precision=training_precision(settings),

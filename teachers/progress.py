@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
 
 
 class Advance(Protocol):
@@ -17,6 +21,13 @@ class Watch(Protocol):
     """Opens a progress bar: what is done, and how many items it has."""
 
     def __call__(self, label: str, total: int) -> AbstractContextManager[Advance]: ...
+
+
+@runtime_checkable
+class Logged(Protocol):
+    """What a Watch may be besides: one who names loggers for a training, beside those in its own folder."""
+
+    def loggers(self, training: Path, /) -> list[Logger]: ...
 
 
 @contextmanager

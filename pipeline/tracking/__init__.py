@@ -1,0 +1,1 @@
+"""Where a run's settings, curves and figures go beside its own folder: TensorBoard, MLflow."""
