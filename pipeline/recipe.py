@@ -423,7 +423,7 @@ def recipe_yaml(recipe: Recipe) -> str:
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """Sha256 of the resolved recipe, without where it trains, what is asked of an artifact once made and who hears of it."""
+    """Sha256 of the resolved recipe, without where it trains, what is asked of its artifact and who hears of it."""
     content = recipe.model_dump(mode="json", exclude={"promotion", "trainer", "tracking"})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
