@@ -139,24 +139,27 @@ def run(
     from pipeline.recipe import load_recipe
     from pipeline.report.terminal import show_report
     from pipeline.run import run as run_recipe
+    from pipeline.tracking.last_run import recorded
 
     loaded = load_recipe(recipe, set_ or ())
     stages = stages_of(loaded)
     if from_ is not None and from_ not in stages:
         raise InputError(f"--from {from_}: this recipe has no such stage; its stages are {', '.join(stages)}")
     run_dir = _run_dir(loaded.name, out)
-    report = run_recipe(loaded, recipe.parent, run_dir, Screen(quiet=quiet), from_)
-    if as_json:
-        typer.echo(report.model_dump_json(indent=2))
-    else:
-        show_report(report, text_console())
-        typer.echo(f"\nReport: {run_dir.folder('report') / 'report.html'}")
-        if report.selected:
-            typer.echo(f"To ship: {run_dir.folder('artifacts') / report.selected}")
-    if report.left_out:
-        raise GateError(f"{'; '.join(report.left_out)}; all else is finished")
-    if loaded.budget is not None and report.selected is None:
-        raise GateError(f"budget {report.selected_because}")
+    screen = Screen(quiet=quiet)
+    with recorded(loaded, recipe.parent, run_dir, screen):
+        report = run_recipe(loaded, recipe.parent, run_dir, screen, from_)
+        if as_json:
+            typer.echo(report.model_dump_json(indent=2))
+        else:
+            show_report(report, text_console())
+            typer.echo(f"\nReport: {run_dir.folder('report') / 'report.html'}")
+            if report.selected:
+                typer.echo(f"To ship: {run_dir.folder('artifacts') / report.selected}")
+        if report.left_out:
+            raise GateError(f"{'; '.join(report.left_out)}; all else is finished")
+        if loaded.budget is not None and report.selected is None:
+            raise GateError(f"budget {report.selected_because}")
 
 
 @app.command(epilog="Example:\n\n    decant report runs/stsb")

@@ -133,7 +133,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     promotion: PromotionSettings | None = Field(
         None, description="gates of `decant promote`; it changes nothing of a run"
     )
-    tracking: TrackingSettings | None = Field(None, description="TensorBoard, MLflow; default: neither")
+    tracking: TrackingSettings | None = Field(None, description="TensorBoard, MLflow, Prometheus; default: none")
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
@@ -314,7 +314,7 @@ def check_surroundings(recipe: Recipe, base: Path) -> list[str]:
         except DecantError as error:
             errors.append(f"{key}: {error}")
     errors += _beyond_this_machine(recipe, base)
-    errors += tracking_errors(recipe.tracking)
+    errors += tracking_errors(recipe.tracking, base)
     errors += not_quantizable(recipe, found)
     if "student.model" in found:
         errors += _beyond_the_model(recipe, found["student.model"])

@@ -28,6 +28,10 @@ PARTS = {"vectors": "embedding", "student": "students"}  # a stage → the folde
 MARK = "stage.json"
 
 
+class BusyError(InputError):
+    """Another process is at work in the run's folder."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """A finished stage: its folder, fingerprint, the seconds it took, and whether an earlier run had made it."""
@@ -122,14 +126,15 @@ class RunDir:
         """Hold the folder for this process; the lock dies with its holder.
 
         Raises:
-            InputError: another process works in it, or it cannot be written.
+            BusyError: another process works in it.
+            InputError: it cannot be written.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.root / ".lock", timeout=0)
             lock.acquire()
         except Timeout as error:
-            raise InputError(
+            raise BusyError(
                 f"{self.root}: another run is at work in this folder; wait for it, or give --out"
             ) from error
         except OSError as error:

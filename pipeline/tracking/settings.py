@@ -15,6 +15,7 @@ from teachers.errors import InputError
 SERVERS = ("http", "https")
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 URI_VARIABLE = "MLFLOW_TRACKING_URI"  # MLflow's own
+TEXTFILES = "name that of node_exporter's textfile collector"
 INSTALL = "{} is not installed; pip install 'decant[tracking]'"
 
 
@@ -46,17 +47,48 @@ class TrackingSettings(BaseModel, frozen=True, extra="forbid"):
         False, description="every training's curves, the settings and the figures in one folder, tensorboard/"
     )
     mlflow: MlflowSettings | None = Field(None, description="one MLflow run for this run; default: none")
+    prometheus: str | None = Field(
+        None,
+        min_length=1,
+        description="folder of node_exporter's textfile collector, or a file NAME.prom in it: how the last run ended",
+    )
 
 
-def tracking_errors(settings: TrackingSettings | None) -> list[str]:
-    """Why a run could not be tracked as the recipe says: all of it."""
-    if settings is None or settings.mlflow is None:
+def tracking_errors(settings: TrackingSettings | None, base: Path) -> list[str]:
+    """Why a run could not be tracked as the recipe says: all of it.
+
+    Args:
+        settings: the recipe's.
+        base: the recipe's folder.
+    """
+    if settings is None:
         return []
+    path = textfile_path(settings, base, "")
+    lost = path is not None and not path.parent.is_dir()
+    said = f"tracking.prometheus: {path.parent} is no folder; {TEXTFILES}" if path is not None and lost else None
+    return [*([said] if said else []), *(_mlflow_errors(settings.mlflow) if settings.mlflow is not None else [])]
+
+
+def textfile_path(settings: TrackingSettings | None, base: Path, name: str) -> Path | None:
+    """The file for the textfile collector; None where the recipe wants none.
+
+    Args:
+        settings: the recipe's.
+        base: the recipe's folder, which a relative path starts from.
+        name: the recipe's.
+    """
+    if settings is None or settings.prometheus is None:
+        return None
+    path = base.absolute() / Path(settings.prometheus).expanduser()
+    return path if path.suffix == ".prom" else path / f"decant_{name}.prom"
+
+
+def _mlflow_errors(settings: MlflowSettings) -> list[str]:
     missing = [name for name in ("mlflow", "alembic", "sqlalchemy") if find_spec(name) is None]
     if missing:
         return [f"tracking.mlflow: {INSTALL.format(missing[0])}"]
     try:
-        mlflow_uri(settings.mlflow, Path(), Path())
+        mlflow_uri(settings, Path(), Path())
     except InputError as error:
         return [str(error)]
     return []

@@ -52,7 +52,7 @@ def test_an_address_that_cannot_be_used_is_refused_and_not_shown(uri: str, model
 
 def test_a_variable_that_does_not_help_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = TrackingSettings(mlflow=MlflowSettings(uri="env:WHERE"))
-    assert tracking_errors(settings) == ["tracking.mlflow.uri: the variable WHERE is not set"]
+    assert tracking_errors(settings, Path()) == ["tracking.mlflow.uri: the variable WHERE is not set"]
     monkeypatch.setenv("WHERE", "hunter2")
     with pytest.raises(InputError, match="WHERE holds no address that can be used") as caught:
         mlflow_uri(MlflowSettings(uri="env:WHERE"), Path(), Path())
@@ -60,13 +60,13 @@ def test_a_variable_that_does_not_help_is_named(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_missing_extra_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert tracking_errors(TrackingSettings(mlflow=MlflowSettings())) == []
+    assert tracking_errors(TrackingSettings(mlflow=MlflowSettings()), Path()) == []
     monkeypatch.setitem(sys.modules, "alembic", None)
-    assert tracking_errors(TrackingSettings(mlflow=MlflowSettings())) == [
+    assert tracking_errors(TrackingSettings(mlflow=MlflowSettings()), Path()) == [
         "tracking.mlflow: alembic is not installed; pip install 'decant[tracking]'"
     ]
-    assert tracking_errors(TrackingSettings(tensorboard=True)) == []
-    assert tracking_errors(None) == []
+    assert tracking_errors(TrackingSettings(tensorboard=True), Path()) == []
+    assert tracking_errors(None, Path()) == []
 
 
 def test_the_resolved_recipe_holds_no_address_and_its_digest_no_tracking(models: Models, tmp_path: Path) -> None:
