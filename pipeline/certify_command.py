@@ -9,8 +9,10 @@ from export.certify.certify import certify
 from export.certify.environment import default_cache, prepare
 from export.certify.record import RuntimeRecord
 from export.certify.runtimes import runtimes_of
+from export.manifest import CARD, MANIFEST
 from pipeline.console import Screen
 from pipeline.report.environment import cpu
+from pipeline.run_dir import restamp
 from teachers.cores import usable_cores
 from teachers.errors import GateError
 
@@ -35,9 +37,12 @@ def certify_artifact(
     name, features = cpu()
     features_said = f" ({', '.join(features)})" if features else ""
     machine = f"{name}{features_said}; {usable_cores()} threads"
-    return certify(
+    records = certify(
         artifact, runtimes, lambda runtime: prepare(runtime, folder, screen.say), screen.say, machine, min_cosine
     )
+    for name in (MANIFEST, CARD):  # else the run that the artifact stands in would take them for damaged
+        restamp((artifact / name).resolve())
+    return records
 
 
 def hold_certificate(records: dict[str, RuntimeRecord], *, strict: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.console import Screen, duration
@@ -44,6 +45,7 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
     errors = check_surroundings(recipe, base)
     if errors:
         raise RecipeError(errors)
+    run_dir = replace(run_dir, say=screen.say)
     with run_dir.locked(), tracked(recipe, base, run_dir, screen, again=again_from is not None) as tracker:
         screen = screen.with_loggers(tracker.loggers)
         if again_from is not None:

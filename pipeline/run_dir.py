@@ -1,7 +1,8 @@
 """The run directory: every path that a run writes, and which finished stages can be used again.
 
 A stage writes into `.work/STAGE-FINGERPRINT`, which is renamed into place once it is complete; so a stage's folder
-is whole or not there, and a killed stage goes on in its own work folder when the same inputs come again.
+is whole or not there, and a killed stage goes on in its own work folder when the same inputs come again. The mark of a
+finished stage holds checksums of its files: what was changed or removed since is made again.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
+from pipeline.checksums import checksum, checksums_of, damaged
 from teachers.errors import DecantError, InputError
 
 STAGES = (
@@ -34,7 +37,11 @@ class BusyError(InputError):
 
 @dataclass(frozen=True)
 class Stage:
-    """A finished stage: its folder, fingerprint, the seconds it took, and whether an earlier run had made it."""
+    """A finished stage: its folder, the seconds it took, and whether an earlier run had made it.
+
+    The fingerprint names it for those that are made from it: it is that of its inputs, unless the stage was damaged and
+    came out different when it was made again.
+    """
 
     name: str
     folder: Path
@@ -48,6 +55,8 @@ class RunDir:
     """Paths under one run's folder."""
 
     root: Path
+    say: Callable[[str], None] = lambda text: None
+    """Shows a line to whoever watches."""
 
     @property
     def recipe(self) -> Path:
@@ -73,21 +82,24 @@ class RunDir:
         return self.root / ".work" / f"{stage.replace('/', '-')}-{fingerprint[:12]}"
 
     def finished(self, stage: str, fingerprint: str) -> Stage | None:
-        """The finished stage, if it was made from just these inputs."""
-        mark = self.folder(stage) / MARK
-        try:
-            stated = json.loads(mark.read_text(encoding="utf-8"))
-            made_from, seconds = stated["fingerprint"], float(stated["seconds"])
-        except (OSError, ValueError, KeyError, TypeError):
+        """The finished stage, if it was made from just these inputs and is as it was written."""
+        mark = self._mark(stage)
+        if mark is None or mark["fingerprint"] != fingerprint or damaged(self.folder(stage), mark["files"]):
             return None
-        return Stage(stage, self.folder(stage), fingerprint, seconds, True) if made_from == fingerprint else None
+        return self._stage(stage, mark, reused=True)
 
     def make(self, stage: str, fingerprint: str, write: Callable[[Path], None]) -> Stage:
-        """The stage's finished folder: the one that is there, or a new one by `write(folder)`."""
-        done = self.finished(stage, fingerprint)
-        if done is not None:
+        """The stage's finished folder: the one that is there, or a new one by `write(folder)`.
+
+        Of a folder that is made again, files that are damaged are gone before `write` could take them over.
+        """
+        before = self._mark(stage)
+        whole = before is None or not self._drop_damaged(stage, before)
+        if before is not None and before["fingerprint"] != fingerprint:
+            before = None
+        if before is not None and whole:
             self.note(stage=stage, event="reused", fingerprint=fingerprint)
-            return done
+            return self._stage(stage, before, reused=True)
         work = self.work(stage, fingerprint)
         work.mkdir(parents=True, exist_ok=True)
         self.note(stage=stage, event="begun", fingerprint=fingerprint)
@@ -97,12 +109,16 @@ class RunDir:
         except DecantError:  # the same inputs would fail again, so there is nothing to go on with
             shutil.rmtree(work, ignore_errors=True)
             raise
-        seconds = time.monotonic() - started
-        mark = {"stage": stage, "fingerprint": fingerprint, "seconds": round(seconds, 3)}
-        (work / MARK).write_text(json.dumps(mark) + "\n", encoding="utf-8")
+        seconds = round(time.monotonic() - started, 3)
+        files = checksums_of(work, MARK)
+        mark = {"stage": stage, "fingerprint": fingerprint, "seconds": seconds, "known_as": fingerprint, "files": files}
+        if before is not None:
+            same = files == before["files"]
+            mark["known_as"] = before["known_as"] if same else _digest({"fingerprint": fingerprint, "files": files})
+        _write_json(work / MARK, mark)
         self._replace(work, self.folder(stage))
-        self.note(stage=stage, event="done", fingerprint=fingerprint, seconds=round(seconds, 3))
-        return Stage(stage, self.folder(stage), fingerprint, seconds, False)
+        self.note(stage=stage, event="done", fingerprint=fingerprint, seconds=seconds)
+        return self._stage(stage, mark, reused=False)
 
     def forget(self, first: str) -> None:
         """Drop this stage and all after it, so that they are made again."""
@@ -144,6 +160,36 @@ class RunDir:
         finally:
             lock.release()
 
+    def _mark(self, stage: str) -> dict[str, Any] | None:
+        """What a finished stage says of itself; None where it says nothing that can be read.
+
+        A stage of before there were checksums has none, and stands.
+        """
+        try:
+            stated = json.loads((self.folder(stage) / MARK).read_text(encoding="utf-8"))
+            made_from, seconds, files = stated["fingerprint"], float(stated["seconds"]), dict(stated.get("files", {}))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        return {
+            "fingerprint": made_from, "seconds": seconds, "known_as": stated.get("known_as", made_from), "files": files,
+        }  # fmt: skip
+
+    def _stage(self, stage: str, mark: Mapping[str, Any], *, reused: bool) -> Stage:
+        return Stage(stage, self.folder(stage), mark["known_as"], mark["seconds"], reused)
+
+    def _drop_damaged(self, stage: str, mark: Mapping[str, Any]) -> bool:
+        """Say what of a finished stage is not as it was written, and remove it; whether there was anything."""
+        found = damaged(self.folder(stage), mark["files"])
+        if not found:
+            return False
+        (first, what), more = next(iter(found.items())), len(found) - 1
+        others = f", and {more} other {'file' if more == 1 else 'files'} of this stage" if more else ""
+        self.say(f"{self.folder(stage) / first} {what} since it was written{others}: {stage} is made again")
+        self.note(stage=stage, event="damaged", files=found)
+        for name in found:
+            (self.folder(stage) / name).unlink(missing_ok=True)
+        return True
+
     def _replace(self, work: Path, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         old = work.with_name(work.name + ".old")
@@ -161,5 +207,27 @@ def fingerprint(stage: str, version: int, inputs: Mapping[str, object]) -> str:
         version: of the stage's code; raised where the same inputs give another result.
         inputs: JSON values, such as settings, digests of files and fingerprints of earlier stages.
     """
-    content = json.dumps({"stage": stage, "version": version, **inputs}, sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(content.encode()).hexdigest()
+    return _digest({"stage": stage, "version": version, **inputs})
+
+
+def restamp(path: Path) -> None:
+    """Take a file as it is now for what its stage wrote; nothing where it stands in no stage's folder."""
+    for folder in path.parents:
+        mark = folder / MARK
+        if mark.is_file():
+            stated = json.loads(mark.read_text(encoding="utf-8"))
+            name = path.relative_to(folder).as_posix()
+            if name in stated.get("files", {}):
+                stated["files"][name] = checksum(path)
+                _write_json(mark, stated)
+            return
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+def _write_json(path: Path, content: object) -> None:
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    os.replace(beside, path)

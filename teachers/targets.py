@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -108,8 +109,8 @@ def _check_finite(logits: NDArray[np.float32], pairs: Sequence[Pair]) -> None:
 
 def add_shard(folder: Path, table: pa.Table) -> Path:
     """Write a table as the folder's next shard, an Arrow file that is there whole or not at all."""
-    taken = [int(path.stem.removeprefix("shard-")) for path in folder.glob(SHARD_FILES)]
-    path = folder / f"shard-{1 + max(taken, default=-1):06d}.arrow"
+    # the lowest number that is free: a lost shard comes back by its own name, with its own content
+    path = next(one for one in (folder / f"shard-{number:06d}.arrow" for number in count()) if not one.exists())
     partial = path.with_suffix(".partial")
     with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)

@@ -74,7 +74,7 @@ def checkpoints_stage(
 
     stage = run_dir.make("checkpoints", mark, write)
     facts = json.loads((stage.folder / FACTS).read_text(encoding="utf-8"))
-    return stage, [Checkpoint(folder=stage.folder / one["name"], fingerprint=mark, **one) for one in facts]
+    return stage, [Checkpoint(folder=stage.folder / one["name"], fingerprint=stage.fingerprint, **one) for one in facts]
 
 
 def quantized_students(recipe: Recipe, checkpoints: list[Checkpoint], threads: int) -> list[Candidate]:

@@ -109,7 +109,7 @@ def graphs_stage(
 
     stage = run_dir.make("graphs", mark, write)
     stated = json.loads((stage.folder / "graphs.json").read_text(encoding="utf-8"))
-    made = [Graph(folder=stage.folder / one["name"], fingerprint=mark, **one) for one in stated["made"]]
+    made = [Graph(folder=stage.folder / one["name"], fingerprint=stage.fingerprint, **one) for one in stated["made"]]
     return stage, made, stated["left_out"]
 
 

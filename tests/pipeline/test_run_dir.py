@@ -1,14 +1,16 @@
 """A stage's folder is whole or not there, and is used again only for the same inputs."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pipeline.run_dir import STAGES, RunDir, fingerprint
+from pipeline.run_dir import STAGES, RunDir, Stage, fingerprint, restamp
 from teachers.errors import GateError, InputError
 
 
@@ -102,6 +104,90 @@ def test_forget_student_drops_what_its_trainings_left_unfinished(run_dir: RunDir
     run_dir.work("students/alpha0.5-seed0", "f1").mkdir(parents=True)
     run_dir.forget("student")
     assert not list((run_dir.root / ".work").iterdir())
+
+
+def flip(path: Path) -> None:
+    """One bit of one byte, as a disk does it: size and time of the last change stay."""
+    stat, content = path.stat(), bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+@pytest.mark.parametrize(("spoil", "what"), [(flip, "was changed"), (Path.unlink, "was removed")])
+def test_a_damaged_stage_is_named_and_made_again(spoil: Callable[[Path], None], what: str, run_dir: RunDir) -> None:
+    said: list[str] = []
+    watched = replace(run_dir, say=said.append)
+    first = watched.make("texts", "f1", writer("one"))
+    spoil(first.folder / "file")
+    assert watched.finished("texts", "f1") is None
+    again = watched.make("texts", "f1", writer("one"))
+    assert said == [f"{first.folder / 'file'} {what} since it was written: texts is made again"]
+    assert events(run_dir) == ["begun", "done", "damaged", "begun", "done"]
+    assert (first.folder / "file").read_text() == "one"
+    assert (again.reused, again.fingerprint) == (False, "f1"), "it came out the same: what follows stands"
+    assert watched.make("texts", "f1", writer("one")).reused
+
+
+def test_a_stage_that_comes_out_different_is_another_to_those_that_follow(run_dir: RunDir) -> None:
+    def made(text: str) -> Stage:
+        return run_dir.make("texts", "f1", writer(text))
+
+    flip(made("one").folder / "file")
+    again = made("two")
+    assert again.fingerprint != "f1"
+    assert made("two").fingerprint == again.fingerprint, "as long as it stands"
+    flip(again.folder / "file")
+    assert made("two").fingerprint == again.fingerprint
+    flip(again.folder / "file")
+    assert made("three").fingerprint not in {"f1", again.fingerprint}
+
+
+def test_a_kill_before_a_damaged_stage_stands_again_forgets_nothing(run_dir: RunDir) -> None:
+    def die(folder: Path) -> None:
+        raise RuntimeError("killed")
+
+    flip(run_dir.make("texts", "f1", writer("one")).folder / "file")
+    with pytest.raises(RuntimeError, match="killed"):
+        run_dir.make("texts", "f1", die)
+    assert run_dir.make("texts", "f1", writer("two")).fingerprint != "f1"
+
+
+def test_what_is_damaged_is_not_taken_over_for_other_inputs(run_dir: RunDir) -> None:
+    finished = run_dir.make("texts", "f1", writer("one")).folder
+
+    def take_over(folder: Path) -> None:
+        assert not (finished / "file").exists()
+
+    flip(finished / "file")
+    run_dir.make("texts", "f2", take_over)
+
+
+def test_curves_and_strange_files_are_let_be(run_dir: RunDir) -> None:
+    def write(folder: Path) -> None:
+        (folder / "training").mkdir()
+        (folder / "training" / "curve").write_text("xyz")
+
+    folder = run_dir.make("texts", "f1", write).folder
+    flip(folder / "training" / "curve")
+    (folder / "mine.txt").write_text("x")
+    assert run_dir.make("texts", "f1", write).reused
+
+
+def test_a_stage_of_before_there_were_checksums_stands(run_dir: RunDir) -> None:
+    mark = run_dir.make("texts", "f1", writer("one")).folder / "stage.json"
+    mark.write_text('{"stage": "texts", "fingerprint": "f1", "seconds": 1.5}')
+    stage = run_dir.make("texts", "f1", writer("two"))
+    assert (stage.reused, stage.fingerprint, stage.seconds) == (True, "f1", 1.5)
+
+
+def test_a_file_that_is_changed_on_purpose_is_no_damage(run_dir: RunDir, tmp_path: Path) -> None:
+    file = run_dir.make("texts", "f1", writer("one")).folder / "file"
+    file.write_text("two")
+    restamp(file)
+    assert run_dir.make("texts", "f1", writer("three")).reused
+    (tmp_path / "elsewhere").touch()
+    restamp(tmp_path / "elsewhere")
 
 
 def test_another_process_in_the_same_folder_is_refused(run_dir: RunDir) -> None:
