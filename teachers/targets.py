@@ -2,38 +2,39 @@
 
 A shard is an Arrow file of `key` (16 bytes, the pair's content) and `logits` (float32 list). The folder is named
 by the teacher, so scores of another teacher are never mixed in; pairs are found again by content, so a changed
-or reordered training set scores only what is new.
+or reordered training set scores only what is new. Beside the pairs themselves, 10^7 of them take half a gigabyte.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Sequence
-from itertools import count
+from collections.abc import Sequence
+from contextlib import closing
+from itertools import count, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from teachers.content_keys import KEY_BYTES, Keys, as_keys, content_key, find_rows, first_rows, hash_rows
 from teachers.cross_encoder import Pair
 from teachers.errors import InputError
 from teachers.progress import Watch, unwatched
+from teachers.spread import Label, Spread, in_turn
 
 SHARD_PAIRS = 2048
 SHARD_FILES = "shard-*.arrow"
-KEY_BYTES = 16
-Score = Callable[[Sequence[Pair], Callable[[int], None]], NDArray[np.float32]]
+Array = NDArray[np.float32]
+Score = Label[Pair]
 
 
-def content_key(*texts: str) -> bytes:
-    """16 bytes that name some texts, in order, by their content."""
-    digest = hashlib.blake2b(digest_size=KEY_BYTES)
-    for text in texts:
-        content = text.encode("utf-8", "surrogatepass")
-        digest.update(len(content).to_bytes(8, "little") + content)
-    return digest.digest()
+class Known(NamedTuple):
+    """Scored pairs: their keys, and their raw logits, float32 [pairs, outputs]."""
+
+    keys: Keys
+    logits: Array
 
 
 def pair_key(pair: Pair) -> bytes:
@@ -42,52 +43,68 @@ def pair_key(pair: Pair) -> bytes:
 
 
 def teacher_targets(
-    pairs: Sequence[Pair], score: Score, folder: Path, outputs: int, *, watch: Watch = unwatched
-) -> NDArray[np.float32]:
+    pairs: Sequence[Pair], score: Score, folder: Path, outputs: int, *, watch: Watch = unwatched,
+    spread: Spread[Pair] | None = None,
+) -> Array:  # fmt: skip
     """Raw logits of the teacher, float32 [pairs, outputs], in the order of the pairs.
 
     Args:
         score: pairs, progress → float32 [pairs] or [pairs, outputs].
         folder: the teacher's own; shards found there are used, new ones are added as soon as each is done.
+        spread: scores the shards instead of `score`, several at once perhaps and in any order.
 
     Raises:
         InputError: the teacher gives a score that is not a finite number, or a shard is damaged.
     """
     folder.mkdir(parents=True, exist_ok=True)
     known = read_shards(folder, outputs)
-    keys = [pair_key(pair) for pair in pairs]
-    missing = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in known}
+    keys, lengths = hash_rows(pairs, len(pairs))
+    missing = first_rows(keys)
+    missing = missing[find_rows(keys[missing], known.keys) < 0]
     # like lengths together over the whole set, so that a shard has little padding
-    todo = sorted(missing.items(), key=lambda item: -(len(item[1][0]) + len(item[1][1])))
-    with watch("teacher scores", len(missing)) as advance:
-        for start in range(0, len(todo), SHARD_PAIRS):
-            part = todo[start : start + SHARD_PAIRS]
-            logits = np.asarray(score([pair for _, pair in part], advance), np.float32).reshape(len(part), outputs)
-            _check_finite(logits, [pair for _, pair in part])
-            add_shard(folder, _table([key for key, _ in part], logits))
-            known.update(zip((key for key, _ in part), logits, strict=True))
-    return np.stack([known[key] for key in keys]) if keys else np.zeros((0, outputs), np.float32)
+    todo = missing[np.argsort(-lengths[missing], kind="stable")]
+    shards = [todo[start : start + SHARD_PAIRS] for start in range(0, len(todo), SHARD_PAIRS)]
+    parts = ([pairs[row] for row in rows] for rows in shards)
+    numbers = free_numbers(folder, len(shards))
+    with watch("teacher scores", len(todo)) as advance:
+        with closing((spread or in_turn(score))(parts, advance)) as labelled:
+            for shard, found in labelled:
+                rows = shards[shard]
+                logits = np.asarray(found, np.float32).reshape(len(rows), outputs)
+                _check_finite(logits, pairs, rows)
+                add_shard(folder, _table(keys[rows], logits), numbers[shard])
+    if len(todo):
+        known = read_shards(folder, outputs)
+    rows = find_rows(keys, known.keys)
+    if (rows < 0).any():
+        raise RuntimeError(f"{int((rows < 0).sum())} pairs have no score, though all shards were made")
+    return known.logits[rows]
 
 
-def read_shards(folder: Path, outputs: int) -> dict[bytes, NDArray[np.float32]]:
-    """Every scored pair of a folder, by key.
+def read_shards(folder: Path, outputs: int) -> Known:
+    """Every scored pair of a folder.
 
     Raises:
         InputError: a shard cannot be read, or was written for another number of outputs.
     """
-    known: dict[bytes, NDArray[np.float32]] = {}
+    keys, logits = [np.zeros((0, 2), np.uint64)], [np.zeros((0, outputs), np.float32)]
     for path in sorted(folder.glob(SHARD_FILES)):
         try:
             with pa.OSFile(str(path)) as source:
-                table = pa.ipc.open_file(source).read_all()
-            keys = table.column("key").to_pylist()
-            logits = np.array(table.column("logits").to_pylist(), np.float32)
-        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+                table = pa.ipc.open_file(source).read_all().combine_chunks()
+            table.validate(full=True)
+            rows = len(table)
+            column = table.column("key").combine_chunks()
+            found = as_keys(column.buffers()[1])[column.offset : column.offset + rows]
+            scores = table.column("logits").combine_chunks().flatten().to_numpy().astype(np.float32, copy=False)
+        except (pa.ArrowException, OSError, LookupError, ValueError, TypeError, AttributeError) as error:
             raise InputError(f"{path} is damaged ({type(error).__name__}); delete it and run again") from error
-        if logits.shape != (len(keys), outputs):
-            raise InputError(f"{path} holds scores of shape {logits.shape}, expected {(len(keys), outputs)}; delete it")
-        known.update(zip(keys, logits, strict=True))
-    return known
+        if len(scores) != rows * outputs:
+            shape = (rows, len(scores) // max(1, rows))
+            raise InputError(f"{path} holds scores of shape {shape}, expected {(rows, outputs)}; delete it")
+        keys.append(found)
+        logits.append(scores.reshape(rows, outputs))
+    return Known(np.concatenate(keys), np.concatenate(logits))
 
 
 def link_shards(finished: Path, folder: Path) -> None:
@@ -98,19 +115,24 @@ def link_shards(finished: Path, folder: Path) -> None:
             (folder / path.name).hardlink_to(path)
 
 
-def _check_finite(logits: NDArray[np.float32], pairs: Sequence[Pair]) -> None:
+def _check_finite(logits: Array, pairs: Sequence[Pair], rows: NDArray[np.int64]) -> None:
     bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))
     if len(bad):
-        first, second = pairs[int(bad[0])]
+        first, second = pairs[int(rows[bad[0]])]
         raise InputError(
             f"the teacher gives no finite score for {len(bad)} pairs, such as {first[:60]!r} / {second[:60]!r}"
         )
 
 
-def add_shard(folder: Path, table: pa.Table) -> Path:
-    """Write a table as the folder's next shard, an Arrow file that is there whole or not at all."""
-    # the lowest number that is free: a lost shard comes back by its own name, with its own content
-    path = next(one for one in (folder / f"shard-{number:06d}.arrow" for number in count()) if not one.exists())
+def free_numbers(folder: Path, shards: int) -> list[int]:
+    """Numbers of the folder's next shards: the lowest free ones, so that a lost shard comes back by its own name."""
+    free = (number for number in count() if not _shard_path(folder, number).exists())
+    return list(islice(free, shards))
+
+
+def add_shard(folder: Path, table: pa.Table, number: int) -> Path:
+    """Write a table as the folder's shard of this number, an Arrow file that is there whole or not at all."""
+    path = _shard_path(folder, number)
     partial = path.with_suffix(".partial")
     with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
@@ -118,7 +140,12 @@ def add_shard(folder: Path, table: pa.Table) -> Path:
     return path
 
 
-def _table(keys: list[bytes], logits: NDArray[np.float32]) -> pa.Table:
-    return pa.table(
-        {"key": pa.array(keys, pa.binary(KEY_BYTES)), "logits": pa.array(logits.tolist(), pa.list_(pa.float32()))}
-    )
+def _shard_path(folder: Path, number: int) -> Path:
+    return folder / f"shard-{number:06d}.arrow"
+
+
+def _table(keys: Keys, logits: Array) -> pa.Table:
+    rows, outputs = logits.shape
+    starts = pa.array(np.arange(0, rows * outputs + 1, outputs, dtype=np.int32))
+    held = pa.FixedSizeBinaryArray.from_buffers(pa.binary(KEY_BYTES), rows, [None, pa.py_buffer(keys.tobytes())])
+    return pa.table({"key": held, "logits": pa.ListArray.from_arrays(starts, pa.array(logits.ravel()))})

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,14 +19,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from teachers.content_keys import KEY_BYTES, content_key
 from teachers.errors import InputError
 from teachers.progress import Watch, unwatched
-from teachers.targets import KEY_BYTES, SHARD_FILES, add_shard, content_key
+from teachers.spread import Label, Spread, in_turn
+from teachers.targets import SHARD_FILES, add_shard, free_numbers
 
 SHARD_TEXTS = 4096
 CHECKSUM = b"sha256"
 KEY = f"S{KEY_BYTES}"  # numpy compares and sorts such keys; one taken out as bytes would lose its trailing zeros
-Encode = Callable[[Sequence[str], Callable[[int], None]], NDArray[np.float32]]
+Encode = Label[str]
 
 
 class Vectors(Protocol):
@@ -127,14 +130,16 @@ class MixedVectors:
 
 
 def teacher_vectors(
-    texts: Sequence[str], encode: Encode, folder: Path, dim: int, *, watch: Watch = unwatched
-) -> VectorStore:
+    texts: Sequence[str], encode: Encode, folder: Path, dim: int, *, watch: Watch = unwatched,
+    spread: Spread[str] | None = None,
+) -> VectorStore:  # fmt: skip
     """The teacher's unit vectors, in the order of the texts.
 
     Args:
         encode: texts, progress → float32 [texts, dim], of any length above 0.
         folder: the teacher's own; shards found there are used, new ones are added as soon as each is done.
         dim: dimensions of the teacher's vectors.
+        spread: encodes the shards instead of `encode`, several at once perhaps and in any order.
 
     Raises:
         InputError: the teacher gives vectors that are not finite or of another shape, or a shard is damaged or
@@ -147,12 +152,16 @@ def teacher_vectors(
     missing = first[~np.isin(distinct, _joined(shards))]
     # like lengths together over the whole set, so that a shard has little padding
     todo = missing[np.argsort([-len(texts[row]) for row in missing], kind="stable")]
+    parts = [todo[start : start + SHARD_TEXTS] for start in range(0, len(todo), SHARD_TEXTS)]
+    numbers = free_numbers(folder, len(parts))
     with watch("teacher vectors", len(todo)) as advance:
-        for start in range(0, len(todo), SHARD_TEXTS):
-            rows = todo[start : start + SHARD_TEXTS]
-            part = [texts[row] for row in rows]
-            vectors = _unit(np.asarray(encode(part, advance)), part, dim)
-            shards.append(_open_shard(add_shard(folder, _table(keys[rows], vectors)), dim))
+        given = ([texts[row] for row in rows] for rows in parts)
+        with closing((spread or in_turn(encode))(given, advance)) as labelled:
+            for part, found in labelled:
+                rows = parts[part]
+                vectors = _unit(np.asarray(found), [texts[row] for row in rows], dim)
+                path = add_shard(folder, _table(keys[rows], vectors), numbers[part])
+                shards.append(_open_shard(path, dim))
     shard, row = _locate(keys, shards)
     return VectorStore(shards, shard, row, dim)
 
