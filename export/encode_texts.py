@@ -27,7 +27,9 @@ EncodePrecision = Literal["auto", "fp32", "bf16"]
 EXPORT_TEXTS = 1000  # below this, exporting takes longer than it saves
 
 
-def fast_encode(encoder: SentenceEncoder, count: int, folder: Path, precision: EncodePrecision = "auto") -> Encode:
+def fast_encode(
+    encoder: SentenceEncoder, count: int, folder: Path, precision: EncodePrecision = "auto", threads: int | None = None
+) -> Encode:
     """`encoder.encode` by what is fastest here at this precision.
 
     bf16 runs in torch: where the processor multiplies bfloat16 itself, 1.7 times as fast as onnxruntime in fp32. Its
@@ -40,6 +42,7 @@ def fast_encode(encoder: SentenceEncoder, count: int, folder: Path, precision: E
         count: texts that will be encoded.
         folder: holds the graph, in a folder of its own, until this returns.
         precision: auto: bf16 where it is native, else fp32.
+        threads: of onnxruntime; all that this process may use, unless given.
     """
     device = next(encoder.parameters()).device.type
     if encoding_precision(precision) == "bf16":
@@ -63,7 +66,7 @@ def fast_encode(encoder: SentenceEncoder, count: int, folder: Path, precision: E
         except InputError:
             return by_torch
         _save_tokenizer(encoder, exported)
-        served = OnnxEncoder(exported)
+        served = OnnxEncoder(exported, threads)
     return lambda part, progress: served.encode(part, progress=progress)
 
 

@@ -41,6 +41,7 @@ from teachers.devices import ONE_PROCESS, TrainerSettings, check_devices
 from teachers.errors import DecantError, InputError
 from teachers.fine_tune import FineTuneSettings
 from teachers.quantized import Quantize
+from teachers.ray_workers import LabelSettings, check_ray
 from teachers.reference import is_on_the_hub, resolve_model
 
 KINDS = {
@@ -120,6 +121,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         None, description="a cross-encoder; default: none, where embedding names a teacher"
     )
     embedding: EmbeddingSettings | None = Field(None, description="embedding teachers; default: none")
+    labels: LabelSettings = LabelSettings()
     student: StudentSettings
     trainer: TrainerSettings = Field(
         ONE_PROCESS, description="processes of each training; batch_size is of all of them together"
@@ -333,6 +335,10 @@ def _beyond_this_machine(recipe: Recipe, base: Path) -> list[str]:
         listed_texts(recipe.student.vocabulary, base)
     except InputError as error:
         errors.append(f"student.vocabulary.keep_from: {error}")
+    try:
+        check_ray(recipe.labels)
+    except InputError as error:
+        errors.append(str(error))
     return errors
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from export.encode_texts import encoding_precision
+from export.encode_texts import EncodePrecision, encoding_precision
 from export.score_pairs import OnnxCrossEncoder
 from export.to_onnx import export_cross_encoder
 from pipeline.recipe import LoadTeacher, Recipe
@@ -22,6 +23,7 @@ from pipeline.texts.load import Texts
 from teachers.cross_encoder import CrossEncoder, Pair, stated_activation
 from teachers.progress import Watch
 from teachers.quantized import quantized_kind
+from teachers.ray_workers import ray_workers
 from teachers.reference import model_digest
 from teachers.targets import Score, link_shards, pair_key, teacher_targets
 
@@ -58,7 +60,15 @@ def targets_stage(recipe: Recipe, texts: Texts, teacher: Stage, run_dir: RunDir,
     def write(folder: Path) -> None:
         shards = folder / SHARDS / finished.name
         link_shards(finished, shards)
-        teacher_targets(pairs, fast_score(model, len(pairs), folder), shards, model.outputs, watch=watch)
+        if recipe.labels.engine == "ray":
+            make = partial(
+                scorer, outputs=model.outputs, pairs=len(pairs), threads=recipe.labels.threads,
+                precision=encoding_precision("auto"),
+            )  # fmt: skip
+            spread = ray_workers(recipe.labels, make, teacher.folder)
+            teacher_targets(pairs, _unexpected, shards, model.outputs, watch=watch, spread=spread)
+        else:
+            teacher_targets(pairs, fast_score(model, len(pairs), folder), shards, model.outputs, watch=watch)
 
     stage = run_dir.make("targets", mark, write)
     return Scored(teacher, stage, teacher_targets(pairs, _unexpected, finished, model.outputs))
@@ -91,10 +101,23 @@ def student_targets(recipe: Recipe, logits: Array, texts: Texts, teacher: Path) 
     return logits
 
 
-def fast_score(model: CrossEncoder, pairs: int, folder: Path) -> Score:
+def scorer(folder: Path, scratch: Path, *, outputs: int, pairs: int, threads: int, precision: EncodePrecision) -> Score:
+    """The scores of the teacher in a folder, by the way that `fast_score` takes for so many pairs."""
+    return fast_score(CrossEncoder.load(folder, (outputs,)), pairs, scratch, threads, precision)
+
+
+def fast_score(
+    model: CrossEncoder, pairs: int, folder: Path, threads: int | None = None, precision: EncodePrecision = "auto"
+) -> Score:
     """The teacher's scores by the fastest way here: onnxruntime for many pairs on a CPU, else torch.
 
     Quantized weights stay in torch, and are multiplied in bfloat16 where the processor does so natively.
+
+    Args:
+        pairs: how many there are in all.
+        folder: holds the graph until this returns.
+        threads: of onnxruntime; all that this process may use, unless given.
+        precision: of quantized weights' products; auto: as above.
     """
 
     def by_torch(part: Sequence[Pair], progress: Callable[[int], None]) -> Array:
@@ -105,12 +128,12 @@ def fast_score(model: CrossEncoder, pairs: int, folder: Path) -> Score:
             return by_torch(part, progress)
 
     if quantized_kind(model.model) is not None:
-        return in_bf16 if encoding_precision("auto") == "bf16" else by_torch
+        return in_bf16 if encoding_precision(precision) == "bf16" else by_torch
     if pairs < EXPORT_PAIRS or torch.cuda.is_available():
         return by_torch
     graph = folder / "teacher.onnx"
     export_cross_encoder(model, graph)
-    exported = OnnxCrossEncoder(model, graph)
+    exported = OnnxCrossEncoder(model, graph, threads)
     graph.unlink()
     return lambda part, progress: exported.score(part, progress)
 

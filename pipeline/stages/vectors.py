@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -31,9 +32,10 @@ from teachers.errors import InputError
 from teachers.fit import discard_checkpoints, training_precision
 from teachers.progress import Watch
 from teachers.quantized import quantized_kind
+from teachers.ray_workers import ray_workers
 from teachers.reference import model_digest, resolve_model
 from teachers.targets import link_shards
-from teachers.vectors import MixedVectors, Vectors, teacher_vectors
+from teachers.vectors import Encode, MixedVectors, Vectors, teacher_vectors
 
 VERSION = 1
 SHARDS, DROPPED = "shards", "dropped.json"
@@ -122,16 +124,34 @@ def vectors_stage(
         for source, _ in teachers:
             shards = _shards(folder, source, precision)
             link_shards(_shards(finished, source, precision), shards)
-            encoder = SentenceEncoder.load(source)
-            if quantized_kind(encoder.backbone) is None:  # else it is where it can compute already
-                encoder.to("cuda" if torch.cuda.is_available() else "cpu")
-            encode = fast_encode(encoder, len(every), folder, precision)
-            teacher_vectors(every, encode, shards, encoder.dim, watch=watch)
+            dim, how = SentenceEncoder.load(source).dim, recipe.labels
+            if how.engine == "ray":
+                make = partial(text_encoder, texts=len(every), precision=precision, threads=how.threads)
+                spread = ray_workers(how, make, source)
+                teacher_vectors(every, _unexpected, shards, dim, watch=watch, spread=spread)
+            else:
+                encode = text_encoder(source, folder, texts=len(every), precision=precision)
+                teacher_vectors(every, encode, shards, dim, watch=watch)
 
     stage = run_dir.make("vectors", fingerprint("vectors", VERSION, inputs), write)
     given, more, held_back = (_read(stage.folder / f"{name}.parquet") for name in ("given", "augmented", "held_back"))
     dropped = json.loads((stage.folder / DROPPED).read_text(encoding="utf-8"))
     return Lesson(stage, given + more, len(given), held_back, teachers, precision, dropped)
+
+
+def text_encoder(
+    source: Path, scratch: Path, *, texts: int, precision: Literal["fp32", "bf16"], threads: int | None = None
+) -> Encode:
+    """The vectors of the teacher in a folder, by the fastest way for so many texts.
+
+    Args:
+        scratch: a folder to work in.
+        threads: of onnxruntime; all that this process may use, unless given.
+    """
+    encoder = SentenceEncoder.load(source)
+    if quantized_kind(encoder.backbone) is None:  # else it is where it can compute already
+        encoder.to("cuda" if torch.cuda.is_available() else "cpu")
+    return fast_encode(encoder, texts, scratch, precision, threads)
 
 
 def pair_texts(texts: Texts) -> list[str]:
