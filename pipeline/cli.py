@@ -121,6 +121,25 @@ def plan(recipe: RecipeFile, set_: Overrides = None, out: Out = None, as_json: A
         text_console().print(plan_table(stages))
 
 
+@app.command(epilog="Example:\n\n    decant cost runs/stsb --pairs 1e9 --workers 64 --price 0.04")
+def cost(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run whose cross-encoder labelled pairs.")],
+    pairs: Annotated[float, typer.Option(help="Distinct pairs to label, such as 1e9.")],
+    workers: Annotated[int, typer.Option(help="Workers, each as fast as one of that run.")] = 1,
+    price: Annotated[float | None, typer.Option(help="Price of one worker for an hour.", min=0)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Reckon what it takes to label many pairs, from what a run measured: time, shards, disk, memory, price."""
+    from pipeline.label_cost import cost_lines, label_cost, read_labelling
+
+    measured = read_labelling(run)
+    found = label_cost(measured, pairs, workers, price)
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        typer.echo("\n".join(cost_lines(measured, found)))
+
+
 @app.command(
     epilog="Examples:\n\n    decant run configs/quickstart.yaml\n\n"
     "    decant run my.yaml --set student.epochs=5 --out runs/try-5\n\n    decant run my.yaml --from student"

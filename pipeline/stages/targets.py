@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ from scipy.special import expit
 from export.encode_texts import EncodePrecision, encoding_precision
 from export.score_pairs import OnnxCrossEncoder
 from export.to_onnx import export_cross_encoder
+from pipeline.label_cost import Labelling
 from pipeline.recipe import LoadTeacher, Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.teacher import allowed_outputs
@@ -25,7 +27,7 @@ from teachers.progress import Watch
 from teachers.quantized import quantized_kind
 from teachers.ray_workers import ray_workers
 from teachers.reference import model_digest
-from teachers.targets import Score, link_shards, pair_key, teacher_targets
+from teachers.targets import SHARD_FILES, Score, link_shards, pair_key, read_shards, teacher_targets
 
 VERSION = 1
 SHARDS = "shards"
@@ -60,6 +62,7 @@ def targets_stage(recipe: Recipe, texts: Texts, teacher: Stage, run_dir: RunDir,
     def write(folder: Path) -> None:
         shards = folder / SHARDS / finished.name
         link_shards(finished, shards)
+        before, started = len(read_shards(shards, model.outputs).keys), time.perf_counter()
         if recipe.labels.engine == "ray":
             make = partial(
                 scorer, outputs=model.outputs, pairs=len(pairs), threads=recipe.labels.threads,
@@ -69,6 +72,10 @@ def targets_stage(recipe: Recipe, texts: Texts, teacher: Stage, run_dir: RunDir,
             teacher_targets(pairs, _unexpected, shards, model.outputs, watch=watch, spread=spread)
         else:
             teacher_targets(pairs, fast_score(model, len(pairs), folder), shards, model.outputs, watch=watch)
+        seconds, after = time.perf_counter() - started, len(read_shards(shards, model.outputs).keys)
+        size = sum(path.stat().st_size for path in shards.glob(SHARD_FILES)) / max(1, after)
+        workers = recipe.labels.workers if recipe.labels.engine == "ray" else 1
+        Labelling(after - before, seconds, workers, size).write(folder)
 
     stage = run_dir.make("targets", mark, write)
     return Scored(teacher, stage, teacher_targets(pairs, _unexpected, finished, model.outputs))
