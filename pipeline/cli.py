@@ -46,6 +46,7 @@ class Interrupted(BaseException):
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # read as torch is loaded; its hints are for developers
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
