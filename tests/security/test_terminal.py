@@ -1,0 +1,45 @@
+"""What files and arguments hold does not steer the terminal that an error is shown on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from teachers.errors import LINE_CHARACTERS, GateError, InputError, shown
+from tests.test_bad_input import assert_refused
+from tests.tiny_runs import decant
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("\x1b[2J\x07", "\\x1b[2J\\x07"),
+        ("a\nb\r\u2028\x85", "a\\nb\\r\\u2028\\x85"),
+        ("\u202eevil\u2066", "\\u202eevil\\u2066"),
+        ("\ud800", "\\ud800"),
+        ("naïve 距離 ☕ a\u00a0b", "naïve 距離 ☕ a\u00a0b"),
+    ],
+)
+def test_a_line_shows_what_it_quotes(given: str, expected: str) -> None:
+    assert shown(given) == expected
+    assert str(InputError(given)) == str(GateError(given)) == expected
+
+
+def test_a_line_is_short_and_several_errors_are_several_lines() -> None:
+    assert len(shown("x" * 10**6)) == LINE_CHARACTERS
+    assert shown("x" * LINE_CHARACTERS) == "x" * LINE_CHARACTERS
+    assert len(shown("\x1b" * LINE_CHARACTERS)) == LINE_CHARACTERS
+    assert str(InputError("a\nb", "c")) == "a\\nb\nc"
+
+
+def test_columns_and_options_are_quoted_harmlessly(project: Path, artifact: Path) -> None:
+    table = project.with_name("bad.tsv")
+    table.write_text("\x1b]0;owned\x07\t\u202eb\na\tb\n", encoding="utf-8")
+    said = decant("eval", artifact, "--pairs", table)
+    assert_refused(said, "no column 'sentence1'")
+    for command in (["encode", artifact, "--format", "\x1b[2J\n"], ["nosuch\x1b[2J"], ["validate", "a\nb\x1b.yaml"]):
+        said = decant(*command)
+        assert said.code == 2
+        assert "\x1b" not in said.err
+        assert len(said.lines) == 1
