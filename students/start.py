@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from students.attention_similarity import attention_similarity, full_inputs
 from students.choose_groups import choose_groups, nearest_pair
@@ -86,14 +87,24 @@ def sharing_groups(encoder: SentenceEncoder, sharing: SharingSettings, texts: Se
         InputError: no two layers are as alike as the threshold asks, less can be saved than is asked for, or the
             texts do not fill an input.
     """
+    return map_groups(encoder.backbone, encoder.tokenizer, encoder.max_length, sharing, texts, seed)
+
+
+def map_groups(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, max_length: int, sharing: SharingSettings,
+    texts: Sequence[str], seed: int,
+) -> Groups:  # fmt: skip
+    """As `sharing_groups`, of any model that reads texts, such as a cross-encoder's.
+
+    Raises:
+        InputError: as `sharing_groups`.
+    """
     if sharing.groups is not None:
         return sharing.groups
-    length = min(MAP_TOKENS, encoder.max_length)
-    inputs = full_inputs(_sample(texts, MAP_TEXTS, seed), encoder.tokenizer, length, MAP_INPUTS)
-    was_training = encoder.training
-    found = attention_similarity(encoder.eval().backbone, inputs)
-    encoder.train(was_training)
-    groups = choose_groups(found.layers, sharing, model_cost(encoder.backbone), found.kinds, length)
+    length = min(MAP_TOKENS, max_length)
+    inputs = full_inputs(_sample(texts, MAP_TEXTS, seed), tokenizer, length, MAP_INPUTS)
+    found = attention_similarity(model, inputs)
+    groups = choose_groups(found.layers, sharing, model_cost(model), found.kinds, length)
     if not groups:
         pair = nearest_pair(found.layers, sharing, found.kinds)
         near = f"the most alike that may are {pair[1]} and {pair[1] + 1} at {pair[0]:.3f}" if pair else "none may"

@@ -94,7 +94,7 @@ class CrossEncoder(nn.Module):
     @classmethod
     def load(
         cls, reference: str | Path, outputs: Sequence[int], max_length: int | None = None, *,
-        quantize: Quantize | None = None,
+        quantize: Quantize | None = None, dropout: float | None = None,
     ) -> CrossEncoder:  # fmt: skip
         """A trained cross-encoder.
 
@@ -102,6 +102,7 @@ class CrossEncoder(nn.Module):
             outputs: the numbers of logits that it may give.
             max_length: tokens a pair; default: what the model can take.
             quantize: of the weights of its linear layers, the head's excepted, as they are read.
+            dropout: every dropout, 0..1, where it is trained further; default: as its config says.
 
         Raises:
             InputError: it cannot be loaded, its head was never trained, or it has another number of outputs.
@@ -109,7 +110,7 @@ class CrossEncoder(nn.Module):
         folder = resolve_model(reference)
         if not has_trained_head(folder):
             raise InputError(f"{folder} is a bare encoder without a scoring head; let the recipe fine-tune it")
-        model = load_backbone(folder, AutoModelForSequenceClassification, quantize=quantize)
+        model = load_backbone(folder, AutoModelForSequenceClassification, dropout=dropout, quantize=quantize)
         given = int(model.config.num_labels or 0)
         if given not in outputs:
             needed = " or ".join(map(str, outputs))

@@ -57,6 +57,7 @@ def fine_tune(
     *,
     seed: int,
     devices: TrainerSettings = ONE_PROCESS,
+    label: str = "teacher",
     watch: Watch = unwatched,
 ) -> CrossEncoder:
     """Train `teacher` in place and return it with the weights that were best on dev.
@@ -66,6 +67,7 @@ def fine_tune(
     Args:
         dev_metric: logits of the dev pairs → the task's metric, higher is better.
         folder: checkpoints and logs; a folder left by a killed run is continued.
+        label: what the progress bar calls the training.
     """
     if settings.lora is not None:
         add_lora(teacher.model, settings.lora, seed)
@@ -84,7 +86,7 @@ def fine_tune(
         folder,
         settings,
         seed=seed,
-        label="teacher",
+        label=label,
         devices=devices,
         watch=watch,
     )

@@ -1,0 +1,162 @@
+"""A re-ranker: a cross-encoder whose layers share attention maps, taught by the one that it was made from (EchoAtt).
+
+Stage 1 learns the teacher's scores and its states at the ends of the groups, stage 2 the true labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from students.losses.causal import PseudoWeights, hard_label_loss, soft_label_loss
+from students.losses.relations import hidden_mse
+from students.sharing_settings import SharingSettings
+from teachers.cross_encoder import CrossEncoder, Pair
+from teachers.errors import InputError
+from teachers.fine_tune import TaskKind
+from teachers.fit import Batch, BatchStream, FitSettings, adamw, fit
+from teachers.progress import Watch, unwatched
+from teachers.shared_config import shared_attention
+
+Array = NDArray[np.float32]
+DEFAULTS = PseudoWeights()
+
+
+class PseudoSettings(FitSettings, frozen=True, extra="forbid"):
+    """Stage 1: how the teacher's own scores are learned, of all pairs, labelled or not."""
+
+    epochs: int = Field(1, ge=0, le=1000, description="passes over the pairs; 0 skips this stage")
+    learning_rate: float = Field(1.0e-4, gt=0, lt=1, description="peak of AdamW's learning rate")
+    states: float = Field(
+        DEFAULTS.states, ge=0, description="weight of the squared error of token states at the ends of groups"
+    )
+    soft: float = Field(DEFAULTS.soft, ge=0, description="weight of the loss to the teacher's scores")
+    hard: float = Field(DEFAULTS.hard, ge=0, description="classes: weight of the cross-entropy to the teacher's class")
+    temperature: float = Field(DEFAULTS.temperature, gt=0, description="classes: of both softmaxes of the soft loss")
+
+    @property
+    def weights(self) -> PseudoWeights:
+        """Of the losses."""
+        return PseudoWeights(self.states, self.soft, self.hard, self.temperature)
+
+
+class RerankerSettings(FitSettings, frozen=True, extra="forbid"):
+    """The teacher again, with shared attention maps; the optimisation is that of stage 2, on the labels."""
+
+    sharing: SharingSettings = Field(SharingSettings(), description="which of its layers share an attention map")
+    pseudo: PseudoSettings = Field(PseudoSettings(), description="stage 1, on the teacher's scores")
+    epochs: int = Field(2, ge=0, le=1000, description="passes over the labelled pairs; 0 skips stage 2")
+    learning_rate: float = Field(3.0e-5, gt=0, lt=1, description="peak of AdamW's learning rate")
+
+
+def learn_scores(
+    student: CrossEncoder,
+    teacher: CrossEncoder,
+    pairs: Sequence[Pair],
+    dev: Callable[[], float],
+    folder: Path,
+    settings: PseudoSettings,
+    *,
+    seed: int,
+    watch: Watch = unwatched,
+) -> CrossEncoder:
+    """Stage 1: train `student` in place and return it with the weights that were best on dev.
+
+    Args:
+        student: shares maps, and is else of the teacher's shape.
+        teacher: runs beside it; its weights stay as they are.
+        dev: how well the student does, higher is better; asked at the end of each epoch.
+        folder: checkpoints and logs; a folder left by a killed run is continued.
+
+    Raises:
+        InputError: the student shares no map, or there are too few pairs.
+    """
+    ends = [group[-1] for group in shared_attention(student.model.config).groups]
+    if not ends:
+        raise InputError("the re-ranker shares no attention map; stage 1 has nothing to learn back")
+    ids, types = student.tokenize(pairs)
+
+    def collate(rows: NDArray[np.int64]) -> Batch:
+        return student.collate([ids[row] for row in rows], None if types is None else [types[row] for row in rows])
+
+    stream = BatchStream([len(row) for row in ids], collate, settings.batch_size, seed)
+    module = _Learning(student, teacher, ends, settings, len(stream))
+    fit(module, stream, dev, folder, settings, seed=seed, label="re-ranker on scores", watch=watch)
+    return student.eval()
+
+
+def score_loss(
+    student: Tensor, teacher: Tensor, student_states: Sequence[Tensor], teacher_states: Sequence[Tensor], mask: Tensor,
+    weights: PseudoWeights,
+) -> Tensor:  # fmt: skip
+    """What a cross-encoder is off the scores and states of another, a scalar.
+
+    One score: the squared difference of raw logits, as DSE has it. Classes: T²·KL of the softmaxes, and cross-entropy
+    to the teacher's class. The states' squared error is taken over real tokens.
+
+    Args:
+        student, teacher: raw logits, float [batch, outputs].
+        student_states, teacher_states: after the last layer of each group, float [batch, length, hidden] each.
+        mask: int64 [batch, length], 1 for a token.
+    """
+    if student.shape[1] == 1:
+        scores = weights.soft * functional.mse_loss(student, teacher)
+    else:
+        found, wanted = student[:, None], teacher[:, None]  # the losses are of tokens: one a pair
+        scores = weights.soft * soft_label_loss(found, wanted, weights.temperature)
+        scores = scores + weights.hard * hard_label_loss(found, wanted)
+    errors = [hidden_mse(*both, mask) for both in zip(student_states, teacher_states, strict=True)]
+    return scores + weights.states * torch.stack(errors).mean()
+
+
+def labels_on_scale(labels: Array, logits: Array, kind: TaskKind) -> tuple[Array, TaskKind]:
+    """Labels as stage 2 regresses them, so that the scores keep the teacher's scale, and the kind of its loss.
+
+    Args:
+        labels: float32 [pairs]: 0..1, or class numbers.
+        logits: the teacher's, float32 [pairs, outputs], of the same pairs.
+        kind: of the task. A binary teacher that gives two logits is trained as one of two classes; labels of a
+            regression take the mean and the spread of the teacher's scores.
+    """
+    if kind == "binary" and logits.shape[1] == 2:
+        return labels, "multiclass"
+    spread = float(labels.std())
+    if kind != "regression" or not spread:
+        return labels, kind
+    scaled = (labels - labels.mean()) / spread * logits[:, 0].std() + logits[:, 0].mean()
+    return scaled.astype(np.float32), kind
+
+
+class _Learning(LightningModule):
+    def __init__(
+        self, student: CrossEncoder, teacher: CrossEncoder, ends: Sequence[int], settings: PseudoSettings, batches: int
+    ) -> None:
+        super().__init__()
+        self.student, self.ends, self.settings, self.batches = student, tuple(ends), settings, batches
+        self.taught_by = (teacher.eval().requires_grad_(False),)  # in a tuple: neither trained nor stored
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        teacher = self.taught_by[0].to(batch["input_ids"].device)
+        with torch.no_grad():
+            wanted, wanted_states = self._outputs(teacher, batch)
+        found, states = self._outputs(self.student, batch)
+        with torch.autocast(found.device.type, enabled=False):
+            loss = score_loss(found, wanted, states, wanted_states, batch["attention_mask"], self.settings.weights)
+        self.log("loss", loss)
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        return adamw(self, self.settings, self.batches)
+
+    def _outputs(self, cross: CrossEncoder, batch: Batch) -> tuple[Tensor, list[Tensor]]:
+        output = cross.model(**batch, output_hidden_states=True)
+        return output.logits.float(), [output.hidden_states[number + 1].float() for number in self.ends]
