@@ -88,7 +88,7 @@ def write_artifact(
             max_length=encoder.max_length,
             parameters=sum(parameter.numel() for parameter in encoder.parameters()),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            versions=_versions(),
+            versions=package_versions(),
             recipe_sha256=recipe_sha256,
             metrics=dict(metrics or {}),
             parity=dict(parity) if parity is not None else None,
@@ -133,7 +133,8 @@ def put_in_place(written: Path, folder: Path, old: Path) -> None:
         raise
 
 
-def _versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
+    """Of what writes an artifact."""
     try:
         own = importlib.metadata.version("decant")
     except importlib.metadata.PackageNotFoundError:

@@ -6,7 +6,10 @@ Nothing of torch is loaded: whoever only reads, copies or serves an artifact wai
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
@@ -16,6 +19,7 @@ from teachers.errors import InputError
 from teachers.pooling_kind import PoolingKind
 
 MANIFEST, GRAPH, COMPARATOR, CARD = "decant.json", "onnx/model.onnx", "onnx/comparator.onnx", "README.md"
+RERANKER: Final = "reranker"  # what a manifest's `form` is, of a folder that scores pairs
 EVERY_ARTIFACT = [
     "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     "sentence_bert_config.json", "model.safetensors", GRAPH, CARD,
@@ -55,19 +59,29 @@ def verify_artifact(folder: Path) -> Manifest:
         InputError: names the first file that is missing, changed or not listed.
     """
     manifest = read_manifest(folder)
-    listed, present = set(manifest.sha256), set(files_of(folder))
+    check_files(
+        folder, manifest.sha256, EVERY_ARTIFACT + (SENTENCE_TRANSFORMERS if manifest.sentence_transformers else [])
+    )
+    return manifest
+
+
+def check_files(folder: Path, digests: Mapping[str, str], required: Sequence[str]) -> None:
+    """Check that a folder holds the required files and those of the digests, byte for byte, and nothing else.
+
+    Raises:
+        InputError: names the first file that is missing, changed or not listed.
+    """
+    listed, present = set(digests), set(files_of(folder))
     linked = next((path for path in sorted(present) if (folder / path).is_dir()), None)
     if linked is not None:
         raise InputError(f"{folder / linked} is a link to a folder, whose files nothing vouches for; copy them here")
-    required = set(EVERY_ARTIFACT + (SENTENCE_TRANSFORMERS if manifest.sentence_transformers else []))
-    for path in sorted((listed | required) - present):
+    for path in sorted((listed | set(required)) - present):
         raise InputError(f"{folder / path} is missing: the artifact is incomplete; copy or export it again")
     for path in sorted(present - listed):
         raise InputError(f"{folder / path} is not listed in {MANIFEST}: remove it, or export again")
-    for path, digest in sorted(manifest.sha256.items()):
+    for path, digest in sorted(digests.items()):
         if sha256_of(folder / path) != digest:
             raise InputError(f"{folder / path} was changed: its sha256 differs; copy or export it again")
-    return manifest
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -79,12 +93,24 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     if not path.is_file():
         raise InputError(f"{folder} is no artifact of Decant: {MANIFEST} is missing")
+    if is_reranker(folder):
+        raise InputError(f"{folder} is a re-ranker, which scores pairs and gives no vectors; name a sentence encoder")
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise InputError(f"{path}: {where}: {first['msg']}; export the artifact again") from error
+
+
+def is_reranker(folder: Path) -> bool:
+    """Whether the manifest is of a re-ranker, as `export.reranker` writes it."""
+    path = folder / MANIFEST
+    try:
+        stated = json.loads(path.read_bytes()) if path.is_file() else {}
+    except ValueError:
+        return False
+    return isinstance(stated, dict) and stated.get("form") == RERANKER
 
 
 def files_of(folder: Path) -> list[str]:

@@ -50,7 +50,7 @@ class ParitySettings(BaseModel, frozen=True, extra="forbid"):
         description="int8-dynamic, int8-weights, int4: the same; null measures it without a gate.",
     )
     comparator_difference: float = Field(
-        default=1.0e-4, gt=0, description="Comparator: largest absolute difference of a logit to torch's."
+        default=1.0e-4, gt=0, description="Comparator and re-ranker: largest absolute difference of a logit to torch's."
     )
 
 

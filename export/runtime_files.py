@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerFast
 
 from teachers.encoder import SentenceEncoder
 
@@ -26,7 +27,7 @@ def complete_runtime_files(folder: Path, encoder: SentenceEncoder) -> None:
 
     tokenizer.json then truncates at the encoder's `max_length` and does not pad, whoever reads it.
     """
-    _complete_tokenizer(folder, encoder)
+    complete_tokenizer(folder, encoder.tokenizer, encoder.max_length)
     if (folder / "modules.json").is_file() and encoder.dim < encoder.hidden_size:
         _add_cut(folder, encoder)
 
@@ -43,7 +44,8 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _complete_tokenizer(folder: Path, encoder: SentenceEncoder) -> None:
+def complete_tokenizer(folder: Path, own: PreTrainedTokenizerFast, max_length: int) -> None:
+    """The files of a tokenizer that stands in the folder, for old and new readers; it truncates and does not pad."""
     path = folder / "tokenizer_config.json"
     written = json.loads(path.read_text(encoding="utf-8"))
     config = {key: value for key, value in written.items() if key not in FOREIGN_KEYS}
@@ -51,18 +53,18 @@ def _complete_tokenizer(folder: Path, encoder: SentenceEncoder) -> None:
         config["extra_special_tokens"] = written["extra_special_tokens"]
     if config.get("tokenizer_class") == "TokenizersBackend":
         config["tokenizer_class"] = "PreTrainedTokenizerFast"  # the name that transformers 4 knows too
-    side = str(getattr(encoder.tokenizer, "truncation_side", "right"))
+    side = str(getattr(own, "truncation_side", "right"))
     config |= {
-        "model_max_length": encoder.max_length,
-        "pad_token": str(encoder.tokenizer.pad_token),
+        "model_max_length": max_length,
+        "pad_token": str(own.pad_token),
         "padding_side": "right",
         "truncation_side": side,
     }
     write_json(path, config)
-    specials = encoder.tokenizer.special_tokens_map
+    specials = own.special_tokens_map
     write_json(folder / "special_tokens_map.json", {role: _plain(token) for role, token in specials.items()})
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.enable_truncation(encoder.max_length, direction=side)
+    tokenizer.enable_truncation(max_length, direction=side)
     tokenizer.no_padding()
     tokenizer.save(str(folder / "tokenizer.json"))
 

@@ -49,7 +49,7 @@ class OnnxEncoder:
         graph: str = "onnx/model.onnx",
         providers: Sequence[Provider] | None = CPU,
     ) -> None:
-        self._tokenizer, self._pad_id, self.max_length = _load_tokenizer(folder)
+        self._tokenizer, self._pad_id, self.max_length = read_tokenizer(folder)
         chosen = best_providers(self.max_length) if providers is None else providers
         self.graph = folder / graph
         """The file that is run."""
@@ -260,7 +260,7 @@ def session_options(threads: int | None) -> ort.SessionOptions:
     return options
 
 
-def _load_tokenizer(folder: Path) -> tuple[Tokenizer, int, int]:
+def read_tokenizer(folder: Path) -> tuple[Tokenizer, int, int]:
     """The tokenizer, truncating; the padding token's id; the most tokens of a text."""
     path, config_path = folder / "tokenizer.json", folder / "tokenizer_config.json"
     if not path.is_file():
