@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundle import COMPARATOR, verify_artifact
+from export.manifest import is_reranker
 from export.parity import check_parity
 from export.probe_texts import texts_of_every_length
 from export.providers import CPU
+from export.rerank_session import OnnxReranker
+from export.reranker import verify_reranker
 from export.session import OnnxComparator, OnnxEncoder
 from export.vector_kinds import VectorKind
 from pipeline.measure.evaluate import evaluate
@@ -139,6 +142,10 @@ def verify_parity(folder: Path) -> dict[str, Any]:
         InputError: a file is missing, changed or not listed.
         GateError: the graph's vectors are not torch's.
     """
+    if is_reranker(folder):
+        scorer = verify_reranker(folder)
+        OnnxReranker(folder).score([(PROBES[0], text) for text in PROBES])
+        return {"artifact": str(folder), "files": len(scorer.sha256), "precision": scorer.precision}
     manifest = verify_artifact(folder)
     encoder = SentenceEncoder.load(folder)
     probes = texts_of_every_length(PROBES, encoder.tokenize, encoder.max_length, 1)

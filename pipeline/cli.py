@@ -349,10 +349,12 @@ def verify(artifact: ArtifactFolder, as_json: AsJson = False) -> None:
     if as_json:
         _print_json(facts)
         return
-    typer.echo(
-        f"{artifact} holds: {facts['files']} files as exported, min cosine to torch {facts['min_cosine']:.6f}, "
-        f"alone against in a batch {facts['batch_invariance']:.6f}"
-    )
+    held = "its graph scores pairs; it holds no weights for torch to compare with"
+    if "min_cosine" in facts:
+        held = (
+            f"min cosine to torch {facts['min_cosine']:.6f}, alone against in a batch {facts['batch_invariance']:.6f}"
+        )
+    typer.echo(f"{artifact} holds: {facts['files']} files as exported, {held}")
 
 
 @app.command(

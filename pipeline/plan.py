@@ -74,6 +74,7 @@ def planned_stages(recipe: Recipe, base: Path, run_dir: RunDir) -> list[Planned]
     trained = f"{_students(recipe)} of {recipe.student.model}" if len(texts.train) else "as embedded"
     trained = f"{recipe.student.model} as it is" if recipe.student.trained else trained
     said |= {"student": trained, "graphs": f"{artifacts} artifacts, {', '.join(recipe.export.precisions)}"}
+    said |= {"reranker": f"{recipe.teacher.model}, maps shared"} if recipe.teacher is not None else {}
     said |= {"openvino": ", ".join(recipe.export.openvino)}
     said |= {"engines": ", ".join(recipe.export.engines)}
     said |= {"checkpoints": ", ".join(recipe.export.torch)}
@@ -89,6 +90,7 @@ def planned_stages(recipe: Recipe, base: Path, run_dir: RunDir) -> list[Planned]
 def stages_of(recipe: Recipe) -> list[str]:
     """The stages that this recipe has, in order."""
     absent = {"teacher", "targets"} if recipe.teacher is None else set()
+    absent |= {"reranker"} if recipe.reranker is None else set()
     absent |= {"vectors", "mine", "embed"} if recipe.embedding is None else set()
     absent |= {"openvino"} if not recipe.export.openvino else set()
     absent |= {"engines"} if not recipe.export.engines else set()
@@ -147,11 +149,14 @@ def _training_seconds(recipe: Recipe, base: Path, texts: Texts) -> dict[str, flo
     train, extra = tokens * len(texts.train), tokens * len(texts.unlabelled)
     teacher = recipe.teacher
     epochs = teacher.epochs if isinstance(teacher, FineTuneTeacher) else 0
+    again = recipe.reranker
+    scores, labels = (again.pseudo.epochs, again.epochs) if again is not None else (0, 0)
     a_weight = 6 / _speed(recipe.student)  # forward and backward: 6 operations a weight and token
     step, own_step = a_weight * _weights(encoder), a_weight * _weights(_student(recipe, base))
     return {
         "teacher": step * train * epochs + 10,
         "targets": step / 3 * (train + extra),
+        "reranker": step * (4 / 3 * (train + extra) * scores + train * labels) + GRAPH_SECONDS,
         "student": own_step * (train + extra) * recipe.student.epochs * _students(recipe) + 10,
     }
 

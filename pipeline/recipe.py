@@ -32,6 +32,7 @@ from students.losses.pairs import check_losses
 from students.nested import all_dims
 from students.nesting import LastNesting, Nesting, check_nesting, trained_dims
 from students.prune import check_ffn_width
+from students.reranker import RerankerSettings
 from students.shared_attention import check_sharing
 from students.states import PROBES, BlockStates, Reader, check_states
 from students.tune import TuneSettings
@@ -126,6 +127,9 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     trainer: TrainerSettings = Field(
         ONE_PROCESS, description="processes of each training; batch_size is of all of them together"
     )
+    reranker: RerankerSettings | None = Field(
+        None, description="the teacher with shared attention maps, as a re-ranker beside the student; default: none"
+    )
     export: ExportSettings = ExportSettings()
     measure: MeasureSettings = MeasureSettings()
     budget: Budget | None = Field(
@@ -147,6 +151,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
             raise ValueError("student.nesting: a comparator reads whole vectors only; use form: cosine")
         self._check_teachers()
         self._check_trainer()
+        self._check_reranker()
         metrics = MAIN_METRICS[self.texts.task.kind]
         if self.measure.metric not in (None, *metrics):
             raise ValueError(
@@ -247,6 +252,14 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         if self.texts.train is None:
             self._check_without_pairs()
 
+    def _check_reranker(self) -> None:
+        if self.reranker is None:
+            return
+        if self.teacher is None:
+            raise ValueError("reranker: it is made of the recipe's cross-encoder, but there is none; give teacher")
+        if isinstance(self.teacher, LoadTeacher) and self.teacher.quantize is not None:
+            raise ValueError("reranker: it cannot be made of quantized weights; leave teacher.quantize out")
+
     def _check_without_pairs(self) -> None:
         student = self.student
         if student.compare_alphas or student.keep or len(student.seeds) > 1:
@@ -318,6 +331,7 @@ def check_surroundings(recipe: Recipe, base: Path) -> list[str]:
     errors += _beyond_this_machine(recipe, base)
     errors += tracking_errors(recipe.tracking, base)
     errors += not_quantizable(recipe, found)
+    errors += _without_groups(recipe.reranker, found.get("teacher.model"))
     if "student.model" in found:
         errors += _beyond_the_model(recipe, found["student.model"])
     if {"student.model", "embedding.teachers.0.model"} <= found.keys():
@@ -408,6 +422,17 @@ def _beyond_its_parts(student: StudentSettings, folder: Path) -> list[str]:
     except InputError as error:
         errors.append(f"student.sharing: {error}")
     return errors
+
+
+def _without_groups(reranker: RerankerSettings | None, teacher: Path | None) -> list[str]:
+    """Groups that the cross-encoder's layers cannot form, read from its config alone."""
+    if reranker is None or teacher is None:
+        return []
+    try:
+        check_sharing(teacher, reranker.sharing)
+    except InputError as error:
+        return [f"reranker.sharing: {error}"]
+    return []
 
 
 def _unlike_the_teacher(recipe: Recipe, student: Path, teacher: Path) -> list[str]:

@@ -21,6 +21,7 @@ from pipeline.stages.ir import Irs, describe_irs, openvino_stage
 from pipeline.stages.measure import measure_stage
 from pipeline.stages.mine import mine_stage
 from pipeline.stages.report import report_stage
+from pipeline.stages.reranker import reranker_stage
 from pipeline.stages.sharing import groups_of, said_groups
 from pipeline.stages.student import students_stage
 from pipeline.stages.targets import targets_stage
@@ -74,6 +75,10 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
         student, trained = students_stage(recipe, base, texts, scored, lesson, embedded, run_dir, screen.watch)
         described = f"{_describe_student(recipe, len(trained))}{_shared_maps(student)}"
         _tell(screen, student, described, [one.stage for one in trained])
+        reranked = None
+        if recipe.reranker is not None and scored is not None:
+            reranked = reranker_stage(recipe, recipe.reranker, texts, scored, run_dir, screen.watch)
+            _tell(screen, reranked.stage, f"the teacher{_shared_maps(reranked.stage)}")
         graphs_done, graphs, left_out = graphs_stage(recipe, texts, lesson, student, run_dir, screen.watch)
         said = [", ".join(graph.name for graph in graphs), *(f"left out: {one}" for one in left_out)]
         _tell(screen, graphs_done, "\n".join(said))
@@ -99,12 +104,25 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
             run_dir,
             screen.watch,
             embedded,
+            reranked,
         )
         _tell(screen, measured_done, f"{len(measured.rows)} rows")
         artifacts, report = artifacts_stage(
-            recipe, base, texts, lesson, mined, student, graphs, left_out, irs, measured_done, measured, run_dir
+            recipe,
+            base,
+            texts,
+            lesson,
+            mined,
+            student,
+            graphs,
+            left_out,
+            irs,
+            measured_done,
+            measured,
+            run_dir,
+            reranked,
         )
-        _tell(screen, artifacts, f"{len(graphs)} folders")
+        _tell(screen, artifacts, f"{len(graphs) + (reranked is not None)} folders")
         engines = None
         if recipe.export.engines:
             engines, built = engines_stage(recipe, texts, graphs, run_dir, screen.watch)

@@ -24,8 +24,8 @@ from pipeline.checksums import checksum, checksums_of, damaged
 from teachers.errors import DecantError, InputError
 
 STAGES = (
-    "texts", "vectors", "mine", "teacher", "targets", "embed", "student", "graphs", "openvino", "checkpoints",
-    "measure", "artifacts", "engines", "report",
+    "texts", "vectors", "mine", "teacher", "targets", "embed", "student", "reranker", "graphs", "openvino",
+    "checkpoints", "measure", "artifacts", "engines", "report",
 )  # fmt: skip
 PARTS = {"vectors": "embedding", "student": "students"}  # a stage → the folder of what it is chosen or made from
 MARK = "stage.json"

@@ -38,7 +38,9 @@ from tests.tiny_runs import (
 
 pytestmark = pytest.mark.smoke
 PLAIN = [
-    stage for stage in STAGES if stage not in ("vectors", "mine", "embed", "openvino", "checkpoints", "engines")
+    stage
+    for stage in STAGES
+    if stage not in ("vectors", "mine", "embed", "reranker", "openvino", "checkpoints", "engines")
 ]  # what no key asks for
 VERBS = ["init", "validate", "plan", "run", "report", "pick", "compare", "eval", "encode", "bench", "verify", "doctor"]
 

@@ -26,6 +26,7 @@ def training_logs(run_folder: Path, recipe: Mapping[str, JsonValue]) -> dict[str
         *[f"embedding/teacher{index}" for index in range(count)],
         *(["embed"] if embedding else []),
         "student",
+        *(["reranker"] if recipe.get("reranker") else []),
     ]
     found = {stage: read_training(run_folder / stage / LOG) for stage in stages}
     return {stage: records for stage, records in found.items() if records}

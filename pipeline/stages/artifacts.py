@@ -8,22 +8,28 @@ from pathlib import Path
 
 from export.bundle import COMPARATOR, GRAPH, write_artifact
 from export.parity import Precision
+from export.reranker import write_reranker
 from pipeline.budget import choose, steady_artifacts
 from pipeline.recipe import Recipe, recipe_digest
 from pipeline.report.card import CardFacts, model_card
+from pipeline.report.reranker_card import RerankerFacts, reranker_card
 from pipeline.report.rows import Mined, Report, Row
 from pipeline.report.training_logs import LOG
 from pipeline.run_dir import RunDir, Stage, fingerprint
+from pipeline.stages.candidates import SERVED_RERANKER
 from pipeline.stages.graphs import Graph
 from pipeline.stages.ir import Irs
 from pipeline.stages.measure import Measured
+from pipeline.stages.reranker import Reranked
 from pipeline.stages.student import seeds_of_soup
+from pipeline.stages.teacher import allowed_outputs
 from pipeline.stages.vectors import Lesson
 from pipeline.stages.vocabulary import vocabulary_notes
 from pipeline.texts.load import Texts
 from students.cut import cut
 from students.shared_attention import stores_shared_maps
 from students.student import Student
+from teachers.cross_encoder import CrossEncoder
 from teachers.encoder import SentenceEncoder
 from teachers.reference import HUB_ID
 
@@ -33,6 +39,7 @@ VERSION = 4
 def artifacts_stage(
     recipe: Recipe, base: Path, texts: Texts, lesson: Lesson | None, mined: Mined | None, student: Stage,
     graphs: list[Graph], left_out: list[str], irs: Irs, measured_done: Stage, measured: Measured, run_dir: RunDir,
+    reranked: Reranked | None = None,
 ) -> tuple[Stage, Report]:  # fmt: skip
     """A folder a precision under `artifacts/`, and the report that their cards quote."""
     notes = [*measured.notes, *vocabulary_notes(recipe, base, student), *_soup_notes(student)]
@@ -43,6 +50,7 @@ def artifacts_stage(
         "graphs": [graph.fingerprint for graph in graphs],
         "measured": measured_done.fingerprint,
     }
+    inputs |= {"reranker": reranked.stage.fingerprint} if reranked is not None else {}
     inputs |= {"recipe": recipe_digest(recipe), "decant": decant_version()}
 
     def write(folder: Path) -> None:
@@ -60,8 +68,21 @@ def artifacts_stage(
                 comparator_graph=comparator if comparator.is_file() else None,
                 openvino=irs.folder_of(graph.name),
             )  # fmt: skip
+        if reranked is not None:
+            _write_reranker(recipe, base, report, reranked, folder / "reranker")
 
     return run_dir.make("artifacts", fingerprint("artifacts", VERSION, inputs), write), report
+
+
+def _write_reranker(recipe: Recipe, base: Path, report: Report, reranked: Reranked, folder: Path) -> None:
+    source, row = reranked.stage.folder, report.row(SERVED_RERANKER)
+    cross = CrossEncoder.load(source, allowed_outputs(recipe))
+    write_reranker(
+        folder, cross, source / GRAPH, name=f"{recipe.name}-reranker",
+        card=reranker_card(report, row.name, _reranker_facts(recipe, base, cross)),
+        recipe_sha256=recipe_digest(recipe), largest_difference=reranked.largest_difference,
+        metrics={name: metrics.model_dump(mode="json") for name, metrics in row.metrics.items()},
+    )  # fmt: skip
 
 
 def decant_version() -> str:
@@ -124,17 +145,30 @@ def _fastest_steady(rows: Sequence[Row]) -> tuple[Row | None, str | None]:
     return chosen, (f"{said}, of the whole depth; a budget can pick a cut" if nested else said) if chosen else None
 
 
-def _facts(recipe: Recipe, base: Path, encoder: SentenceEncoder, precision: Precision, openvino: bool) -> CardFacts:
-    def named(reference: str) -> str | None:
-        local = (base / reference).exists() or reference.startswith("package:")
-        return reference if "/" in reference and not local and HUB_ID.fullmatch(reference) else None
+def _reranker_facts(recipe: Recipe, base: Path, cross: CrossEncoder) -> RerankerFacts:
+    return RerankerFacts(
+        max_length=cross.max_length,
+        outputs=cross.outputs,
+        pad_token=str(cross.tokenizer.pad_token),
+        pad_id=int(cross.tokenizer.pad_token_id),
+        base_model=_named(_teacher_model(recipe), base),
+        decant_version=decant_version(),
+    )
 
+
+def _named(reference: str, base: Path) -> str | None:
+    """A model reference where it is a hub's id."""
+    local = (base / reference).exists() or reference.startswith("package:")
+    return reference if "/" in reference and not local and HUB_ID.fullmatch(reference) else None
+
+
+def _facts(recipe: Recipe, base: Path, encoder: SentenceEncoder, precision: Precision, openvino: bool) -> CardFacts:
     return CardFacts(
         max_length=encoder.max_length,
         pad_token=str(encoder.tokenizer.pad_token),
         pad_id=int(encoder.tokenizer.pad_token_id),
-        base_model=named(recipe.student.model),
-        teacher=named(_teacher_model(recipe)),
+        base_model=_named(recipe.student.model, base),
+        teacher=_named(_teacher_model(recipe), base),
         decant_version=decant_version(),
         sentence_transformers=encoder.pooling != "concat_top_mean" and not stores_shared_maps(encoder),
         comparator=recipe.student.form == "comparator",

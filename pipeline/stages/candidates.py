@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundle import COMPARATOR, GRAPH
+from export.rerank_session import OnnxReranker
 from export.session import OnnxComparator, OnnxEncoder
 from pipeline.measure.baselines import SentenceTransformerBaseline, bag_of_words
 from pipeline.measure.one_against_many import dot_product
@@ -20,13 +21,15 @@ from pipeline.report.rows import Kind, Parity
 from pipeline.run_dir import Stage
 from pipeline.stages.graphs import Graph
 from pipeline.stages.ir import Ir, Irs
+from pipeline.stages.metric import one_score
+from pipeline.stages.reranker import Reranked
 from pipeline.stages.sharing import groups_of, said_groups
 from pipeline.stages.targets import Scored
 from pipeline.stages.teacher import allowed_outputs
 from pipeline.stages.vectors import Lesson
 from pipeline.texts.load import Texts
 from students.cut import cut
-from students.shared_attention import share_attention
+from students.shared_attention import share_attention, share_cross_encoder
 from students.student import Student, cosines, pair_vectors
 from teachers.cross_encoder import CrossEncoder, Pair
 from teachers.encoder import SentenceEncoder
@@ -37,6 +40,8 @@ from teachers.shared_config import is_shared, shared_attention
 TEACHER, STUDENT, START, WORDS = "teacher", "student", "start model", "bag of words"
 TEACHER_OF_VECTORS = "embedding teacher"
 SHARED_START, EMBEDDED = "start model, maps shared, untrained", "student before the labelled pairs"
+SHARED_TEACHER, TAUGHT_RERANKER = "teacher, maps shared, untrained", "re-ranker before the labels"
+RERANKER, SERVED_RERANKER = "re-ranker", "re-ranker in onnxruntime"
 PEERS_START = "start model in sentence-transformers"
 ENCODE_ONCE = """
 import sys
@@ -67,12 +72,13 @@ class Candidate:
 
 def candidates(
     recipe: Recipe, base: Path, texts: Texts, scored: Scored | None, lesson: Lesson | None, student: Stage,
-    graphs: list[Graph], irs: Irs, threads: int, embedded: Stage | None = None,
+    graphs: list[Graph], irs: Irs, threads: int, embedded: Stage | None = None, reranked: Reranked | None = None,
 ) -> tuple[list[Candidate], list[str]]:  # fmt: skip
     """All that is measured, in the order of the report, and a note on each that could not be.
 
     Args:
         embedded: the student that has learned vectors alone, which gets a row where its layers share maps.
+        reranked: the re-ranker, which gets a row a stage of its training, and one in onnxruntime.
     """
     found = [_teacher(recipe, scored.teacher)] if scored else []
     found += [_embedding_teacher(recipe, lesson, TEACHER_OF_VECTORS if scored else TEACHER)] if lesson else []
@@ -96,6 +102,8 @@ def candidates(
             found.append(_in_sentence_transformers(recipe, name, folder, has_cosine))
         except ImportError as error:
             notes.append(f"{name} was not measured: {error}")
+    if scored is not None and reranked is not None:
+        found += _rerankers(recipe, scored, reranked, threads)
     return found + _students(recipe, student) + _exported(recipe, student, graphs, irs, threads), notes
 
 
@@ -129,6 +137,27 @@ def _teacher(recipe: Recipe, teacher: Stage) -> Candidate:
                "runtime": "torch", "path": "teacher", "parameters": parameter_count(cross), "size_mib": weights,
                "trained_on_labels": True},
     )  # fmt: skip
+
+
+def _rerankers(recipe: Recipe, scored: Scored, reranked: Reranked, threads: int) -> list[Candidate]:
+    """The teacher with shared maps: untrained, after each stage of its training, and in onnxruntime."""
+    outputs, folder = allowed_outputs(recipe), reranked.stage.folder
+    untrained = share_cross_encoder(CrossEncoder.load(scored.teacher.folder, outputs), groups_of(folder))
+    taught, trained = (CrossEncoder.load(one, outputs) for one in (reranked.before_labels, folder))
+    facts: dict[str, object] = {
+        "layers": int(trained.model.config.num_hidden_layers), "precision": "fp32", "runtime": "torch",
+        "sharing": said_groups(groups_of(folder)), "parameters": parameter_count(trained), "trained_on_labels": True,
+    }  # fmt: skip
+    weights = {"path": "reranker", "size_mib": size_mib(folder / "model.safetensors")}
+    served = {"path": "artifacts/reranker", "size_mib": size_mib(folder / "onnx"), "runtime": "onnxruntime"}
+    served |= {"note": f"no score is more than {reranked.largest_difference:.1e} from torch's"}
+    in_onnxruntime = _scores(OnnxReranker(folder, threads))
+    return [
+        Candidate(SHARED_TEACHER, "baseline", predict=_scores(untrained), facts=facts),
+        Candidate(TAUGHT_RERANKER, "baseline", predict=_scores(taught), facts=facts),
+        Candidate(RERANKER, "student", predict=_scores(trained), score=_scores(trained), facts=facts | weights),
+        Candidate(SERVED_RERANKER, "student", predict=in_onnxruntime, score=in_onnxruntime, facts=facts | served),
+    ]
 
 
 def _embedding_teacher(recipe: Recipe, lesson: Lesson, name: str) -> Candidate:
@@ -259,13 +288,8 @@ def _encoder_facts(encoder: SentenceEncoder) -> dict[str, object]:
     }
 
 
-def _scores(cross: CrossEncoder) -> Predict:
-    def score(pairs: Sequence[Pair]) -> NDArray[np.float32]:
-        logits = cross.score(pairs)
-        two_of_binary = logits.ndim == 2 and logits.shape[1] == 2
-        return logits[:, 1] - logits[:, 0] if two_of_binary else logits
-
-    return score
+def _scores(cross: CrossEncoder | OnnxReranker) -> Predict:
+    return lambda pairs: one_score(cross.score(pairs))
 
 
 def _by_cosine(encode: Encode) -> Predict:

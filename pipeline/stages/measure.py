@@ -26,6 +26,7 @@ from pipeline.stages.graphs import Graph
 from pipeline.stages.grid import student_grid
 from pipeline.stages.ir import Irs
 from pipeline.stages.metric import label_values
+from pipeline.stages.reranker import Reranked
 from pipeline.stages.speed import measured_speed
 from pipeline.stages.student import Trained
 from pipeline.stages.targets import Scored
@@ -52,7 +53,7 @@ class Measured:
 def measure_stage(
     recipe: Recipe, base: Path, texts: Texts, scored: Scored | None, lesson: Lesson | None, student: Stage,
     trained: list[Trained], graphs: list[Graph], irs: Irs, checkpoints: list[Checkpoint], run_dir: RunDir, watch: Watch,
-    embedded: Stage | None = None,
+    embedded: Stage | None = None, reranked: Reranked | None = None,
 ) -> tuple[Stage, Measured]:  # fmt: skip
     """Every row's metrics with intervals, speed, size and memory; timings are interleaved."""
     inputs = {
@@ -62,7 +63,7 @@ def measure_stage(
             *[one.fingerprint for one in (scored.teacher if scored else None, lesson.stage if lesson else None) if one],
             student.fingerprint, *[one.stage.fingerprint for one in trained], *[g.fingerprint for g in graphs],
             *([irs.fingerprint] if irs.fingerprint else []),
-            *[one.fingerprint for one in checkpoints],
+            *[one.fingerprint for one in checkpoints], *([reranked.stage.fingerprint] if reranked else []),
         ],
     }  # fmt: skip
 
@@ -70,7 +71,9 @@ def measure_stage(
         threads = recipe.measure.speed.threads or usable_cores()
         torch.set_num_threads(threads)
         environment = read_environment(threads)
-        found, notes = candidates(recipe, base, texts, scored, lesson, student, graphs, irs, threads, embedded)
+        found, notes = candidates(
+            recipe, base, texts, scored, lesson, student, graphs, irs, threads, embedded, reranked
+        )
         found += quantized_students(recipe, checkpoints, threads)
         rows, regressions = _measure(recipe, texts, found, trained, watch)
         grid = student_grid(recipe, base, texts, lesson, student, watch) if recipe.student.nesting is not None else None

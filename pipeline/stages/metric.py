@@ -41,6 +41,11 @@ def dev_metric(kind: TaskKind, labels: Array, metric: MetricName | None = None) 
     return binary
 
 
+def one_score(logits: Array) -> Array:
+    """A cross-encoder's logits as metrics take them: z1 − z0, float32 [pairs], where a binary one gives two."""
+    return logits[:, 1] - logits[:, 0] if logits.ndim == 2 and logits.shape[1] == 2 else logits
+
+
 def label_values(kind: TaskKind, split: Split) -> NDArray[np.float32] | NDArray[np.int64]:
     """Labels of a split as the metrics take them, [pairs]: floats of a regression, else class numbers."""
     return split.labels if kind == "regression" else split.labels.astype(np.int64)

@@ -1,0 +1,132 @@
+"""Stage `reranker`: the teacher again, with shared attention maps, trained on its scores and then on the labels."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from export.manifest import GRAPH
+from export.rerank_session import OnnxReranker
+from export.reranker import check_score_parity
+from export.to_onnx import export_cross_encoder
+from pipeline.recipe import Recipe
+from pipeline.run_dir import RunDir, Stage, fingerprint
+from pipeline.stages.metric import dev_metric, one_score
+from pipeline.stages.targets import Scored, training_pairs
+from pipeline.stages.teacher import allowed_outputs
+from pipeline.stages.vectors import pair_texts
+from pipeline.texts.load import Texts
+from students.reranker import RerankerSettings, labels_on_scale, learn_scores
+from students.shared_attention import share_cross_encoder
+from students.start import map_groups
+from teachers.cross_encoder import CrossEncoder, Pair
+from teachers.fine_tune import FineTuneSettings, Metric, fine_tune
+from teachers.fit import FitSettings, discard_checkpoints, training_precision
+from teachers.progress import Watch
+
+VERSION = 1
+STAGE_1, STAGE_2, TAUGHT, FACTS = "scores", "training", "before_labels", "reranker.json"
+LONG_TEXTS = 60  # texts that together are longer than a model reads
+
+
+@dataclass(frozen=True)
+class Reranked:
+    """A re-ranker's folder, which `CrossEncoder.load` and `OnnxReranker` read.
+
+    Args:
+        largest_difference: of a raw score to torch's, over the parity pairs.
+    """
+
+    stage: Stage
+    largest_difference: float
+
+    @property
+    def before_labels(self) -> Path:
+        """The folder of the model after stage 1."""
+        return self.stage.folder / TAUGHT
+
+
+def reranker_stage(
+    recipe: Recipe, settings: RerankerSettings, texts: Texts, scored: Scored, run_dir: RunDir, watch: Watch
+) -> Reranked:
+    """Share, learn the teacher's scores, learn the labels, export, and hold the graph to torch.
+
+    Stage 2 is kept where it is at least as good on dev as stage 1.
+
+    Raises:
+        InputError: no two layers are alike enough to share a map, or the model cannot be exported.
+        GateError: the graph's scores are not torch's.
+    """
+    inputs: dict[str, object] = {
+        "settings": settings.model_dump(mode="json"), "targets": scored.stage.fingerprint, "seed": recipe.seed,
+        "teacher": scored.teacher.fingerprint, "labels": texts.train.labels.tolist(),
+        "dev": [texts.dev.pairs, texts.dev.labels.tolist()], "parity": recipe.export.parity.model_dump(mode="json"),
+        "test": texts.test.pairs, "metric": recipe.measure.metric,
+        "precision": [training_precision(one) for one in (settings.pseudo, settings)],
+    }  # fmt: skip
+
+    def write(folder: Path) -> None:
+        _learn_scores(recipe, settings, texts, scored, folder, watch)
+        best = _learn_labels(recipe, settings, texts, scored, folder, watch)
+        best.save(folder)
+        export_cross_encoder(best, folder / GRAPH)
+        pairs = _parity_pairs(texts, recipe.export.parity.texts)
+        limit = recipe.export.parity.comparator_difference
+        largest = check_score_parity(OnnxReranker(folder), pairs, best.score(pairs), limit)
+        (folder / FACTS).write_text(json.dumps({"largest_difference": largest}) + "\n", encoding="utf-8")
+
+    stage = run_dir.make("reranker", fingerprint("reranker", VERSION, inputs), write)
+    return Reranked(stage, **json.loads((stage.folder / FACTS).read_text(encoding="utf-8")))
+
+
+def _learn_scores(
+    recipe: Recipe, settings: RerankerSettings, texts: Texts, scored: Scored, folder: Path, watch: Watch
+) -> None:
+    """Stage 1, into `before_labels`; nothing where a killed run has finished it."""
+    if (folder / TAUGHT / "tokenizer.json").is_file():  # the last file to be saved
+        return
+    outputs = allowed_outputs(recipe)
+    teacher = CrossEncoder.load(scored.teacher.folder, outputs)
+    groups = map_groups(
+        teacher.model, teacher.tokenizer, teacher.max_length, settings.sharing, pair_texts(texts), recipe.seed
+    )
+    start = CrossEncoder.load(scored.teacher.folder, outputs, dropout=settings.pseudo.dropout)
+    student = share_cross_encoder(start, groups, settings.sharing.head_scale)
+    learn_scores(
+        student, teacher, training_pairs(texts), lambda: _on_dev(recipe, texts, student), folder / STAGE_1,
+        settings.pseudo, seed=recipe.seed, watch=watch,
+    ).save(folder / TAUGHT)  # fmt: skip
+    discard_checkpoints(folder / STAGE_1)
+
+
+def _learn_labels(
+    recipe: Recipe, settings: RerankerSettings, texts: Texts, scored: Scored, folder: Path, watch: Watch
+) -> CrossEncoder:
+    """Stage 2; the better of the two on dev."""
+    outputs, metric = allowed_outputs(recipe), _metric(recipe, texts)
+    before = CrossEncoder.load(folder / TAUGHT, outputs)
+    student = CrossEncoder.load(folder / TAUGHT, outputs, dropout=settings.dropout)
+    labels, kind = labels_on_scale(texts.train.labels, scored.logits[: len(texts.train)], recipe.texts.task.kind)
+    how = FineTuneSettings.model_validate(settings.model_dump(include=set(FitSettings.model_fields)))
+    fine_tune(
+        student, texts.train.pairs, labels, kind, texts.dev.pairs, lambda logits: metric(one_score(logits)),
+        folder / STAGE_2, how, seed=recipe.seed, label="re-ranker on labels", watch=watch,
+    )  # fmt: skip
+    discard_checkpoints(folder / STAGE_2)
+    return student if _on_dev(recipe, texts, student) >= _on_dev(recipe, texts, before) else before
+
+
+def _metric(recipe: Recipe, texts: Texts) -> Metric:
+    return dev_metric(recipe.texts.task.kind, texts.dev.labels, recipe.measure.metric)
+
+
+def _on_dev(recipe: Recipe, texts: Texts, model: CrossEncoder) -> float:
+    return _metric(recipe, texts)(one_score(model.score(texts.dev.pairs)))
+
+
+def _parity_pairs(texts: Texts, count: int) -> list[Pair]:
+    """Pairs of the test set, an empty one, and some that are cut: at the first text, the second, and both."""
+    given = [text for pair in texts.test.pairs[:LONG_TEXTS] for text in pair]
+    long = " ".join(given)
+    return [*texts.test.pairs[:count], ("", ""), (long, given[0]), (given[0], long), (long, long)]
