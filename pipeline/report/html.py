@@ -15,6 +15,7 @@ from pipeline.report.answer import headlines
 from pipeline.report.engine_table import HEADER, NUMERIC, engine_cells, engine_legend
 from pipeline.report.figures import duration, points, share
 from pipeline.report.grid_table import cut_with_interval, grid_header, grid_legend, grid_rows
+from pipeline.report.latency_table import latency_header, latency_legend, latency_rows
 from pipeline.report.markdown import parity_cells
 from pipeline.report.mined_sentence import mined_sentence
 from pipeline.report.page.evidence import (
@@ -35,12 +36,13 @@ from pipeline.report.rows import Report
 from pipeline.report.table import label, legend
 
 TEMPLATE = "page.html.jinja"
-SCRIPTS = ("dom", "theme", "choice", "filters", "table", "plot_spec", "plot", "detail", "curves", "start")
+SCRIPTS = ("dom", "theme", "choice", "filters", "table", "plot_spec", "plot", "detail", "curves", "lengths", "start")
 OF_TEMPLATES = {
     "cut_with_interval": cut_with_interval, "distance_from_start": distance_from_start, "duration": duration,
     "engine_cells": engine_cells, "engine_legend": engine_legend, "grid_header": grid_header,
     "grid_legend": grid_legend, "grid_rows": grid_rows, "headlines": headlines, "heat": heat, "in_pick": in_pick,
-    "label": label, "legend": legend, "loss_bars": loss_bars, "mined_sentence": mined_sentence,
+    "label": label, "latency_header": latency_header, "latency_legend": latency_legend, "latency_rows": latency_rows,
+    "legend": legend, "loss_bars": loss_bars, "mined_sentence": mined_sentence,
     "paired_differences": paired_differences, "parity_cells": parity_cells, "pick_sentence": pick_sentence,
     "points": points, "provenance": provenance, "share": share,
 }  # fmt: skip
@@ -87,6 +89,7 @@ def html_page(runs: Sequence[PageRun]) -> str:
         licences=_asset("vega_licences.txt"),
         policy=policy(style, scripts),
         style=_raw(style), scripts=[_raw(script) for script in scripts], data=_raw(embedded_json(content)),
+        content=content,
         trainings=_trainings(content["training"]),
         engine_header=[(name, name in NUMERIC) for name in HEADER],
         recipe_of=lambda run: yaml.safe_dump(run.report.recipe, sort_keys=False, allow_unicode=True),

@@ -7,6 +7,7 @@ from pipeline.report.engine_table import HEADER, NUMERIC, engine_cells, engine_l
 from pipeline.report.environment import Environment
 from pipeline.report.figures import duration
 from pipeline.report.grid_table import grid_cell, grid_header, grid_legend, grid_rows
+from pipeline.report.latency_table import latency_header, latency_legend, latency_rows
 from pipeline.report.mined_sentence import mined_sentence
 from pipeline.report.rows import Report, Row
 from pipeline.report.table import columns, label, legend, sorted_rows
@@ -60,6 +61,7 @@ def markdown_report(
     if accuracy_plot:
         parts.append(f"![Accuracy against latency]({accuracy_plot})")
     parts += _grid(report, grid_plot)
+    parts += _latency(report)
     parts += _one_against_many(report)
     parts += parity_lines(report)
     parts += _engines(report)
@@ -136,6 +138,18 @@ def _engines(report: Report) -> list[str]:
     lines += [f"| {' | '.join(map(escape, engine_cells(engine)))} |" for engine in report.engines]
     legend_lines = "\n".join(f"- {escape(sentence)}" for sentence in engine_legend(report.engines))
     return ["## TensorRT engines", "\n".join(lines), legend_lines]
+
+
+def _latency(report: Report) -> list[str]:
+    """Heading, table and legend of what one text's milliseconds are made of; nothing where it was not measured."""
+    rows = latency_rows(report)
+    if not rows:
+        return []
+    header = latency_header(report)
+    lines = [f"| {' | '.join(header)} |", f"| :--- |{' ---: |' * (len(header) - 1)}"]
+    lines += [f"| {escape(one.name)} | {' | '.join(one.cells)} |" for one in rows]
+    legend_lines = "\n".join(f"- {escape(sentence)}" for sentence in latency_legend(report))
+    return ["## Where one text's milliseconds go", "\n".join(lines), legend_lines]
 
 
 def _one_against_many(report: Report) -> list[str]:

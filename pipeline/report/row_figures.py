@@ -45,6 +45,12 @@ def _costs(row: Row) -> list[tuple[str, str]]:
     for size, latency in row.latency_ms.items():
         said = f"{duration(latency.p50)} median, {duration(latency.p95)} for 95 of 100"
         figures.append((f"batch of {size}", said))
+    if row.latency_parts is not None:
+        parts = {name.removesuffix("_ms"): value for name, value in row.latency_parts.model_dump().items()}
+        figures.append((" + ".join(parts), " + ".join(map(significant, parts.values())) + " ms"))
+    if row.latency_by_tokens:
+        each = " / ".join(map(significant, row.latency_by_tokens.values()))
+        figures.append((f"one text of {' / '.join(row.latency_by_tokens)} tokens", f"{each} ms"))
     if row.peak_memory_mib is not None:
         figures.append(("peak memory", f"{significant(row.peak_memory_mib)} MiB"))
     if row.parity is not None:

@@ -27,6 +27,7 @@ def payload(runs: Sequence[PageRun], rows: Sequence[PageRow]) -> dict[str, Any]:
         "costs": [
             {"key": f"{size}/{which}", "title": _cost(size, which)} for size in sizes for which in ("p50", "p95")
         ],
+        "lengths": sorted({tokens for row in rows for tokens in row.row.latency_by_tokens}, key=int),
         "rows": [_row(row) for row in rows],
         "training": [
             {"title": stage if len(runs) == 1 else f"{run.name}: {stage}", **curves(records)}
@@ -87,6 +88,8 @@ def _row(shown: PageRow) -> dict[str, Any]:
         },
         "figures": row_figures(row),
     }  # fmt: skip
+    if row.latency_by_tokens:
+        facts["byTokens"] = {tokens: round(ms, 4) for tokens, ms in row.latency_by_tokens.items()}
     if measured is not None and isfinite(measured.value):
         low, high = measured.ci95
         facts |= {"value": _hundred(measured.value), "low": _hundred(low), "high": _hundred(high)}

@@ -6,7 +6,7 @@ from pipeline.measure.grid import Cell, Grid
 from pipeline.measure.one_against_many import OneAgainstMany
 from pipeline.measure.regressions import Regression
 from pipeline.measure.set_metrics import Difference, SetMetrics
-from pipeline.measure.speed import Latency
+from pipeline.measure.speed import Latency, LatencyParts
 from pipeline.report.environment import Environment
 from pipeline.report.rows import Mined, Parity, Report, Row
 
@@ -75,6 +75,8 @@ def report(environment: Environment) -> Report:
         name="L6xD384-int8", kind="artifact", layers=6, dim=384, precision="int8", runtime="onnxruntime",
         path="artifacts/L6xD384-int8", parameters=22_713_216, size_mib=22.3, metrics=metrics(0.855),
         latency_ms=latency(1.3), texts_per_second=900,
+        latency_parts=LatencyParts(tokenizer_ms=0.13, encoder_ms=1.04, pooling_ms=0.13),
+        latency_by_tokens={"8": 1.1, "128": 4.4},
         parity=Parity(min_cosine=0.98, batch_invariance=0.98966),
         one_against_many=cost(2.1, 11.5), trained_on_labels=True,
     )  # fmt: skip
@@ -89,7 +91,7 @@ def report(environment: Environment) -> Report:
             latency_ms=latency(17), texts_per_second=250, form="cosine"),
         Row(name="bag of words", kind="baseline", metrics=metrics(0.65)),
         Row(name="peer", kind="baseline", precision="fp32", runtime="sentence-transformers",
-            metrics=metrics(0.82), latency_ms=latency(18), texts_per_second=225),
+            metrics=metrics(0.82), latency_ms=latency(18), texts_per_second=225, latency_by_tokens={"8": 17.0}),
         Row(name="big", kind="teacher", precision="fp32", runtime="torch", metrics=metrics(TEACHER),
             latency_ms=latency(33), pairs_per_second=30, size_mib=475, one_against_many=cost(330_000)),
     )  # fmt: skip

@@ -70,15 +70,15 @@ def page(report: Report) -> str:
 
 def test_sections_are_there_and_the_pick_comes_first(page: str) -> None:
     assert headings(page, 2) == [
-        "Accuracy against latency", "Every model measured", "Against the teacher, paired",
-        "One query against 10,000 texts", "Parity gates", "Training",
-        "Where the student falls furthest behind the teacher", "Notes", "Provenance",
+        "Accuracy against latency", "Every model measured", "How latency grows with length",
+        "Where one text's milliseconds go", "Against the teacher, paired", "One query against 10,000 texts",
+        "Parity gates", "Training", "Where the student falls furthest behind the teacher", "Notes", "Provenance",
     ]  # fmt: skip
     heading = headings(page, 1)
     assert len(heading) == 1
     assert heading[0].startswith("Ship L6xD384-int8 (22.3 MiB): ")
     assert heading[0].endswith("; chosen as the fastest within a point of the student.")
-    assert page.count('class="picked"') == 4
+    assert page.count('class="picked"') == 5
     assert 'name="viewport"' in page
 
 
@@ -179,6 +179,19 @@ def test_mined_pairs_have_a_sentence_and_a_histogram(report: Report, mined: Mine
     assert "30 pairs were mined from the unlabelled texts: 12 near" in "".join(tags.words)
     assert tags.content["mined"] == [{"run": "stsb", "before": [0, 0, 2, 8], "after": [0, 20, 10, 10]}]
     assert [attributes["data-mined"] for _, attributes in tags.seen if "data-mined" in attributes] == ["0"]
+
+
+def test_one_texts_milliseconds_are_parted(page: str) -> None:
+    section = page[page.index("<h2>Where one text's milliseconds go") : page.index("<h2>Against the teacher")]
+    assert re.findall(r"<th scope=\"col\"[^>]*>([^<]+)", section) == [
+        "model", "tokenizer", "encoder", "pooling", "share", "8 tokens", "128 tokens",
+    ]  # fmt: skip
+    assert re.findall(r"rect class=\"part\d\"(?: x=\"([\d.]+)\")? width=\"([\d.]+)\"", section) == [
+        ("", "10.0"), ("10.0", "80.0"), ("90.0", "10.0"),
+    ]  # fmt: skip
+    content = parsed(page).content
+    assert content["lengths"] == ["8", "128"]
+    assert [row["byTokens"] for row in content["rows"] if "byTokens" in row] == [{"8": 17.0}, {"8": 1.1, "128": 4.4}]
 
 
 def test_losses_of_quantized_groups_are_listed(report: Report) -> None:

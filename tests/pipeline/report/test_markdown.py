@@ -30,7 +30,8 @@ def test_a_markdown_reader_sees_odd_names_as_they_are() -> None:
 
 def test_the_report_has_its_sections_and_plots(report: Report) -> None:
     text = markdown_report(report, "accuracy.png", "training.png")
-    headings = ["One query against 10,000 texts", "Parity", "Training", "Measured on", "Notes"]
+    headings = ["Where one text's milliseconds go", "One query against 10,000 texts", "Parity"]
+    headings += ["Training", "Measured on", "Notes"]
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == headings
     assert "![Accuracy against latency](accuracy.png)" in text
     assert "5.50 min (extrapolated from 128 pairs)" in text
@@ -50,7 +51,7 @@ def test_parity_of_a_row_without_it_is_refused(report: Report) -> None:
 
 def test_cuts_are_a_table_below_the_plot(report: Report, grid: Grid) -> None:
     text = markdown_report(report.model_copy(update={"grid": grid}), grid_plot="grid.png")
-    section = text[text.index("## Every cut") : text.index("## One query")]
+    section = text[text.index("## Every cut") : text.index("## Where one text's")]
     assert "![Accuracy by layers and dimensions](grid.png)" in section
     assert [line for line in section.splitlines() if line.startswith("|")] == [
         "| layers | 384 d | 64 d |",

@@ -1,5 +1,5 @@
 // The plot of accuracy over latency: drawing, hovering, clicking, and the same by keyboard.
-const plot = { view: null, points: [], active: -1, drawn: 0 };
+const plot = { view: null, points: [], active: -1, drawn: 0, drawing: null };
 
 function plotPoints() {
   const cost = find("cost").value;
@@ -107,6 +107,6 @@ function startPlot() {
   host.addEventListener("blur", () => { hideTip(); ring("active", ""); });
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
   document.addEventListener("scroll", onScroll, { passive: true });
-  filtered.heard.push(drawPlot);
+  filtered.heard.push(() => { plot.drawing = drawPlot(); });
   choice.heard.push((row) => ring("chosen", row.id));
 }

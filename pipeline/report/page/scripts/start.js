@@ -2,17 +2,25 @@
 function redraw() {
   if (find("plot")) drawPlot();
   drawCurves();
+  drawLengths();
+}
+
+// What is seen first is drawn: now the long tables are laid out, and what is further down is drawn.
+function settle() {
+  document.documentElement.classList.add("settled");
+  drawCurves();
 }
 
 function start() {
   if (find("plot")) startPlot();
   startFilters();
   startTable();
+  startLengths();
   document.documentElement.classList.add("ready");
   const first = content.rows.find((row) => row.picked) || content.rows[0];
   if (first) choose(first.id);
   applyFilters();
-  setTimeout(drawCurves);
+  Promise.resolve(plot.drawing).finally(() => requestAnimationFrame(() => setTimeout(settle)));
   dark.addEventListener("change", redraw);
   let width = window.innerWidth;
   let waiting = 0;

@@ -161,6 +161,19 @@ def test_training_is_drawn(opened: Any, report: Report) -> None:
     assert "development figure at best 40.00, at step 4" in page.locator("figcaption").inner_text()
 
 
+def test_latency_by_length_is_drawn_once_it_is_near_and_filtered(opened: Any, report: Report) -> None:
+    page = opened(html_report(report))
+    lines, points = "#lengths .mark-line path", "#lengths .mark-symbol.times path"
+    page.set_viewport_size({"width": 1100, "height": 200})
+    page.locator("#lengths").scroll_into_view_if_needed()
+    page.wait_for_selector(points, state="attached")
+    assert (page.locator(lines).count(), page.locator(points).count()) == (2, 3)
+    page.get_by_label("int8", exact=True).check()
+    page.get_by_label("Keep teacher and baselines in view").uncheck()
+    page.wait_for_function(f"document.querySelectorAll('{points}').length === 2")
+    assert page.locator("#lengths text", has_text="L6xD384-int8").count() == 2  # ink on a halo
+
+
 def test_500_rows_are_all_drawn(opened: Any, report: Report) -> None:
     rows = [
         report.rows[0].model_copy(update={"name": f"row {index}", "layers": index % 12, "precision": f"p{index % 5}"})
