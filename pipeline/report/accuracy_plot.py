@@ -15,6 +15,8 @@ from pipeline.report.rows import Kind, Report
 from pipeline.report.table import label, references
 
 NAMED_AT_MOST = 12  # with more rows only those are named that the choice is about
+STEP = 0.08  # of the span of the best line's values: what rises less is the same step of it
+BESIDE = 1.15  # times the cost of another point
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ def accuracy_against_latency(report: Report, theme: Theme = LIGHT) -> Figure | N
     """Draw each row's main metric over its milliseconds for one text, with its 95 % interval.
 
     A dashed line joins the rows that no other row beats in both. Rows without a latency, such as counted
-    words, are told above the plot. Where there are more than NAMED_AT_MOST rows, artifacts off the line stay
-    without a name.
+    words, are told above the plot. Where there are more than NAMED_AT_MOST rows, one artifact a step of the line has a
+    name, and the selected one; the others are drawn fainter.
 
     Returns:
         The figure, or None where fewer than two rows have both figures.
@@ -55,7 +57,11 @@ def accuracy_against_latency(report: Report, theme: Theme = LIGHT) -> Figure | N
         )
     figure, (axis,) = new_figure(theme)
     front = [shown[i] for i in pareto_front([p.milliseconds for p in shown], [p.value for p in shown])]
-    _draw(axis, shown, front, theme)
+    few = len(shown) <= NAMED_AT_MOST
+    selected = next((p for p in shown if p.selected), None)
+    steps = distinct_steps(front, selected)
+    named = [p for p in shown if few or p.kind != "artifact" or p.selected or p in steps]
+    _draw(axis, shown, front, named, theme)
     pair = " (the teacher: one pair)" if any(row.pairs_per_second for row in timed) else ""
     axis.set_xlabel(
         f"Milliseconds for one text{pair}, median, log scale", color=theme.faint, fontsize=points_of(FONT_PX)
@@ -64,8 +70,6 @@ def accuracy_against_latency(report: Report, theme: Theme = LIGHT) -> Figure | N
     untimed = [f"{label(row)} {points(row.metrics[set_name].value)}" for row in rated if row not in timed]
     rest = f". Not timed: {', '.join(untimed)}" if untimed else ""
     title(axis, f"{name} ×100 on {set_name}, with 95 % intervals{rest}", theme)
-    few = len(shown) <= NAMED_AT_MOST
-    named = [p for p in shown if few or p.kind != "artifact" or p.selected or p in front]
     _name_points(figure, axis, named, shown, theme)
     return figure
 
@@ -79,16 +83,43 @@ def pareto_front(costs: Sequence[float], gains: Sequence[float]) -> list[int]:
     return front
 
 
-def _draw(axis: Axes, shown: Sequence[Point], front: Sequence[Point], theme: Theme) -> None:
-    """Draw points, intervals, the line of the best, and a log scale."""
+def distinct_steps(front: Sequence[Point], selected: Point | None = None) -> list[Point]:
+    """One point of each step of the line, by rising cost: the selected one, else the cheapest.
+
+    A step holds what lies less than STEP of the line's span above its first point. The selected one stands for a
+    step that it lies beside, too.
+    """
+    if not front:
+        return []
+    room = STEP * (front[-1].value - front[0].value)
+    steps: list[list[Point]] = []
+    for point in front:
+        if steps and point.value - steps[-1][0].value < room:
+            steps[-1].append(point)
+        else:
+            steps.append([point])
+    firsts = [next((point for point in step if point.selected), step[0]) for step in steps]
+    return [one for one in firsts if selected is None or one.selected or not _beside(one, selected, room)]
+
+
+def _beside(one: Point, other: Point, room: float) -> bool:
+    """Whether two points would be named at about the same place."""
+    near = max(one.milliseconds, other.milliseconds) < BESIDE * min(one.milliseconds, other.milliseconds)
+    return near and abs(one.value - other.value) < room
+
+
+def _draw(axis: Axes, shown: Sequence[Point], front: Sequence[Point], named: Sequence[Point], theme: Theme) -> None:
+    """Draw points, intervals, the line of the best, and a log scale; what has no name is drawn fainter."""
     line_x, line_y = [p.milliseconds for p in front], [p.value for p in front]
     axis.plot(line_x, line_y, color=theme.faint, linewidth=1.2, linestyle=(0, (4, 3)), zorder=2)
-    for point in shown:
+    for point in sorted(shown, key=lambda point: (point in named, point.selected)):
+        clear = point in named
         axis.errorbar(
             point.milliseconds, point.value,
             yerr=[[max(0.0, point.value - point.low)], [max(0.0, point.high - point.value)]],
-            fmt=MARKERS[point.kind], color=theme.of(point.kind), markersize=9 if point.selected else 7,
-            markeredgecolor=theme.ink if point.selected else theme.paper, elinewidth=1.3, capsize=3, zorder=3,
+            fmt=MARKERS[point.kind], color=theme.of(point.kind), markersize=9 if point.selected else 7 if clear else 5,
+            markeredgecolor=theme.ink if point.selected else theme.paper, elinewidth=1.3 if clear else 0.8,
+            capsize=3 if clear else 0, alpha=1 if clear else 0.4, zorder=3,
         )  # fmt: skip
     x = [point.milliseconds for point in shown]
     axis.set_xscale("log")
