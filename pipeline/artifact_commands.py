@@ -59,14 +59,24 @@ def read_labelled(
     Raises:
         InputError: the file cannot be read, a row has no text or no number, or all labels are the same.
     """
+    pairs, written, name = read_pairs(file, first, second, label)
+    labels = np.array([_number(one, name, number) for number, one in enumerate(written, start=1)])
+    if len(set(labels.tolist())) < 2:
+        raise InputError(f"{name}: every label is the same, so no correlation can be measured")
+    return pairs, labels, name
+
+
+def read_pairs(file: Path, first: str, second: str, label: str) -> tuple[list[tuple[str, str]], list[str | None], str]:
+    """Pairs, their labels as they are written, and the file's name.
+
+    Raises:
+        InputError: the file cannot be read, or a row has no text.
+    """
     rows, name = read_rows(Source(path=str(file.resolve())), Path(), (first, second, label))
     pairs = [
         (_text(row[first], name, number), _text(row[second], name, number)) for number, row in enumerate(rows, start=1)
     ]
-    labels = np.array([_number(row[label], name, number) for number, row in enumerate(rows, start=1)])
-    if len(set(labels.tolist())) < 2:
-        raise InputError(f"{name}: every label is the same, so no correlation can be measured")
-    return pairs, labels, name
+    return pairs, [row[label] for row in rows], name
 
 
 def score_pairs(
@@ -83,13 +93,21 @@ def score_pairs(
     Raises:
         InputError: its comparator tells classes apart.
     """
+    scores = pair_logits(encoder, folder, pairs, threads)
+    if scores.ndim != 1:
+        raise InputError(f"{folder} tells {scores.shape[1]} classes apart; graded scores are measured here")
+    return scores
+
+
+def pair_logits(
+    encoder: OnnxEncoder, folder: Path, pairs: list[tuple[str, str]], threads: int | None = None
+) -> NDArray[np.float32]:
+    """As `score_pairs`, but float32 [pairs, classes] where the comparator tells classes apart."""
     vectors = pair_vectors(pairs, encoder.encode)
     if not (folder / COMPARATOR).is_file():
         return cosines(*vectors)
-    comparator = OnnxComparator(folder / COMPARATOR, threads)
-    if comparator.outputs != 1:
-        raise InputError(f"{folder} tells {comparator.outputs} classes apart; graded scores are measured here")
-    return comparator.logits(*vectors)[:, 0]
+    logits = OnnxComparator(folder / COMPARATOR, threads).logits(*vectors)
+    return logits[:, 0] if logits.shape[1] == 1 else logits
 
 
 def encode_lines(

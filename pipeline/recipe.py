@@ -157,6 +157,10 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(
                 f"measure.metric: {self.measure.metric} does not go with this task; {' or '.join(metrics)}"
             )
+        if self.promotion is not None and self.promotion.task is None and self.promotion.metric not in (None, *metrics):
+            raise ValueError(
+                f"promotion.metric: {self.promotion.metric} does not go with this task; {' or '.join(metrics)}"
+            )
         if self.export.openvino and "fp32" not in self.export.precisions:
             raise ValueError("export.openvino: its files stand in the fp32 artifact; add fp32 to export.precisions")
         main = self.measure.metric or metrics[0]

@@ -27,7 +27,20 @@ def promote(
         Path, typer.Argument(help="An artifact's folder, or a finished run's, whose pick is taken.", metavar="ARTIFACT")
     ],
     to: Annotated[str, typer.Option(help="The registry: a folder, or a URL such as s3://bucket/models.")],
-    pairs: Annotated[Path | None, typer.Option(help="File of labelled pairs: today's evaluation data.")] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(help="Labelled pairs, or a folder as BEIR has it: today's data.")
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="regression, binary, multiclass or retrieval.", show_default="the recipe's, or regression"),
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="Class names with commas, in the artifact's order.", show_default="the recipe's")
+    ] = None,
+    dev: Annotated[
+        Path | None,
+        typer.Option(help="Pairs that a binary threshold is chosen on.", show_default="what decant.json states"),
+    ] = None,
     recipe: Annotated[
         Path | None, typer.Option(help="Recipe whose promotion block holds the gates.", show_default="the defaults")
     ] = None,
@@ -37,7 +50,12 @@ def promote(
     ] = None,
     level: Annotated[float | None, typer.Option(help="Share inside that interval.", show_default="0.95")] = None,
     resamples: Annotated[int | None, typer.Option(help="Of the bootstrap.", show_default="1000")] = None,
-    metric: Annotated[str | None, typer.Option(help="spearman or pearson.", show_default="spearman")] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="spearman, pearson, f1, accuracy, average_precision, macro_f1, ndcg.", show_default="by task"
+        ),
+    ] = None,
     min_accuracy: Annotated[float | None, typer.Option(help="Least accuracy ×100, as reports print it: 84.")] = None,
     min_cosine: Annotated[
         float | None, typer.Option(help="Least cosine to torch.", show_default="what it was exported under")
@@ -85,6 +103,7 @@ def promote(
     candidate = candidate_of(artifact)
     options: dict[str, Any] = {
         "pairs": str(pairs) if pairs is not None else None, "margin": margin, "level": level, "resamples": resamples,
+        "task": task, "classes": classes.split(",") if classes else None, "dev": str(dev) if dev is not None else None,
         "metric": metric, "min_accuracy": min_accuracy, "min_cosine": min_cosine, "min_invariance": min_invariance,
         "certificate": certificate.split(",") if certificate else None, "max_latency_ms": max_latency_ms,
         "max_latency_ratio": max_latency_ratio, "max_size_mib": max_size_mib, "max_size_ratio": max_size_ratio,

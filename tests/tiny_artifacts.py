@@ -1,11 +1,19 @@
-"""Artifact folders of a few bytes: all files that a manifest must name, none of which can be run."""
+"""Artifact folders: of a few bytes, all files that a manifest must name but none to run, and of tiny random models."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
+from export.bundle import write_artifact
 from export.certify.record import RuntimeRecord
 from export.manifest import EVERY_ARTIFACT, MANIFEST, Manifest, files_of, sha256_of
+from export.to_onnx import export_comparator, export_encoder
+from students.comparator import Comparator
+from teachers.encoder import SentenceEncoder
+from tests.tiny_models import tiny_encoder
+from tests.tiny_runs import pairs
 
 PARITY = {
     "min_cosine": 0.999999, "batch_invariance": 0.99995, "required_min_cosine": 0.99999,
@@ -34,3 +42,36 @@ def tiny_artifact(
     )  # fmt: skip
     (folder / MANIFEST).write_text(manifest.model_dump_json(), encoding="utf-8")
     return folder
+
+
+def exported_artifact(folder: Path, outputs: int | None = None, seed: int = 0, threshold: float | None = None) -> Path:
+    """A folder that can be run: a tiny random encoder's, with a random comparator or without.
+
+    Args:
+        folder: to write; its parent gets the graphs, too.
+        outputs: logits of the comparator, in the mean 0 each; None: pairs are compared by cosine.
+        seed: of the weights.
+        threshold: of a binary task, as decant.json states it.
+    """
+    encoder = tiny_encoder("bert", max_length=32, seed=seed, num_hidden_layers=1)
+    graph, head = folder.with_suffix(".onnx"), folder.with_suffix(".head.onnx")
+    export_encoder(encoder, graph)
+    if outputs is not None:
+        export_comparator(_comparator(encoder, outputs, seed), head)
+    write_artifact(
+        folder, encoder, graph, name=folder.name, precision="fp32", card="# Tiny\n", parity=PARITY,
+        metrics={"tiny/test": {"threshold": threshold}} if threshold is not None else None,
+        comparator_graph=head if outputs is not None else None,
+    )  # fmt: skip
+    return folder
+
+
+def _comparator(encoder: SentenceEncoder, outputs: int, seed: int) -> Comparator:
+    with torch.random.fork_rng(), torch.inference_mode():
+        torch.manual_seed(seed)
+        comparator = Comparator(encoder.dim, outputs, hidden=16).eval()
+        first, second = (
+            torch.from_numpy(encoder.encode([row[column] for row in pairs("regression", 40, 0)])) for column in (0, 1)
+        )
+        comparator.output.bias -= comparator(first, second).mean(0)
+    return comparator

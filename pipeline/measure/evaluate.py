@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,19 +12,13 @@ from numpy.typing import NDArray
 from pipeline.measure import weighted
 from pipeline.measure.bootstrap import RESAMPLES, bootstrap, paired_difference, percentile_interval
 from pipeline.measure.classification import accuracy, average_precision, best_threshold, f1, macro_f1
+from pipeline.measure.set_metrics import MAIN_METRICS as MAIN_METRICS
 from pipeline.measure.set_metrics import Difference, SetMetrics
 from pipeline.measure.set_metrics import MetricName as MetricName
 from pipeline.measure.similarity import FloatArray, pearson, spearman
 
 if TYPE_CHECKING:  # at run time it would pull in all of training
     from teachers.fine_tune import TaskKind
-
-# The first of each is the main metric unless the recipe names another; only these have an interval.
-MAIN_METRICS: dict[TaskKind, tuple[MetricName, ...]] = {
-    "regression": ("spearman", "pearson"),
-    "binary": ("f1", "accuracy"),
-    "multiclass": ("accuracy", "macro_f1"),
-}
 
 
 class DevScores(NamedTuple):
@@ -54,7 +48,7 @@ def judge(
     task: TaskKind,
     labels: NDArray[np.floating] | NDArray[np.integer],
     predictions: FloatArray,
-    dev: DevScores | None = None,
+    dev: DevScores | float | None = None,
     *,
     metric: MetricName | None = None,
     resamples: int = RESAMPLES,
@@ -66,7 +60,7 @@ def judge(
         task: what the labels mean.
         labels: [n]: regression any range; binary 0 or 1; multiclass class indices.
         predictions: [n] scores, any range (larger = more alike, or positive); multiclass logits [n, classes].
-        dev: binary only: where the threshold comes from.
+        dev: binary only: where the threshold comes from, or a threshold that was chosen on such scores before.
         metric: main metric, one of MAIN_METRICS[task]; None for the first of them.
         resamples: number of bootstrap resamples.
         seed: of the resamples.
@@ -168,10 +162,13 @@ def _regression(labels: FloatArray, predictions: FloatArray, metric: MetricName)
     return values, statistic(predictions, labels)
 
 
-def _binary(labels: NDArray[np.integer], scores: FloatArray, dev: DevScores | None, metric: MetricName) -> Measured:
+def _binary(
+    labels: NDArray[np.integer], scores: FloatArray, dev: DevScores | float | None, metric: MetricName
+) -> Measured:
     if dev is None:
         raise ValueError("binary needs development scores: a threshold is never chosen on the test set")
-    threshold = best_threshold(*dev, metric="accuracy" if metric == "accuracy" else "f1")
+    wanted: Literal["f1", "accuracy"] = "accuracy" if metric == "accuracy" else "f1"
+    threshold = best_threshold(*dev, metric=wanted) if isinstance(dev, DevScores) else dev
     predicted = (scores >= threshold).astype(np.int64)
     values = {
         "f1": f1(predicted, labels),
@@ -179,6 +176,8 @@ def _binary(labels: NDArray[np.integer], scores: FloatArray, dev: DevScores | No
         "average_precision": average_precision(scores, labels),
         "threshold": threshold,
     }
+    if metric == "average_precision":
+        return values, weighted.weighted_average_precision(scores, labels)
     statistic = weighted.weighted_f1 if metric == "f1" else weighted.weighted_accuracy
     return values, statistic(predicted, labels)
 

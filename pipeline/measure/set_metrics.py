@@ -1,12 +1,24 @@
 """One row's figures on one test set, as report.json holds them."""
 
-from typing import Literal, get_args
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
 
 from pydantic import BaseModel, Field
 
 from pipeline.measure.if_measured import IfMeasured
 
+if TYPE_CHECKING:  # at run time it would pull in all of training
+    from teachers.fine_tune import TaskKind
+
 MetricName = Literal["spearman", "pearson", "f1", "accuracy", "average_precision", "macro_f1"]
+
+# The first of each is the main metric unless the recipe names another; only these have an interval.
+MAIN_METRICS: dict[TaskKind, tuple[MetricName, ...]] = {
+    "regression": ("spearman", "pearson"),
+    "binary": ("f1", "accuracy", "average_precision"),
+    "multiclass": ("accuracy", "macro_f1"),
+}
 
 
 class Difference(BaseModel, frozen=True, extra="forbid"):

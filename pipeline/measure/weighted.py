@@ -46,10 +46,35 @@ def weighted_pearson(predictions: FloatArray, labels: FloatArray) -> Statistic:
     return statistic
 
 
+def weighted_mean(values: NDArray[np.float64]) -> Statistic:
+    """Mean of a figure [n] that each example has of itself, such as a query's nDCG."""
+    return lambda weights: weights @ values / weights.shape[1]
+
+
 def weighted_accuracy(predicted: IntArray, labels: IntArray) -> Statistic:
     """Accuracy of each resample."""
-    right = (predicted == labels).astype(np.float64)
-    return lambda weights: weights @ right / weights.shape[1]
+    return weighted_mean((predicted == labels).astype(np.float64))
+
+
+def weighted_average_precision(scores: FloatArray, labels: IntArray) -> Statistic:
+    """Average precision of class 1 in each resample, as `average_precision` has it; 0.0 where none is of class 1.
+
+    Args:
+        scores: [n], larger means class 1; equal ones fall on one side of a threshold together.
+        labels: [n], 0 or 1.
+    """
+    order = np.argsort(-scores, kind="stable")
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(scores[order]) != 0]))
+    positive = (labels[order] == 1).astype(np.float64)
+
+    def statistic(weights: Weights) -> NDArray[np.float64]:
+        drawn = weights[:, order]
+        hits = np.add.reduceat(drawn * positive, starts, axis=1)
+        taken = np.add.reduceat(drawn, starts, axis=1)
+        precision = _divide(np.cumsum(hits, axis=1), np.cumsum(taken, axis=1))
+        return _divide((hits * precision).sum(1), hits.sum(1))
+
+    return statistic
 
 
 def weighted_f1(predicted: IntArray, labels: IntArray, positive: int = 1) -> Statistic:

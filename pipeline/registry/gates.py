@@ -32,7 +32,7 @@ def measured_gates(today: Today, settings: PromotionSettings) -> list[Gate]:
     """Accuracy, latency and size, on the day's data."""
     own, deployed, gates = today.candidate, today.deployed, []
     if settings.min_accuracy is not None:
-        said = f"{METRIC_NAMES[settings.metric]} {points(own.accuracy)}, at least {settings.min_accuracy:g}"
+        said = f"{METRIC_NAMES[today.metric]} {points(own.accuracy)}, at least {settings.min_accuracy:g}"
         gates.append(_least("accuracy", said, 100 * own.accuracy, settings.min_accuracy))
     if deployed is not None:
         gates.append(_not_worse(today, settings))
@@ -60,11 +60,15 @@ def _not_worse(today: Today, settings: PromotionSettings) -> Gate:
     if low is None or high is None or mean is None or deployed is None:
         raise ValueError("nothing deployed was measured beside the candidate")
     said = (
-        f"{METRIC_NAMES[settings.metric]} {points(today.candidate.accuracy)} against the deployed "
-        f"{points(deployed.accuracy)} on {today.pairs:,} pairs, difference {100 * mean:+.2f} "
+        f"{METRIC_NAMES[today.metric]} {points(today.candidate.accuracy)} against the deployed "
+        f"{points(deployed.accuracy)} on {today.pairs:,} {_examples(today)}, difference {100 * mean:+.2f} "
         f"({settings.level:.0%} interval {100 * low:+.2f} to {100 * high:+.2f}), margin {settings.margin:g}"
     )
     return _least("accuracy against the deployed", said, 100 * low, -settings.margin)
+
+
+def _examples(today: Today) -> str:
+    return "queries" if today.metric == "ndcg" else "pairs"
 
 
 def _cosine(gate: str, what: str, value: float | None, limit: float) -> Gate:

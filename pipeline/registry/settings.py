@@ -8,10 +8,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from pipeline.measure.set_metrics import MAIN_METRICS, MetricName
 from pipeline.measure.speed import SpeedSettings
 from pipeline.yaml_text import YamlError, read_yaml
 from teachers.errors import InputError
 from teachers.given_path import expanded
+
+PromotionTask = Literal["regression", "binary", "multiclass", "retrieval"]
+PromotionMetric = MetricName | Literal["ndcg"]
+# the first of each is what accuracy is, unless the settings name another
+METRICS: dict[str, tuple[str, ...]] = dict(MAIN_METRICS) | {"retrieval": ("ndcg",)}
 
 
 class PairColumns(BaseModel, frozen=True, extra="forbid"):
@@ -19,7 +25,7 @@ class PairColumns(BaseModel, frozen=True, extra="forbid"):
 
     first: str = Field("sentence1", description="of the first text")
     second: str = Field("sentence2", description="of the second text")
-    label: str = Field("label", description="of the label, a number")
+    label: str = Field("label", description="of the label: a number, or a class")
 
 
 class OneByOne(SpeedSettings, frozen=True, extra="forbid"):
@@ -33,9 +39,21 @@ class OneByOne(SpeedSettings, frozen=True, extra="forbid"):
 class PromotionSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """Gates of a promotion, the pairs that they are measured on, and who is told."""
 
-    pairs: str | None = Field(None, description="file of labelled pairs to measure on, beside the recipe")
+    task: PromotionTask | None = Field(
+        None,
+        description="what the labels mean; retrieval: queries and documents; default: the recipe's, else regression",
+    )
+    classes: tuple[str, ...] = Field(
+        (), description="class names as in texts.task.classes, which is the default; binary: the second is positive"
+    )
+    pairs: str | None = Field(
+        None, description="file of labelled pairs to measure on, beside the recipe; retrieval: a folder as BEIR has it"
+    )
+    dev: str | None = Field(
+        None, description="binary: pairs that thresholds are chosen on; default: those that decant.json states"
+    )
     columns: PairColumns = PairColumns()
-    metric: Literal["spearman", "pearson"] = Field("spearman", description="what accuracy is")
+    metric: PromotionMetric | None = Field(None, description="what accuracy is; default: the task's first")
     margin: float = Field(
         1.0, ge=0, le=100, description="most points ×100 that the interval of the difference may reach below 0"
     )
@@ -69,6 +87,27 @@ class PromotionSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
             raise ValueError("give an http:// or https:// URL, or env:NAME of a variable that holds one")
         return value
 
+    @property
+    def measured(self) -> str:
+        """Name of the metric that accuracy is."""
+        return self.metric or METRICS[self.task or "regression"][0]
+
+    @model_validator(mode="after")
+    def _of_one_task(self) -> Self:
+        if self.task is None:  # of a recipe that says it elsewhere
+            return self
+        if self.metric not in (None, *METRICS[self.task]):
+            raise ValueError(f"metric: {self.metric} does not go with {self.task}; {' or '.join(METRICS[self.task])}")
+        if self.task == "multiclass" and len(self.classes) < 3:
+            raise ValueError("classes: name the three or more that the artifact tells apart, in its order")
+        if self.task == "binary" and len(self.classes) not in (0, 2):
+            raise ValueError(f"classes: two of them, the second positive, not {len(self.classes)}")
+        if self.task in ("regression", "retrieval") and self.classes:
+            raise ValueError(f"classes do not go with {self.task}")
+        if self.dev is not None and self.task != "binary":
+            raise ValueError(f"dev: a threshold is chosen on it, which {self.task} has none of")
+        return self
+
     @model_validator(mode="after")
     def _timed_one_by_one(self) -> Self:
         if 1 not in self.speed.batch_sizes:
@@ -77,7 +116,8 @@ class PromotionSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
 
 
 OPTIONS = {  # fields that the command line has, too
-    "pairs": "--pairs", "metric": "--metric", "margin": "--margin", "level": "--level",
+    "task": "--task", "classes": "--classes", "dev": "--dev", "pairs": "--pairs", "metric": "--metric",
+    "margin": "--margin", "level": "--level",
     "resamples": "--resamples", "min_accuracy": "--min-accuracy", "min_cosine": "--min-cosine",
     "min_invariance": "--min-invariance", "certificate": "--certificate", "max_latency_ms": "--max-latency-ms",
     "max_latency_ratio": "--max-latency-ratio", "max_size_mib": "--max-size-mib",
@@ -88,9 +128,10 @@ OPTIONS = {  # fields that the command line has, too
 
 
 def promotion_settings(recipe: Path | None, options: Mapping[str, Any]) -> PromotionSettings:
-    """The `promotion` block of a recipe, with what the command line says over it.
+    """The `promotion` block of a recipe, with what the command line says over it; its task is the recipe's own.
 
-    Only that block is read, so that nothing of training is loaded; a relative `pairs` of it starts at the recipe.
+    Only what is asked of the file is read, so that nothing of training is loaded; relative files of it start at the
+    recipe.
 
     Args:
         recipe: a recipe's file; None: the defaults.
@@ -99,7 +140,7 @@ def promotion_settings(recipe: Path | None, options: Mapping[str, Any]) -> Promo
     Raises:
         InputError: all that is wrong, a line each.
     """
-    content = _block(recipe) if recipe is not None else {}
+    content, own = _block(recipe) if recipe is not None else ({}, {})
     for field, value in options.items():
         if isinstance(value, Mapping):
             under = content.get(field)
@@ -107,13 +148,17 @@ def promotion_settings(recipe: Path | None, options: Mapping[str, Any]) -> Promo
             content |= {field: merged} if merged else {}
         elif value is not None:
             content[field] = value
+    content.setdefault("task", own.get("kind", "regression"))
+    if content["task"] == own.get("kind") and isinstance(own.get("classes"), list):
+        content.setdefault("classes", own["classes"])
     try:
         return PromotionSettings.model_validate(content)
     except ValidationError as error:
         raise InputError(*(_line(one, options, recipe) for one in error.errors())) from error
 
 
-def _block(recipe: Path) -> dict[str, Any]:
+def _block(recipe: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The promotion block, its files found beside the recipe, and the task of its texts."""
     try:
         content, _ = read_yaml(recipe)
     except YamlError as error:
@@ -122,9 +167,17 @@ def _block(recipe: Path) -> dict[str, Any]:
     if block is not None and not isinstance(block, dict):
         raise InputError(f"{recipe}: promotion: a mapping of keys is wanted, not {type(block).__name__}")
     found = dict(block or {})
-    if isinstance(found.get("pairs"), str):
-        found["pairs"] = str(recipe.parent / expanded(found["pairs"]))
-    return found
+    for field in ("pairs", "dev"):
+        if isinstance(found.get(field), str):
+            found[field] = str(recipe.parent / expanded(found[field]))
+    return found, _task_of(content)
+
+
+def _task_of(content: object) -> dict[str, Any]:
+    """The `texts.task` block; nothing where it has no kind that a promotion could be judged by."""
+    texts = content.get("texts") if isinstance(content, dict) else None
+    task = texts.get("task") if isinstance(texts, dict) else None
+    return task if isinstance(task, dict) and task.get("kind") in METRICS else {}
 
 
 def _line(detail: Any, options: Mapping[str, Any], recipe: Path | None) -> str:
@@ -134,4 +187,4 @@ def _line(detail: Any, options: Mapping[str, Any], recipe: Path | None) -> str:
     message = str(detail["msg"]).removeprefix("Value error, ").replace("Extra inputs are not permitted", "no such key")
     given = detail.get("input")
     shown = f" {given}" if isinstance(given, str | int | float) and field != "webhook" else ""
-    return f"{where}{shown}: {message}" if from_options else f"{recipe}: {where}: {message}"
+    return f"{where}{shown}: {message}" if from_options or recipe is None else f"{recipe}: {where}: {message}"

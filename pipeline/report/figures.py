@@ -9,6 +9,7 @@ METRIC_NAMES = {
     "accuracy": "Accuracy",
     "average_precision": "Average precision",
     "macro_f1": "Macro F1",
+    "ndcg": "nDCG@10",
 }
 
 

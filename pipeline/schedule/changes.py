@@ -50,15 +50,16 @@ def with_inputs(state: dict[str, Any], schedule: Schedule, pairs: dict[str, Any]
 
 
 def pairs_snapshot(schedule: Schedule) -> dict[str, Any]:
-    """The promotion's evaluation pairs; nothing where the schedule promotes nothing, or names none.
+    """The promotion's evaluation data; nothing where the schedule promotes nothing, or names none.
 
     Raises:
         InputError: the recipe's promotion block cannot be read.
     """
     if schedule.promote_to is None:
         return {}
-    pairs = schedule.pairs or promotion_settings(Path(schedule.recipe), {}).pairs
-    return dict(take_snapshot([Path(pairs)])) if pairs is not None else {}
+    settings = promotion_settings(Path(schedule.recipe), {})
+    files = [schedule.pairs or settings.pairs, settings.dev]
+    return dict(take_snapshot([Path(file) for file in files if file is not None]))
 
 
 def what_changed(schedule: Schedule, settled: dict[str, Any] | None) -> str | None:

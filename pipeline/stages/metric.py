@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.measure.classification import accuracy, best_threshold, f1, macro_f1
+from pipeline.measure.classification import accuracy, average_precision, best_threshold, f1, macro_f1
 from pipeline.measure.evaluate import MAIN_METRICS, MetricName
 from pipeline.measure.similarity import pearson, spearman
 from pipeline.texts.load import Split
@@ -32,6 +32,9 @@ def dev_metric(kind: TaskKind, labels: Array, metric: MetricName | None = None) 
     if kind == "multiclass":
         count = accuracy if name == "accuracy" else macro_f1
         return lambda logits: count(logits.argmax(axis=1), classes)
+
+    if name == "average_precision":
+        return lambda scores: average_precision(scores, classes)
 
     def binary(scores: Array) -> float:
         wanted: Literal["f1", "accuracy"] = "accuracy" if name == "accuracy" else "f1"

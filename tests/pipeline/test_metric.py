@@ -17,6 +17,8 @@ def test_binary_takes_the_best_threshold_on_dev() -> None:
     mixed = np.array([3, 1, 2, 4], np.float32)  # both positives found costs one false one
     assert dev_metric("binary", LABELS)(mixed) == pytest.approx(0.8)
     assert dev_metric("binary", LABELS, "accuracy")(mixed) == 0.75
+    # the positives are found first and third: precision 1 and 2/3
+    assert dev_metric("binary", LABELS, "average_precision")(mixed) == pytest.approx((1 + 2 / 3) / 2)
 
 
 def test_multiclass_takes_the_largest_logit() -> None:

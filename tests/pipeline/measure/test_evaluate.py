@@ -53,6 +53,15 @@ def test_binary_threshold_comes_from_dev_and_not_from_test() -> None:
     assert row.average_precision == pytest.approx(1 / 2 + 2 / 3 / 2)
 
 
+def test_average_precision_may_be_the_main_metric_and_a_threshold_be_known() -> None:
+    labels, scores = np.array([0, 1, 1, 0]), np.array([0.1, 0.3, 0.9, 0.6])
+    row = compare(judge("binary", labels, scores, 0.2, metric="average_precision"))
+    assert (row.metric, row.threshold) == ("average_precision", 0.2)
+    assert row.value == pytest.approx(1 / 2 + 2 / 3 / 2)
+    assert row.ci95[0] < row.value <= row.ci95[1]
+    assert row.accuracy == 0.75
+
+
 def test_multiclass_reads_logits() -> None:
     logits = np.array([[2.0, 1, 0], [0, 3, 1], [0, 1, 5], [9, 0, 1]])
     row = compare(judge("multiclass", np.array([0, 1, 2, 2]), logits))

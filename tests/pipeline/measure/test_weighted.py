@@ -5,12 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, average_precision_score, f1_score
 
 from pipeline.measure.weighted import (
     weighted_accuracy,
+    weighted_average_precision,
     weighted_f1,
     weighted_macro_f1,
+    weighted_mean,
     weighted_pearson,
     weighted_spearman,
 )
@@ -55,6 +57,20 @@ def test_classes(weights: np.ndarray, weighted: Callable, plain: Callable) -> No
     predicted, labels = generator.integers(0, 3, EXAMPLES), generator.integers(0, 3, EXAMPLES)
     expected = [plain(b, a) for a, b in written_out(weights, predicted, labels)]
     np.testing.assert_allclose(weighted(predicted, labels)(weights), expected, atol=1e-12)
+
+
+def test_average_precision_with_ties(weights: np.ndarray) -> None:
+    generator = np.random.default_rng(4)
+    scores, labels = generator.integers(0, 7, EXAMPLES) / 7, generator.integers(0, 2, EXAMPLES)
+    expected = [average_precision_score(b, a) for a, b in written_out(weights, scores, labels)]
+    np.testing.assert_allclose(weighted_average_precision(scores, labels)(weights), expected, atol=1e-12)
+    assert weighted_average_precision(scores, 0 * labels)(weights[:1]) == pytest.approx([0])
+
+
+def test_the_mean_of_examples_own_figures(weights: np.ndarray) -> None:
+    values = np.random.default_rng(5).random(EXAMPLES)
+    expected = [np.repeat(values, row.astype(int)).mean() for row in weights]
+    np.testing.assert_allclose(weighted_mean(values)(weights), expected, atol=1e-12)
 
 
 def test_a_resample_of_one_example_only_counts_as_zero() -> None:

@@ -21,9 +21,9 @@ def test_the_recipes_block_with_options_over_it(recipe: Path, tmp_path: Path) ->
 
 
 def test_without_a_recipe_or_a_block_the_defaults_hold(tmp_path: Path) -> None:
-    assert promotion_settings(None, {}) == PromotionSettings()
+    assert promotion_settings(None, {}) == PromotionSettings(task="regression")
     (tmp_path / "bare.yaml").write_text("name: my\n", encoding="utf-8")
-    assert promotion_settings(tmp_path / "bare.yaml", {}) == PromotionSettings()
+    assert promotion_settings(tmp_path / "bare.yaml", {}) == PromotionSettings(task="regression")
 
 
 def test_all_errors_are_told_by_option_or_key(recipe: Path) -> None:
@@ -56,3 +56,30 @@ def test_a_webhook_is_in_no_resolved_recipe() -> None:
 
 def test_every_setting_has_an_option() -> None:
     assert set(OPTIONS) == set(PromotionSettings.model_fields)
+
+
+def test_the_task_is_the_recipes_unless_it_is_given(recipe: Path) -> None:
+    recipe.write_text(
+        "texts: {task: {kind: multiclass, classes: [a, b, c]}}\npromotion: {pairs: x.tsv}\n", encoding="utf-8"
+    )
+    found = promotion_settings(recipe, {})
+    assert (found.task, found.classes, found.measured) == ("multiclass", ("a", "b", "c"), "accuracy")
+    other = promotion_settings(recipe, {"task": "retrieval"})
+    assert (other.classes, other.measured) == ((), "ndcg")
+    dev = promotion_settings(recipe, {"task": "binary", "dev": "/dev.tsv"})
+    assert (dev.classes, dev.measured, dev.dev) == ((), "f1", "/dev.tsv")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"metric": "f1"}, "metric: f1 does not go with regression; spearman or pearson"),
+        ({"task": "multiclass"}, "classes: name the three or more that the artifact tells apart"),
+        ({"task": "binary", "classes": ["a"]}, "classes: two of them, the second positive, not 1"),
+        ({"task": "retrieval", "classes": ["a", "b"]}, "classes do not go with retrieval"),
+        ({"dev": "dev.tsv"}, "dev: a threshold is chosen on it, which regression has none of"),
+    ],
+)
+def test_what_does_not_go_with_the_task_is_refused(options: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=f"^promotion: {said}"):
+        promotion_settings(None, options)

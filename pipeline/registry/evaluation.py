@@ -1,0 +1,151 @@
+"""The day's evaluation data, of every kind of task: what is read, and how an artifact is judged on it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.bundle import COMPARATOR
+from export.manifest import read_manifest, sha256_of
+from export.session import OnnxEncoder
+from pipeline.artifact_commands import pair_logits, read_labelled, read_pairs, score_pairs
+from pipeline.measure.bootstrap import bootstrap
+from pipeline.measure.evaluate import DevScores, MetricName, judge
+from pipeline.measure.retrieval import ndcg, read_beir, retrieve
+from pipeline.measure.weighted import weighted_mean
+from pipeline.registry.settings import PromotionSettings
+from pipeline.texts.load import parse_label
+from pipeline.texts.settings import Task
+from teachers.errors import GateError, InputError
+from teachers.fine_tune import TaskKind
+
+RANKS = 10  # of nDCG@10
+BEIR_FILES = ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv")
+Labels = NDArray[np.float64] | NDArray[np.int64]
+
+
+class Figures(NamedTuple):
+    """One artifact's accuracy, a fraction, and that of each bootstrap resample, [resamples]."""
+
+    value: float
+    samples: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is measured on, read once for both artifacts."""
+
+    name: str
+    sha256: str
+    examples: int
+    """Pairs, or queries of a retrieval set."""
+    texts: list[str]
+    """Each once: what speed is measured on."""
+    judge: Callable[[OnnxEncoder, Path], Figures]
+    """An artifact's encoder and folder → its figures, on the same resamples for every artifact.
+
+    Raises GateError for scores that are not finite, InputError for an artifact of another task.
+    """
+
+
+def evaluation_of(file: Path, settings: PromotionSettings, threads: int) -> Evaluation:
+    """Read the day's data.
+
+    Args:
+        file: of labelled pairs; for retrieval a folder in BEIR's layout.
+        settings: task, metric, columns, resamples.
+        threads: of a comparator.
+
+    Raises:
+        InputError: it cannot be read, or a label is none of the task.
+    """
+    if settings.task == "retrieval":
+        return _retrieval(file, settings)
+    task: TaskKind = settings.task or "regression"
+    pairs, labels, name = _labelled(file, settings)
+    dev = _labelled(Path(settings.dev), settings) if settings.dev is not None else None
+
+    def judged(encoder: OnnxEncoder, folder: Path) -> Figures:
+        scores = _scores(encoder, folder, pairs, settings, threads)
+        chosen: DevScores | float | None = None
+        if settings.task == "binary" and dev is not None:
+            chosen = DevScores(_scores(encoder, folder, dev[0], settings, threads), dev[1].astype(np.int64))
+        elif settings.task == "binary":
+            chosen = _stated_threshold(folder)
+        metric = cast(MetricName, settings.measured)
+        found = judge(task, labels, scores, chosen, metric=metric, resamples=settings.resamples)
+        return Figures(found.value, found.samples)
+
+    texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+    return Evaluation(Path(name).name, sha256_of(file), len(pairs), texts, judged)
+
+
+def _labelled(file: Path, settings: PromotionSettings) -> tuple[list[tuple[str, str]], Labels, str]:
+    """Pairs, labels [pairs] as `judge` takes them, and the file's name."""
+    columns = settings.columns
+    if settings.task not in ("binary", "multiclass"):
+        return read_labelled(file, columns.first, columns.second, columns.label)
+    pairs, written, name = read_pairs(file, columns.first, columns.second, columns.label)
+    task = Task(kind=settings.task, classes=settings.classes)
+    labels = []
+    for number, one in enumerate(written, start=1):
+        found = parse_label(one, task)
+        if isinstance(found, str):
+            raise InputError(f"{name}, row {number}: the label {one!r} is none of {', '.join(task.names)}")
+        labels.append(int(found))
+    if len(set(labels)) < 2:
+        raise InputError(f"{name}: every label is the same, so no {settings.measured} can be measured")
+    return pairs, np.array(labels, np.int64), name
+
+
+def _scores(
+    encoder: OnnxEncoder, folder: Path, pairs: list[tuple[str, str]], settings: PromotionSettings, threads: int
+) -> NDArray[np.float32]:
+    """Scores [pairs], or logits [pairs, classes] of a multi-class task, all finite."""
+    if settings.task == "multiclass":
+        scores = pair_logits(encoder, folder, pairs, threads)
+        found = scores.shape[1] if scores.ndim == 2 else 1
+        if found != len(settings.classes):
+            raise InputError(
+                f"{folder} gives {found} scores a pair, not one of each of {len(settings.classes)} classes"
+            )
+    else:
+        scores = score_pairs(encoder, folder, pairs, threads)
+    lost = int(np.sum(~np.isfinite(scores.reshape(len(pairs), -1)).all(axis=1)))
+    if lost:
+        raise GateError(f"the scores of {lost} of {len(pairs)} pairs are not finite")
+    return scores
+
+
+def _stated_threshold(folder: Path) -> float:
+    """The threshold that the run chose on its development pairs, as decant.json states it."""
+    sets = [one for one in read_manifest(folder).metrics.values() if isinstance(one, dict)]
+    stated = [one["threshold"] for one in sets if isinstance(one.get("threshold"), int | float)]
+    if not stated:
+        raise InputError(
+            f"{folder}: decant.json states no threshold of a binary task; give pairs to choose one on: dev"
+        )
+    return float(cast(float, stated[0]))
+
+
+def _retrieval(folder: Path, settings: PromotionSettings) -> Evaluation:
+    """nDCG@10 of exact search by dot product, bootstrapped over the queries."""
+    found = read_beir(folder)
+
+    def judged(encoder: OnnxEncoder, artifact: Path) -> Figures:
+        if (artifact / COMPARATOR).is_file():
+            raise InputError(f"{artifact} compares by a comparator; retrieval is judged by its vectors' dot products")
+        ranking = retrieve(encoder.encode(found.queries), encoder.encode(found.documents), RANKS)
+        values = ndcg(ranking, found.relevance, RANKS)
+        samples = bootstrap(weighted_mean(values), len(values), resamples=settings.resamples)
+        return Figures(float(values.mean()), samples)
+
+    digests = "".join(sha256_of(folder / name) for name in BEIR_FILES)
+    texts = list(dict.fromkeys((*found.queries, *found.documents)))
+    return Evaluation(folder.name, hashlib.sha256(digests.encode()).hexdigest(), len(found.queries), texts, judged)
