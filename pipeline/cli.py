@@ -93,7 +93,8 @@ def init(
 @app.command(epilog="Example:\n\n    decant validate configs/stsb.yaml --set student.epochs=5")
 def validate(recipe: RecipeFile, set_: Overrides = None, as_json: AsJson = False) -> None:
     """Check a recipe, its files and its models; tell all errors at once."""
-    from pipeline.recipe import RecipeError, check_surroundings, load_recipe
+    from pipeline.recipe import RecipeError, load_recipe
+    from pipeline.surroundings import check_surroundings
 
     try:
         loaded = load_recipe(recipe, set_ or ())

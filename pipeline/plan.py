@@ -10,10 +10,11 @@ import torch
 from rich.table import Table
 
 from pipeline.console import duration
-from pipeline.recipe import EmbeddingSettings, FineTuneTeacher, Recipe, RecipeError, check_surroundings
+from pipeline.recipe import EmbeddingSettings, FineTuneTeacher, Recipe, RecipeError
 from pipeline.run_dir import STAGES, RunDir
 from pipeline.stages.texts import texts_fingerprint
 from pipeline.stages.vectors import pair_texts
+from pipeline.surroundings import check_surroundings
 from pipeline.texts.load import Texts, load_texts, read_texts
 from pipeline.texts.sentences import load_sentences
 from students.start import shrunk_shape

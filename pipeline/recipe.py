@@ -12,38 +12,27 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from export.encode_texts import EncodePrecision
-from export.small_vectors import check_small_vectors
 from pipeline.budget import Budget
 from pipeline.measure.evaluate import MAIN_METRICS
-from pipeline.quantizable import not_quantizable
 from pipeline.registry.settings import PromotionSettings
 from pipeline.settings import ExportSettings, MeasureSettings
 from pipeline.texts.augment import AugmentSettings
 from pipeline.texts.mine import MineSettings
 from pipeline.texts.sentences import SentenceSource
 from pipeline.texts.settings import TextsSettings
-from pipeline.texts.source import local_file
-from pipeline.tracking.settings import TrackingSettings, tracking_errors
+from pipeline.tracking.settings import TrackingSettings
 from pipeline.yaml_text import YamlError, parse_yaml, read_yaml
-from students.cut import check_layers
 from students.distill import DistillSettings
 from students.embed import EmbedSettings
-from students.losses.pairs import check_losses
-from students.nested import all_dims
-from students.nesting import LastNesting, Nesting, check_nesting, trained_dims
-from students.prune import check_ffn_width
+from students.nesting import LastNesting, Nesting
 from students.reranker import RerankerSettings
-from students.shared_attention import check_sharing
-from students.states import PROBES, BlockStates, Reader, check_states
+from students.states import BlockStates
 from students.tune import TuneSettings
-from students.vocabulary import check_vocabulary, listed_texts
-from teachers.backbone import model_size
-from teachers.devices import ONE_PROCESS, TrainerSettings, check_devices
-from teachers.errors import DecantError, InputError
+from teachers.devices import ONE_PROCESS, TrainerSettings
+from teachers.errors import InputError
 from teachers.fine_tune import FineTuneSettings
 from teachers.quantized import Quantize
-from teachers.ray_workers import LabelSettings, check_ray
-from teachers.reference import is_on_the_hub, resolve_model
+from teachers.ray_workers import LabelSettings
 
 KINDS = {
     "load", "fine_tune", "last", "matryoshka", "two_d", "ese", "starbucks", "grid", "hidden", "relations",
@@ -304,152 +293,6 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     except ValidationError as error:
         found = [_line(path, lines, detail["loc"], detail["msg"], detail.get("input")) for detail in error.errors()]
         raise RecipeError(list(dict.fromkeys(found))) from error
-
-
-def check_surroundings(recipe: Recipe, base: Path) -> list[str]:
-    """What a run would stumble over outside the recipe: files and models that are not there. All of it."""
-    errors = []
-    texts = recipe.texts
-    sources = {"texts.train": texts.train, "texts.dev": texts.dev, "texts.test": texts.test}
-    sources |= {f"texts.unlabelled.{i}": source for i, source in enumerate(texts.unlabelled)}
-    if recipe.embedding is not None:
-        sources |= {f"embedding.sentences.{i}": source for i, source in enumerate(recipe.embedding.sentences)}
-    for key, source in sources.items():
-        try:
-            if source is not None:
-                local_file(source, base)
-        except DecantError as error:
-            errors.append(f"{key}: {error}")
-    models = {"teacher.model": recipe.teacher.model} if recipe.teacher is not None else {}
-    models["student.model"] = recipe.student.model
-    models |= {f"measure.compare.{i}": model for i, model in enumerate(recipe.measure.compare)}
-    for i, teacher in enumerate(recipe.embedding.teachers if recipe.embedding is not None else ()):
-        models[f"embedding.teachers.{i}.model"] = teacher.model
-    found: dict[str, Path] = {}
-    for key, reference in models.items():
-        try:
-            if not is_on_the_hub(reference, base):
-                found[key] = resolve_model(reference, base)
-        except DecantError as error:
-            errors.append(f"{key}: {error}")
-    errors += _beyond_this_machine(recipe, base)
-    errors += tracking_errors(recipe.tracking, base)
-    errors += not_quantizable(recipe, found)
-    errors += _without_groups(recipe.reranker, found.get("teacher.model"))
-    if "student.model" in found:
-        errors += _beyond_the_model(recipe, found["student.model"])
-    if {"student.model", "embedding.teachers.0.model"} <= found.keys():
-        errors += _unlike_the_teacher(recipe, found["student.model"], found["embedding.teachers.0.model"])
-    return errors
-
-
-def _beyond_this_machine(recipe: Recipe, base: Path) -> list[str]:
-    errors = []
-    try:
-        check_devices(recipe.trainer)
-    except InputError as error:
-        errors.append(f"trainer.{error}")
-    try:
-        listed_texts(recipe.student.vocabulary, base)
-    except InputError as error:
-        errors.append(f"student.vocabulary.keep_from: {error}")
-    try:
-        check_ray(recipe.labels)
-    except InputError as error:
-        errors.append(str(error))
-    return errors
-
-
-def _beyond_the_model(recipe: Recipe, folder: Path) -> list[str]:
-    """Depths, lengths and cuts that the student's model does not have, read from the configs alone."""
-    try:
-        layers, width = model_size(folder)
-    except InputError as error:
-        return [f"student.model: {error}"]
-    student, errors = recipe.student, []
-    if student.layers:
-        try:
-            check_layers(folder, student.layers, student.pooling)
-        except InputError as error:
-            return [f"student.layers: {error}"]
-        layers = len(student.layers)
-    errors += _beyond_its_parts(student, folder)
-    own = student.exit_layers
-    if any(depth >= layers for depth in own) or len(set(own)) < len(own):
-        errors.append(f"student.exit_layers: {list(own)} must be depths of 1..{layers - 1}, each once")
-    try:
-        dims = all_dims(width, student.dims)
-        if student.nesting is not None:
-            check_nesting(student.nesting, layers, dims)
-        if student.form == "cosine" and recipe.texts.train is not None:
-            check_losses(student.loss, trained_dims(student.the_nesting, dims))
-    except InputError as error:
-        errors.append(f"student: {error}")
-    if student.pooling != "concat_top_mean":
-        beyond = [cut for cut in recipe.export.cuts if cut[0] > layers or cut[1] > width]
-        errors += [f"export.cuts: {list(cut)} is beyond the student's [{layers}, {width}]" for cut in beyond[:1]]
-    outliers = recipe.export.int8_row.outliers
-    if "int8-row" in recipe.export.precisions and outliers >= width:
-        errors.append(f"export.int8_row.outliers: {outliers} of an activation's {width} columns; ask for fewer")
-    lengths = [width, *student.dims, *(cut[1] for cut in recipe.export.cuts)]
-    errors += _without_whole_bytes(recipe, lengths)
-    smallest = min(lengths)
-    if recipe.budget is not None and recipe.budget.dim is not None and recipe.budget.dim < smallest:
-        errors.append(f"budget.dim: {recipe.budget.dim} is below every length that is trained; add it to student.dims")
-    return errors
-
-
-def _without_whole_bytes(recipe: Recipe, dims: Sequence[int]) -> list[str]:
-    try:
-        for dim in dims:
-            check_small_vectors(recipe.export.vectors, dim)
-    except InputError as error:
-        return [f"export.vectors: {error}"]
-    return []
-
-
-def _beyond_its_parts(student: StudentSettings, folder: Path) -> list[str]:
-    errors = []
-    try:
-        if student.ffn_width is not None:
-            check_ffn_width(folder, student.ffn_width)
-    except InputError as error:
-        errors.append(f"student.ffn_width: {error}")
-    try:
-        if student.vocabulary is not None:
-            check_vocabulary(folder, student.vocabulary)
-    except InputError as error:
-        errors.append(f"student.vocabulary: {error}")
-    try:
-        if student.sharing is not None:
-            check_sharing(folder, student.sharing, student.layers)
-    except InputError as error:
-        errors.append(f"student.sharing: {error}")
-    return errors
-
-
-def _without_groups(reranker: RerankerSettings | None, teacher: Path | None) -> list[str]:
-    """Groups that the cross-encoder's layers cannot form, read from its config alone."""
-    if reranker is None or teacher is None:
-        return []
-    try:
-        check_sharing(teacher, reranker.sharing)
-    except InputError as error:
-        return [f"reranker.sharing: {error}"]
-    return []
-
-
-def _unlike_the_teacher(recipe: Recipe, student: Path, teacher: Path) -> list[str]:
-    """Why the student cannot follow the teacher's token states, read from configs and tokenizers alone."""
-    if recipe.embedding is None or recipe.embedding.states is None:
-        return []
-    how = recipe.embedding.teachers[0].tune
-    try:
-        sides = Reader.at(student, recipe.student.max_length), Reader.at(teacher, how.max_length if how else None)
-        check_states(recipe.embedding.states, *sides, PROBES)
-    except InputError as error:
-        return [f"embedding.states: {error}"]
-    return []
 
 
 def recipe_yaml(recipe: Recipe) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.console import Screen, duration
-from pipeline.recipe import Recipe, RecipeError, check_surroundings, recipe_yaml
+from pipeline.recipe import Recipe, RecipeError, recipe_yaml
 from pipeline.recipe_inputs import input_paths
 from pipeline.report.rows import Report
 from pipeline.report.trace import traced
@@ -28,6 +28,7 @@ from pipeline.stages.targets import targets_stage
 from pipeline.stages.teacher import teacher_stage
 from pipeline.stages.texts import texts_stage
 from pipeline.stages.vectors import vectors_stage
+from pipeline.surroundings import check_surroundings
 from pipeline.texts.load import Texts
 from pipeline.tracking.tracker import tracked
 

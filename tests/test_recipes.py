@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.recipe import Recipe, check_surroundings, load_recipe, recipe_yaml
+from pipeline.recipe import Recipe, load_recipe, recipe_yaml
+from pipeline.surroundings import check_surroundings
 from pipeline.texts.source import data_folder, local_file
 from teachers.errors import InputError
 from teachers.reference import HUB_ID, resolve_model

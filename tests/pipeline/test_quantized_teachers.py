@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.recipe import Recipe, check_surroundings, load_recipe
+from pipeline.recipe import Recipe, load_recipe
 from pipeline.report.rows import read_report_json
 from pipeline.run_dir import RunDir
 from pipeline.stages import targets
@@ -18,6 +18,7 @@ from pipeline.stages.targets import Scored, targets_stage
 from pipeline.stages.teacher import stated, teacher_stage
 from pipeline.stages.texts import texts_stage
 from pipeline.stages.vectors import vectors_stage
+from pipeline.surroundings import check_surroundings
 from students.student import Student
 from teachers.cross_encoder import CrossEncoder
 from teachers.encoder import SentenceEncoder

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.recipe import Recipe, RecipeError, check_surroundings, load_recipe, recipe_digest, recipe_yaml
+from pipeline.recipe import Recipe, RecipeError, load_recipe, recipe_digest, recipe_yaml
 from pipeline.starter import starter_recipe
+from pipeline.surroundings import check_surroundings
 from students.shared_attention import share_attention
 from teachers.encoder import SentenceEncoder
 from tests.tiny_models import tiny_backbone_folder

@@ -72,7 +72,9 @@ def test_a_schedule_that_is_added_meanwhile_is_seen_and_a_paused_one_rests(
         store.pause("rests", paused=True, at=time.time())
         store.add(schedule(tmp_path, every_s=1, promote_to="/r", pairs=str(tmp_path / "data.tsv")))
         (tmp_path / "recipe.yaml").unlink()
-        until(lambda: [run for run in store.runs("my") if run.state == "failed"])  # one may meet another, and be skipped
+        until(
+            lambda: [run for run in store.runs("my") if run.state == "failed"]
+        )  # one may meet another, and be skipped
     finally:
         stopped.set()
         scheduler.join()
