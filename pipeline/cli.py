@@ -20,6 +20,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from pipeline.cli_options import AsJson, Overrides, Quiet, RecipeFile
+from pipeline.log_lines import VARIABLE, asked_format, log_format, log_line
 from pipeline.registry_cli import app as registry_app
 from pipeline.schedule_cli import app as schedule_app
 from pipeline.text_console import text_console
@@ -153,6 +154,10 @@ def run(
     from_: Annotated[str | None, typer.Option("--from", help="Make this stage and all after it again.")] = None,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")] = False,
+    log_format_: Annotated[
+        str,
+        typer.Option("--log-format", envvar=VARIABLE, help="What is said on stderr: text, or json, one object a line."),
+    ] = "text",
 ) -> None:
     """Run a recipe end to end; finished stages are used again, a killed run goes on where it was."""
     from pipeline.console import Screen
@@ -167,7 +172,7 @@ def run(
     if from_ is not None and from_ not in stages:
         raise InputError(f"--from {from_}: this recipe has no such stage; its stages are {', '.join(stages)}")
     run_dir = _run_dir(loaded.name, out)
-    screen = Screen(quiet=quiet)
+    screen = Screen(quiet=quiet, form=log_format(log_format_), run=loaded.name)
     with recorded(loaded, recipe.parent, run_dir, screen):
         report = run_recipe(loaded, recipe.parent, run_dir, screen, from_)
         if as_json:
@@ -509,9 +514,14 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise Interrupted
 
 
-def _fail(message: str, code: int) -> int:
-    for line in message.split("\n"):
-        sys.stderr.write(f"decant: {shown(line)}\n")
+def _fail(message: str, code: int, trace: str = "") -> int:
+    """Tell of an error, each of its lines, in the format that the command line asks for; the trace of a defect too."""
+    lines, trace = [shown(line) for line in message.split("\n")], redacted(trace)
+    if asked_format(sys.argv[1:], os.environ) == "json":
+        facts = {"trace": trace} if trace else {}
+        sys.stderr.write(log_line("error", "failed", exit_code=code, message="; ".join(lines), **facts))
+    else:
+        sys.stderr.write(trace + "".join(f"decant: {line}\n" for line in lines))
     return code
 
 
@@ -534,8 +544,7 @@ def _usage_or_defect(error: Exception) -> int:
         )
     if os.strerror(errno.ENOSPC) in str(error):  # safetensors and torch have errors of their own for a full disk
         return _fail(_system_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))), BAD_INPUT)
-    sys.stderr.write(redacted(traceback.format_exc()))
-    return _fail(f"a defect in Decant: {type(error).__name__}: {error}", DEFECT)
+    return _fail(f"a defect in Decant: {type(error).__name__}: {error}", DEFECT, traceback.format_exc())
 
 
 if __name__ == "__main__":

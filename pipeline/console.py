@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from pipeline.log_lines import LogFormat, log_line
 from pipeline.text_console import text_console
+from teachers.errors import shown
 from teachers.progress import Advance
 
 if TYPE_CHECKING:
@@ -37,20 +39,38 @@ class Screen:
     """Shows stages and bars on stderr, so that stdout stays clean for tables and JSON.
 
     Args:
-        quiet: show nothing.
+        quiet: show nothing but warnings.
+        form: text for people, or json: one object a line, for a collector of logs.
+        run: name of the run, which each object holds; empty: none does.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, form: LogFormat = "text", run: str = "") -> None:
         self.console = text_console(stderr=True, quiet=quiet, highlight=False)
+        self.form, self._quiet = form, quiet
+        self._of_run = {"run": run} if run else {}
         self._loggers: Callable[[Path], list[Logger]] = lambda training: []
 
     def say(self, text: str) -> None:
         """One line."""
-        self.console.print(text, soft_wrap=True)
+        if self.form == "json":
+            self._write("message", message=text)
+        else:
+            self.console.print(text, soft_wrap=True)
+
+    def stage(self, name: str, seconds: float, what: str, *, reused: bool) -> None:
+        """A finished stage: how long it took, and what came of it."""
+        if self.form == "json":
+            event = "reused" if reused else "done"
+            self._write(event, stage=name, seconds=round(seconds, 3), message=what)
+        else:
+            self.say(f"{name:<10} {'reused' if reused else duration(seconds):>12}   {what}")
 
     def warn(self, text: str) -> None:
         """One line that a quiet screen shows too."""
-        sys.stderr.write(f"decant: {text}\n")
+        said = shown(text)
+        as_json = self.form == "json"
+        line = log_line("warning", "warning", **self._of_run, message=said) if as_json else f"decant: {said}\n"
+        sys.stderr.write(line)
 
     def with_loggers(self, loggers: Callable[[Path], list[Logger]]) -> Screen:
         """The same screen, whose watch names loggers for a training's folder."""
@@ -67,7 +87,7 @@ class Screen:
     def _open(self, label: str, total: int) -> Iterator[Advance]:
         if total == 0:
             yield _nothing
-        elif self.console.is_terminal:
+        elif self.console.is_terminal and self.form == "text":
             with self._bar(label, total) as advance:
                 yield advance
         else:
@@ -103,9 +123,17 @@ class Screen:
             if now - told >= PLAIN_SECONDS and finished:
                 told = now
                 left = (now - started) / finished * (total - finished)
-                self.say(f"  {label} {finished}/{total}, about {duration(left)} left{f' · {note}' if note else ''}")
+                if self.form == "json":
+                    facts = {"done": finished, "total": total, "seconds_left": round(left)}
+                    self._write("progress", of=label, **facts, message=note)
+                else:
+                    self.say(f"  {label} {finished}/{total}, about {duration(left)} left{f' · {note}' if note else ''}")
 
         yield advance
+
+    def _write(self, event: str, **facts: object) -> None:
+        if not self._quiet:
+            sys.stderr.write(log_line("info", event, **self._of_run, **facts))
 
 
 def duration(seconds: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.console import Screen, duration
+from pipeline.console import Screen
 from pipeline.recipe import Recipe, RecipeError, recipe_yaml
 from pipeline.recipe_inputs import input_paths
 from pipeline.report.rows import Report
@@ -158,6 +158,4 @@ def _shared_maps(stage: Stage) -> str:
 
 def _tell(screen: Screen, stage: Stage, what: str, parts: list[Stage] | None = None) -> None:
     every = [stage, *(parts or [])]
-    seconds = sum(one.seconds for one in every)
-    how = "reused" if all(one.reused for one in every) else duration(seconds)
-    screen.say(f"{stage.name:<10} {how:>12}   {what}")
+    screen.stage(stage.name, sum(one.seconds for one in every), what, reused=all(one.reused for one in every))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.log_lines import told_in
 from teachers.secrets import redacted
 
 DONE, DEFECT, BAD_INPUT, GATE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130  # as the command line leaves
@@ -62,7 +63,7 @@ def attempt(
 
 
 def last_words(log: Path, code: int) -> str:
-    """Why a command ended as it did: the last lines that it began with `decant: `, or the signal's name."""
+    """Why a command ended as it did: its last lines that tell of errors and warnings, or the signal's name."""
     if code < 0:
         try:
             return f"killed by {signal.Signals(-code).name}"
@@ -72,8 +73,7 @@ def last_words(log: Path, code: int) -> str:
         file.seek(max(0, log.stat().st_size - LAST_BYTES))
         lines = file.read().decode("utf-8", "replace").splitlines()
     begun = max((i for i, line in enumerate(lines) if line.startswith("$ ")), default=-1)
-    told = [line.removeprefix("decant: ") for line in lines[begun + 1 :] if line.startswith("decant: ")]
-    return "; ".join(told)
+    return "; ".join(said for said in map(told_in, lines[begun + 1 :]) if said is not None)
 
 
 def _run(command: Sequence[str], output: int, hold: Sequence[int]) -> int:
