@@ -18,7 +18,7 @@ from teachers.json_file import read_object
 from teachers.progress import Advance
 from teachers.quantized import Quantize
 from teachers.reference import resolve_model
-from teachers.shared_config import save_model
+from teachers.save_model import save_model
 
 Pair = tuple[str, str]
 IDENTITY = "torch.nn.modules.linear.Identity"

@@ -25,7 +25,7 @@ from teachers.json_file import read_object
 from teachers.pooling import TOP_LAYERS, PoolingKind, pool, pooled_width, token_states
 from teachers.quantized import quantized_kind
 from teachers.reference import resolve_model
-from teachers.shared_config import save_model
+from teachers.save_model import save_model
 
 Progress = Callable[[int], None]
 POOLING_MODES = {"mean": "pooling_mode_mean_tokens", "cls": "pooling_mode_cls_token"}

@@ -5,12 +5,11 @@ Under its family's type such a folder would load, with random weights in place o
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field
-from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
+from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from teachers.errors import InputError, one_line
@@ -74,13 +73,3 @@ def family_config(config: dict[str, Any]) -> dict[str, Any]:
     """config.json under its family's type, for folders of a graph without weights that could be loaded wrongly."""
     stated = {key: value for key, value in config.items() if key != KEY}
     return stated | {"model_type": str(config.get("model_type")).removeprefix(PREFIX)}
-
-
-def save_model(model: PreTrainedModel, folder: Path) -> None:
-    """Safetensors and config.json; of our own type where layers share maps."""
-    model.save_pretrained(folder)
-    if shared_attention(model.config).groups:
-        path = folder / "config.json"
-        stated = json.loads(path.read_text(encoding="utf-8"))
-        stated["model_type"] = PREFIX + stated["model_type"]
-        path.write_text(json.dumps(stated, indent=2) + "\n", encoding="utf-8")

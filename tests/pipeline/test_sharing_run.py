@@ -51,7 +51,8 @@ def softmaxes(artifact: Path) -> int:
 def layers_with_maps(artifact: Path) -> set[int]:
     """Numbers of the layers that have queries and keys."""
     with safe_open(artifact / "model.safetensors", "pt") as stored:
-        found = [re.search(r"layer\.(\d+)\..*(?:query|key)\.", name) for name in stored.keys()]  # noqa: SIM118
+        there = [name for name in stored.keys() if stored.get_slice(name).get_shape()[0]]  # noqa: SIM118
+    found = [re.search(r"layer\.(\d+)\..*(?:query|key)\.", name) for name in there]
     return {int(one[1]) for one in found if one is not None}
 
 

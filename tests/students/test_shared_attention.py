@@ -158,6 +158,19 @@ def test_plain_loaders_refuse_the_folder(tmp_path: Path) -> None:
             load(str(tmp_path))
 
 
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_a_class_that_is_named_by_hand_refuses_the_folder_too(kind: str, tmp_path: Path) -> None:
+    encoder = share_attention(encoder_of(kind), GROUPS)
+    encoder.save(tmp_path)
+    family = type(encoder.backbone)
+    with pytest.raises(RuntimeError, match="`ignore_mismatched_sizes`"):
+        family.from_pretrained(tmp_path)
+    again = SentenceEncoder.load(tmp_path)
+    np.testing.assert_array_equal(again.encode(TEXTS), encoder.encode(TEXTS))
+    again.save(tmp_path / "again")
+    assert (tmp_path / "again/model.safetensors").read_bytes() == (tmp_path / "model.safetensors").read_bytes()
+
+
 def test_a_damaged_config_is_named(tmp_path: Path) -> None:
     share_attention(encoder_of("bert"), GROUPS).save(tmp_path)
     stated = json.loads((tmp_path / "config.json").read_text())

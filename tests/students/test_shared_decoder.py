@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, DynamicCache, LlamaConfig, PreTra
 from students.shared_attention import share_backbone
 from teachers.backbone import load_backbone
 from teachers.errors import InputError
-from teachers.shared_config import save_model
+from teachers.save_model import save_model
 
 IDS = torch.tensor([[5, 9, 7, 3, 11, 30, 2, 8], [4, 4, 21, 6, 13, 12, 19, 17]])
 
@@ -75,14 +75,17 @@ def test_generation_is_the_same_with_and_without_cache(beams: int) -> None:
     assert cached.shape == (2, 20)
 
 
+@pytest.mark.parametrize("kind", ["llama", "qwen3"])
 @torch.inference_mode()
-def test_saved_and_loaded_logits_are_equal(tmp_path: Path) -> None:
-    shared = share_backbone(decoder(), [[1, 2, 3]], head_scale=True)
+def test_saved_and_loaded_logits_are_equal(kind: str, tmp_path: Path) -> None:
+    shared = share_backbone(decoder(kind), [[1, 2, 3]], head_scale=True)
     save_model(shared, tmp_path)
     loaded = load_backbone(tmp_path, AutoModelForCausalLM)
     assert torch.equal(loaded(IDS).logits, shared(IDS).logits)
-    with pytest.raises(ValueError, match="model type `decant-shared-llama`"):
+    with pytest.raises(ValueError, match=f"model type `decant-shared-{kind}`"):
         AutoModelForCausalLM.from_pretrained(tmp_path)
+    with pytest.raises(RuntimeError, match="`ignore_mismatched_sizes`"):
+        type(shared).from_pretrained(tmp_path)
 
 
 def test_groups_of_one_and_groups_over_the_end() -> None:
