@@ -50,13 +50,18 @@ def hold_certificate(records: dict[str, RuntimeRecord], *, strict: bool) -> None
 
     Args:
         records: by the runtime's name.
-        strict: refuse it where a runtime was not run, too.
+        strict: refuse it where a runtime that can run such an artifact was not run, too, or where none can.
 
     Raises:
         GateError: names the runtimes.
     """
     failed = [name for name, record in records.items() if record.status in ("differs", "rules broken")]
-    missing = [name for name, record in records.items() if record.status == "not run"] if strict else []
+    unable = [name for name, record in records.items() if record.status == "cannot run"]
+    missing = [name for name, record in records.items() if record.status == "not run"]
+    if len(unable) == len(records):  # nothing stands behind the certificate
+        missing = unable
+    if not strict:
+        missing = []
     if failed or missing:
         said = [f"{', '.join(names)} {what}" for names, what in ((failed, "differ"), (missing, "not run")) if names]
         raise GateError(f"certificate: {'; '.join(said)}; decant.json and the model card say why")

@@ -403,7 +403,7 @@ def certify(
     ] = None,
     min_cosine: Annotated[float, typer.Option(help="Least cosine to our own vectors.", min=-1, max=1)] = 0.999,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit code 3 also where a runtime could not be run.")
+        bool, typer.Option("--strict", help="Exit code 3 also where a runtime that could run it was not.")
     ] = False,
     cache: Annotated[
         Path | None, typer.Option(help="Where environments are kept.", show_default="the user's cache folder")

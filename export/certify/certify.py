@@ -71,7 +71,8 @@ def certify(
 ) -> dict[str, RuntimeRecord]:
     """Run each runtime, and write what came of it into decant.json and the model card.
 
-    Earlier results of other runtimes stay. A runtime that cannot be installed or run is recorded as not run.
+    Earlier results of other runtimes stay. A runtime that cannot be installed or run is recorded as not run; one
+    that lacks what such an artifact needs, wherever it is installed, as one that cannot run it.
 
     Args:
         artifact: as exported; its graph and weights are not changed.
@@ -127,6 +128,9 @@ def _record(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     try:
         _check_runnable(artifact, manifest, runtime)
+    except InputError as error:
+        return RuntimeRecord(status="cannot run", date=now, note=_without_paths(str(error)))
+    try:
         if runtime.kind == "rules":
             bundle_artifact(artifact, runtime.target, place / "model")
             return RuntimeRecord(status="rules hold", date=now, note=_rules(runtime, manifest, place / "model"))

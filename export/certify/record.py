@@ -6,15 +6,17 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-Status = Literal["agrees", "differs", "rules hold", "rules broken", "not run"]
+Status = Literal["agrees", "differs", "rules hold", "rules broken", "not run", "cannot run"]
 
 
 class RuntimeRecord(BaseModel, frozen=True, extra="forbid"):
     """One runtime's result; figures are there only where it ran."""
 
-    status: Status = Field(description="agrees or differs: it ran; rules: of a server that was not started.")
+    status: Status = Field(
+        description="agrees or differs: it ran; rules: of a server that was not started; cannot run: it never can."
+    )
     date: str = Field(description="UTC, ISO 8601.")
-    note: str | None = Field(default=None, description="Why it was not run, what differs, or which rules were checked.")
+    note: str | None = Field(default=None, description="Why it did not run, what differs, or which rules were checked.")
     versions: dict[str, str] = Field(default={}, description="Of the packages that ran it.")
     environment: str | None = Field(default=None, description="Where it ran.")
     texts: int | None = Field(default=None, ge=1, description="Texts compared.")

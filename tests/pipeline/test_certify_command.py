@@ -68,6 +68,10 @@ def test_what_disagrees_fails_and_what_is_missing_only_if_strict() -> None:
     hold_certificate(records, strict=False)
     with pytest.raises(GateError, match="certificate: c not run; decant"):
         hold_certificate(records, strict=True)
+    hold_certificate({"a": record("agrees"), "f": record("cannot run")}, strict=True)
+    with pytest.raises(GateError, match="certificate: f not run; decant"):
+        hold_certificate({"f": record("cannot run")}, strict=True)
+    hold_certificate({"f": record("cannot run")}, strict=False)
     records |= {"d": record("differs"), "e": record("rules broken")}
     with pytest.raises(GateError, match="certificate: d, e differ; decant"):
         hold_certificate(records, strict=False)

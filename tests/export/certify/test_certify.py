@@ -183,7 +183,7 @@ def test_a_quantized_graph_is_compared_alone_and_not_by_torch(
     records, _ = run(tmp_path / "a", "onnxruntime", "sentence-transformers")
     assert records["onnxruntime"].status == "agrees", "a batch would change its vectors"
     assert records["onnxruntime"].min_cosine > 0.99999
-    assert records["sentence-transformers"].status == "not run"
+    assert records["sentence-transformers"].status == "cannot run"
     assert "torch cannot read a quantized graph" in str(records["sentence-transformers"].note)
 
 
@@ -252,7 +252,7 @@ def test_shared_maps_are_run_where_the_graph_is(tmp_path: Path) -> None:
     write_artifact(tmp_path / "a", shared, tmp_path / "model.onnx", name="a", precision="fp32", card=CARD)
     names = ("onnxruntime", "sentence-transformers", "text-embeddings-inference")
     records, _ = run(tmp_path / "a", *names)
-    assert [records[name].status for name in names] == ["agrees", "not run", "rules hold"]
+    assert [records[name].status for name in names] == ["agrees", "cannot run", "rules hold"]
     assert records["sentence-transformers"].note == (
         "torch knows no layers that share attention maps there; sentence-transformers-onnx runs them"
     )
