@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field
@@ -26,10 +27,10 @@ class TuneSettings(AdapterSettings, frozen=True, extra="forbid"):
 
 def tune(
     reference: str | Path,
-    pairs: list[Pair],
+    pairs: Sequence[Pair],
     labels: Array,
     kind: TaskKind,
-    dev_pairs: list[Pair],
+    dev_pairs: Sequence[Pair],
     dev_metric: Metric,
     folder: Path,
     settings: TuneSettings,

@@ -40,8 +40,8 @@ def traced(report: Report, run_folder: Path) -> Report:
 
 def data_digests(texts: Path) -> dict[str, str]:
     """Sha256 of each split's file, by the split's name; of an empty split too, since emptiness is a fact."""
-    files = {name: texts / f"{name}.parquet" for name in SPLITS}
-    return {name: _digest(path) for name, path in files.items() if path.is_file()}
+    files = [(name, texts / f"{name}{ending}") for name in SPLITS for ending in (".parquet", ".arrow")]
+    return {name: _digest(path) for name, path in files if path.is_file()}
 
 
 def group_losses(graphs: Path) -> dict[str, tuple[GroupLoss, ...]]:

@@ -52,7 +52,7 @@ def mine_stage(
     table = pq.read_table(stage.folder / PAIRS).to_pydict()
     known = {frozenset(pair) for split in (texts.train, texts.dev, texts.test) for pair in split.pairs}
     pairs = [pair for pair in zip(table["first"], table["second"], strict=True) if frozenset(pair) not in known]
-    every = texts.unlabelled.pairs + pairs
+    every = [*texts.unlabelled.pairs, *pairs]
     facts = Mined.model_validate_json((stage.folder / FACTS).read_bytes())
     return stage, replace(texts, unlabelled=Split(every, np.full(len(every), np.nan, np.float32))), facts
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pipeline.recipe import Recipe
 from pipeline.run_dir import MARK, RunDir, Stage, fingerprint
 from pipeline.stages.metric import dev_metric
 from pipeline.stages.sharing import sharing_inputs
-from pipeline.stages.targets import Scored, student_targets, training_pairs
+from pipeline.stages.targets import Scored, pairs_digest, student_targets, training_pairs
 from pipeline.stages.vectors import Lesson, pair_texts
 from pipeline.stages.vocabulary import vocabulary_inputs
 from pipeline.texts.load import Texts
@@ -32,6 +33,7 @@ from teachers.reference import model_digest, resolve_model
 from teachers.vectors import Vectors
 
 VERSION = 3
+LISTED = 100_000  # pairs; the fingerprints of more than that would take gigabytes to write down
 TRAINING, FACTS = "training", "trained.json"
 Array = NDArray[np.float32]
 
@@ -72,7 +74,7 @@ def students_stage(
     common: dict[str, object] = {
         "settings": settings.model_dump(mode="json", exclude=elsewhere),
         "model": model_digest(source), "targets": from_teachers, "metric": recipe.measure.metric,
-        "labels": texts.train.labels.tolist(), "unlabelled": texts.unlabelled.pairs,
+        **_named_pairs(texts),
         "dev": [texts.dev.pairs, texts.dev.labels.tolist()],
         "precision": training_precision(settings), **vocabulary_inputs(settings.vocabulary, listed),
         **sharing_inputs(settings.sharing),
@@ -81,7 +83,7 @@ def students_stage(
     labels = np.concatenate([texts.train.labels, texts.unlabelled.labels])
     pairs = training_pairs(texts)
     metric = dev_metric(recipe.texts.task.kind, texts.dev.labels, recipe.measure.metric)
-    shrink_on = pair_texts(texts) if embedded is None else []
+    shrink_on = _texts_to_shrink_on(recipe, texts) if embedded is None else []
     if shrink_on and (settings.ffn_width is not None or settings.sharing is not None):
         common["shrink_seed"] = recipe.seed
     trained = []
@@ -110,6 +112,22 @@ def students_stage(
         mixed = _soup(recipe, texts, own, metric, run_dir)
         best = mixed if mixed.dev > best.dev else best
     return _copy("student", best.stage, run_dir), trained
+
+
+def _named_pairs(texts: Texts) -> dict[str, object]:
+    """The labels and the pairs without any, as a fingerprint takes them: many by a digest, few as they are."""
+    labels, unlabelled = texts.train.labels, texts.unlabelled.pairs
+    return {
+        "labels": labels.tolist() if len(labels) <= LISTED else hashlib.sha256(labels.tobytes()).hexdigest(),
+        "unlabelled": list(unlabelled) if len(unlabelled) <= LISTED else pairs_digest(unlabelled),
+    }
+
+
+def _texts_to_shrink_on(recipe: Recipe, texts: Texts) -> Sequence[str]:
+    """The texts of the pairs; where the student is cut in no way that looks at them, one is enough."""
+    settings = recipe.student
+    looks = any(one is not None for one in (settings.vocabulary, settings.ffn_width, settings.sharing))
+    return pair_texts(texts) if looks else [text for pair in training_pairs(texts)[:1] for text in pair]
 
 
 def _as_it_is(recipe: Recipe, base: Path, texts: Texts, run_dir: RunDir) -> Stage:

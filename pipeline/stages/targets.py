@@ -22,12 +22,14 @@ from pipeline.recipe import LoadTeacher, Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.teacher import allowed_outputs
 from pipeline.texts.load import Texts
+from teachers.content_keys import hash_rows
 from teachers.cross_encoder import CrossEncoder, Pair, stated_activation
+from teachers.pair_table import join_pairs
 from teachers.progress import Watch
 from teachers.quantized import quantized_kind
 from teachers.ray_workers import ray_workers
 from teachers.reference import model_digest
-from teachers.targets import SHARD_FILES, Score, link_shards, pair_key, read_shards, teacher_targets
+from teachers.targets import SHARD_FILES, Score, link_shards, read_shards, teacher_targets
 
 VERSION = 1
 SHARDS = "shards"
@@ -51,7 +53,7 @@ def targets_stage(recipe: Recipe, texts: Texts, teacher: Stage, run_dir: RunDir,
     """
     pairs = training_pairs(texts)
     model = CrossEncoder.load(teacher.folder, allowed_outputs(recipe))
-    inputs = {"teacher": model_digest(teacher.folder), "pairs": _digest(pairs), "outputs": model.outputs}
+    inputs = {"teacher": model_digest(teacher.folder), "pairs": pairs_digest(pairs), "outputs": model.outputs}
     name = str(inputs["teacher"])[:16]
     if quantized_kind(model.model) is not None:
         inputs |= {"precision": encoding_precision("auto")}
@@ -81,9 +83,9 @@ def targets_stage(recipe: Recipe, texts: Texts, teacher: Stage, run_dir: RunDir,
     return Scored(teacher, stage, teacher_targets(pairs, _unexpected, finished, model.outputs))
 
 
-def training_pairs(texts: Texts) -> list[Pair]:
+def training_pairs(texts: Texts) -> Sequence[Pair]:
     """What students train on: the labelled pairs, then those that only the teacher labels."""
-    return texts.train.pairs + texts.unlabelled.pairs
+    return join_pairs(texts.train.pairs, texts.unlabelled.pairs)
 
 
 def student_targets(recipe: Recipe, logits: Array, texts: Texts, teacher: Path) -> Array:
@@ -153,8 +155,6 @@ def _logistic(logits: Array) -> Array:
     return expit(logits.astype(np.float64)).astype(np.float32)
 
 
-def _digest(pairs: Sequence[Pair]) -> str:
-    digest = hashlib.sha256()
-    for pair in pairs:
-        digest.update(pair_key(pair))
-    return digest.hexdigest()
+def pairs_digest(pairs: Sequence[Pair]) -> str:
+    """Sha256 of the keys of pairs, in their order."""
+    return hashlib.sha256(hash_rows(pairs, len(pairs))[0].tobytes()).hexdigest()

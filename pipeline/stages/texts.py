@@ -26,7 +26,7 @@ def texts_stage(recipe: Recipe, base: Path, run_dir: RunDir) -> tuple[Stage, Tex
     """The splits, and their folder."""
 
     def write(folder: Path) -> None:
-        save_texts(load_texts(recipe.texts, base), folder)
+        save_texts(load_texts(recipe.texts, base, folder), folder)
 
     stage = run_dir.make("texts", texts_fingerprint(recipe, base), write)
     return stage, read_texts(stage.folder)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -156,7 +157,8 @@ def text_encoder(
 
 def pair_texts(texts: Texts) -> list[str]:
     """Distinct texts of the training pairs, in the order of their first standing."""
-    return list(dict.fromkeys(text for pair in texts.train.pairs + texts.unlabelled.pairs for text in pair))
+    pairs = chain(texts.train.pairs, texts.unlabelled.pairs)
+    return list(dict.fromkeys(text for pair in pairs for text in pair))
 
 
 def _teacher(

@@ -1,12 +1,17 @@
-"""Rows of the sources → checked splits, every problem named by file and row, counted, refused or dropped."""
+"""Rows of the sources → checked splits, every problem named by file and row, counted, refused or dropped.
+
+Pairs for training may be many: they are read in parts, checked, and kept as Arrow, mapped from a file where there is
+a folder for it. Beside them, each takes some forty bytes while it is checked. Dev and test are lists.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
+import shutil
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -15,40 +20,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.texts.settings import Action, ProblemKind, Task, TextsSettings
-from pipeline.texts.source import Row, Source, read_rows
+from pipeline.texts.problems import Problem, refuse
+from pipeline.texts.rows import SCHEMA, UsableRows, no_rows, read_source, task_with_range
+from pipeline.texts.settings import Task, TextsSettings
+from pipeline.texts.source import ROWS_AT_ONCE
+from teachers.content_keys import find_rows
 from teachers.cross_encoder import Pair
 from teachers.errors import InputError
+from teachers.pair_table import PairTable, open_pairs, write_batches
 
-SHOWN_PROBLEMS = 5
-WORDS: dict[ProblemKind, str] = {
-    "encoding": "is not UTF-8",
-    "empty": "has an empty text",
-    "label": "has a label that cannot be read",
-    "label_range": "has a label out of range",
-    "duplicate": "repeats an earlier pair",
-    "leak": "stands in dev or test too",
-}
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong with one row; rows are counted from 1, without the header."""
-
-    kind: ProblemKind
-    file: str
-    row: int
-    detail: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.file}, row {self.row} {WORDS[self.kind]}{f' ({self.detail})' if self.detail else ''}"
+SCRATCH = ".reading."
+MAPPED, WHOLE = ("train", "unlabelled"), ("dev", "test")
 
 
 @dataclass(frozen=True)
 class Split:
     """Pairs and labels: float32 [pairs], 0..1 for regression, class numbers else, NaN where there is none."""
 
-    pairs: list[Pair]
+    pairs: Sequence[Pair]
     labels: NDArray[np.float32]
 
     def __len__(self) -> int:
@@ -71,54 +60,58 @@ class Texts:
         return dict(Counter(problem.kind for problem in self.dropped))
 
 
-@dataclass(frozen=True)
-class _Read:
-    split: Split
-    rows: list[int]
-    file: str
-    problems: list[Problem]
-
-
-_NOTHING = _Read(Split([], np.zeros(0, np.float32)), [], "", [])
-
-
-def load_texts(settings: TextsSettings, base: Path) -> Texts:
+def load_texts(settings: TextsSettings, base: Path, folder: Path | None = None) -> Texts:
     """Read, check and split the pairs of a recipe.
 
     Args:
         base: the recipe's folder, which relative paths start from.
+        folder: for the files that the pairs to train on are mapped from; default: they stay in memory.
 
     Raises:
         InputError: a source cannot be read, or holds a row that the recipe refuses; all such rows are counted.
     """
     labelled = {"train": settings.train, "test": settings.test, "dev": settings.dev}
-    task = _with_range(settings, base)
-    reads = {
-        name: _NOTHING if source is None else _read(source, settings, task, base, strict=name == "train")
-        for name, source in labelled.items()
-    }
-    extra = [_read(source, settings, None, base, strict=True) for source in settings.unlabelled]
-    if settings.dev is None:
-        reads["train"], reads["dev"] = _hold_back(reads["train"], settings.dev_share)
-    held_out = {frozenset(pair) for name in ("dev", "test") for pair in reads[name].split.pairs}
-    train = _without_leaks(reads["train"], held_out)
-    seen = held_out | {frozenset(pair) for pair in train.split.pairs}
-    more = [_without_leaks(read, held_out) for read in extra]
-    problems = [p for read in (train, reads["dev"], reads["test"], *more) for p in read.problems]
-    refuse(problems, settings.action)
-    texts = Texts(
-        train.split, reads["dev"].split, reads["test"].split, _joined(more, seen),
-        (task.low or 0.0, task.high or 0.0) if task.kind == "regression" else None,
-        problems,
-    )  # fmt: skip
+    task = task_with_range(settings, base)
+    for left in folder.glob(f"{SCRATCH}*") if folder is not None else ():  # of a killed run
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=SCRATCH, ignore_cleanup_errors=True) as scratch:
+        place = None if folder is None else Path(scratch)
+        train, test, dev = (
+            no_rows() if source is None else read_source(source, settings, task, base, place, strict=name == "train")
+            for name, source in labelled.items()
+        )
+        extra = [read_source(source, settings, None, base, place, strict=True) for source in settings.unlabelled]
+        chosen = np.zeros(len(train.rows), bool)
+        if settings.dev is None:
+            chosen = train.fresh & _drawn(train.table, settings.dev_share)
+        held = train.keys[chosen] if settings.dev is None else dev.keys
+        out = np.concatenate([held, test.keys])
+        kept = train.fresh & ~chosen
+        leaks = [kept & (find_rows(train.keys, out) >= 0)]
+        leaks += [one.fresh & (find_rows(one.keys, out) >= 0) for one in extra]
+        kept &= ~leaks[0]
+        problems = [*train.problems, *_told_leaks(train, leaks[0]), *dev.problems, *test.problems]
+        for one, found in zip(extra, leaks[1:], strict=True):
+            problems += [*one.problems, *_told_leaks(one, found)]
+        refuse(problems, settings.action)
+        seen = np.concatenate([out, train.keys[kept]])
+        more = (part for one in extra for part in _chosen(one.table, one.fresh & (find_rows(one.keys, seen) < 0)))
+        texts = Texts(
+            _split(write_batches(_chosen(train.table, kept), SCHEMA, _file(folder, "train"))),
+            _listed(_chosen(train.table, chosen) if settings.dev is None else dev.table.batches),
+            _listed(test.table.batches),
+            _split(write_batches(more, SCHEMA, _file(folder, "unlabelled"))),
+            (task.low or 0.0, task.high or 0.0) if task.kind == "regression" else None,
+            problems,
+        )
     _check_enough(texts, task, [name for name in labelled if settings.train is not None or labelled[name] is not None])
     return texts
 
 
 def save_texts(texts: Texts, folder: Path) -> None:
-    """Parquet files of the splits, and the dropped rows as JSON."""
+    """Dev and test in Parquet, the pairs to train on in Arrow, and the dropped rows as JSON."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("train", "dev", "test", "unlabelled"):
+    for name in WHOLE:
         split: Split = getattr(texts, name)
         first, second = zip(*split.pairs, strict=True) if split.pairs else ((), ())
         table = pa.table(
@@ -129,14 +122,22 @@ def save_texts(texts: Texts, folder: Path) -> None:
             }
         )
         pq.write_table(table, folder / f"{name}.parquet")
+    for name in MAPPED:
+        pairs = getattr(texts, name).pairs
+        if not (isinstance(pairs, PairTable) and pairs.path == _file(folder, name)):
+            write_batches(_batches(getattr(texts, name)), SCHEMA, _file(folder, name))
     facts = {"label_range": texts.label_range, "dropped": [asdict(problem) for problem in texts.dropped]}
     (folder / "texts.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_texts(folder: Path) -> Texts:
-    """What `save_texts` wrote."""
+    """What `save_texts` wrote; also where it wrote all splits in Parquet, as it did once."""
     splits = {}
-    for name in ("train", "dev", "test", "unlabelled"):
+    for name in (*MAPPED, *WHOLE):
+        mapped = _file(folder, name)
+        if name in MAPPED and mapped is not None and mapped.is_file():
+            splits[name] = _split(open_pairs(mapped))
+            continue
         table = pq.read_table(folder / f"{name}.parquet").to_pydict()
         pairs = list(zip(table["first"], table["second"], strict=True))
         splits[name] = Split(pairs, np.array(table["label"], np.float32))
@@ -145,151 +146,46 @@ def read_texts(folder: Path) -> Texts:
     return Texts(**splits, label_range=label_range, dropped=[Problem(**problem) for problem in facts["dropped"]])
 
 
-def parse_label(value: str | None, task: Task) -> float | ProblemKind:
-    """A label as 0..1 or a class number, or what is wrong with it.
-
-    Args:
-        task: with `low` and `high` known for regression.
-    """
-    if value is None or not value.strip():
-        return "label"
-    if task.kind == "regression":
-        try:
-            number = float(value)
-        except ValueError:
-            return "label"
-        if math.isnan(number):
-            return "label"
-        assert task.low is not None
-        assert task.high is not None
-        inside = task.low <= number <= task.high
-        return (number - task.low) / (task.high - task.low) if inside else "label_range"
-    name = value.strip()
-    if name not in task.names and _is_integral(name):
-        name = str(int(float(name)))
-    return float(task.names.index(name)) if name in task.names else "label_range"
-
-
-def _is_integral(text: str) -> bool:
-    try:
-        return float(text).is_integer()
-    except ValueError:
-        return False
-
-
-def _with_range(settings: TextsSettings, base: Path) -> Task:
-    task = settings.task
-    if task.kind != "regression" or (task.low is not None and task.high is not None):
-        return task
-    rows, name = read_rows(settings.train or settings.test, base, (settings.columns.label,))
-    numbers = [number for row in rows if (number := _number(row[settings.columns.label])) is not None]
-    if not numbers or min(numbers) == max(numbers):
-        raise InputError(
-            f"{name}: column {settings.columns.label!r} holds no range of numbers to take low and high from"
-        )
-    low = task.low if task.low is not None else min(numbers)
-    high = task.high if task.high is not None else max(numbers)
-    return task.model_copy(update={"low": low, "high": high})
-
-
-def _number(value: str | None) -> float | None:
-    try:
-        number = float(value or "nan")
-    except ValueError:
-        return None
-    return None if math.isnan(number) else number
-
-
-def _read(source: Source, settings: TextsSettings, task: Task | None, base: Path, *, strict: bool) -> _Read:
-    """Rows of one source; `strict` also counts repeated pairs (benchmarks are taken as they were published)."""
-    names = settings.columns
-    columns = (names.first, names.second) + ((names.label,) if task is not None else ())
-    rows, file = read_rows(source, base, columns)
-    if strict and task is not None and settings.limit is not None:
-        rows = rows[: settings.limit]
-    pairs: list[Pair] = []
-    labels: list[float] = []
-    kept: list[int] = []
-    problems: list[Problem] = []
-    seen: set[Pair] = set()
-    for number, row in enumerate(rows, start=1):
-        outcome = _check_row(row, settings, task, seen if strict else set())
-        if isinstance(outcome, tuple):
-            pair, label = outcome
-            seen.add(pair)
-            pairs.append(pair)
-            labels.append(label)
-            kept.append(number)
-        else:
-            detail = f"{row[names.label]!r}" if outcome in ("label", "label_range") else ""
-            problems.append(Problem(outcome, file, number, detail))
-    return _Read(Split(pairs, np.array(labels, np.float32)), kept, file, problems)
-
-
-def _check_row(
-    row: Row, settings: TextsSettings, task: Task | None, seen: set[Pair]
-) -> tuple[Pair, float] | ProblemKind:
-    first, second = (row[settings.columns.first] or "").strip(), (row[settings.columns.second] or "").strip()
-    if "\ufffd" in first + second:
-        return "encoding"
-    if not first or not second:
-        return "empty"
-    label = parse_label(row[settings.columns.label], task) if task is not None else math.nan
-    if isinstance(label, str):
-        return label
-    return "duplicate" if (first, second) in seen else ((first, second), label)
-
-
-def _hold_back(train: _Read, share: float) -> tuple[_Read, _Read]:
-    """Dev from train by content: a pair keeps its side whatever else is in the file."""
+def _drawn(table: PairTable, share: float) -> NDArray[np.bool_]:
+    """Which pairs dev gets, by content: a pair keeps its side whatever else is in the file."""
 
     def is_dev(pair: Pair) -> bool:
         digest = hashlib.blake2b("\0".join(sorted(pair)).encode("utf-8", "surrogatepass"), digest_size=8).digest()
         return int.from_bytes(digest) < share * 2**64
 
-    mask = np.array([is_dev(pair) for pair in train.split.pairs], bool)
-    return _subset(train, ~mask, train.problems), _subset(train, mask, [])
+    return np.fromiter((is_dev(pair) for pair in table), bool, len(table))
 
 
-def _without_leaks(read: _Read, held_out: set[frozenset[str]]) -> _Read:
-    leaks = np.array([frozenset(pair) in held_out for pair in read.split.pairs], bool)
-    found = [Problem("leak", read.file, read.rows[i]) for i in np.flatnonzero(leaks)]
-    return _subset(read, ~leaks, read.problems + found)
+def _told_leaks(read: UsableRows, leaks: NDArray[np.bool_]) -> list[Problem]:
+    return [Problem("leak", read.file, int(row)) for row in read.rows[leaks]]
 
 
-def _subset(read: _Read, mask: NDArray[np.bool_], problems: list[Problem]) -> _Read:
-    kept = np.flatnonzero(mask)
-    split = Split([read.split.pairs[i] for i in kept], read.split.labels[kept])
-    return _Read(split, [read.rows[i] for i in kept], read.file, problems)
+def _chosen(table: PairTable, mask: NDArray[np.bool_]) -> Iterator[pa.RecordBatch]:
+    start = 0
+    for batch in table.batches:
+        yield batch.filter(pa.array(mask[start : start + len(batch)]))
+        start += len(batch)
 
 
-def _joined(reads: list[_Read], seen: set[frozenset[str]]) -> Split:
-    pairs = [pair for read in reads for pair in read.split.pairs if frozenset(pair) not in seen]
-    return Split(pairs, np.full(len(pairs), np.nan, np.float32))
+def _split(table: PairTable) -> Split:
+    return Split(table, table.column("label", np.float32))
 
 
-def refuse(
-    problems: Sequence[Problem],
-    action: Callable[[ProblemKind], Action],
-    said: Callable[[Problem], str] = str,
-    unit: str = "rows",
-) -> None:
-    """Stop at problems that are not to be dropped, the first few of them named.
+def _listed(batches: Iterable[pa.RecordBatch]) -> Split:
+    table = PairTable(batches)
+    return Split(list(table), table.column("label", np.float32))
 
-    Args:
-        action: what happens to a kind of problem.
-        said: how one is named.
-        unit: what the rest are counted in.
 
-    Raises:
-        InputError: there are such problems.
-    """
-    refused = [problem for problem in problems if action(problem.kind) == "refuse"]
-    if refused:
-        shown = "; ".join(said(problem) for problem in refused[:SHOWN_PROBLEMS])
-        more = f"; and {len(refused) - SHOWN_PROBLEMS} {unit} more" if len(refused) > SHOWN_PROBLEMS else ""
-        kinds = ", ".join(f"{kind}: drop" for kind in dict.fromkeys(problem.kind for problem in refused))
-        raise InputError(f"{shown}{more}. Mend the file, or set texts.problems to {{{kinds}}}")
+def _batches(split: Split) -> Iterator[pa.RecordBatch]:
+    for start in range(0, len(split), ROWS_AT_ONCE):
+        here = slice(start, start + ROWS_AT_ONCE)
+        first, second = zip(*split.pairs[here], strict=True)
+        columns = [pa.array(first, pa.string()), pa.array(second, pa.string()), pa.array(split.labels[here])]
+        yield pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+
+def _file(folder: Path | None, name: str) -> Path | None:
+    return None if folder is None else folder / f"{name}.arrow"
 
 
 def _check_enough(texts: Texts, task: Task, splits: list[str]) -> None:
@@ -297,7 +193,7 @@ def _check_enough(texts: Texts, task: Task, splits: list[str]) -> None:
         split: Split = getattr(texts, name)
         if len(split) < 2:
             raise InputError(f"{name} has {len(split)} usable pairs; at least 2 are needed")
-        if len(set(split.labels.tolist())) < 2:
+        if len(np.unique(split.labels)) < 2:
             raise InputError(
                 f"every label of {name} is the same ({split.labels[0]:g}); nothing can be learned or measured"
             )

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pipeline.texts.load import Problem, refuse
+from pipeline.texts.problems import Problem, refuse
 from pipeline.texts.settings import DEFAULT_ACTIONS, Action, ProblemKind
 from pipeline.texts.source import LINES, SUFFIXES, Source, read_rows
 from teachers.errors import InputError

@@ -8,7 +8,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -25,6 +26,7 @@ DATA_VARIABLE = "DECANT_DATA"
 DEFAULT_DATA = Path("../shared/data")
 SNIFFED_BYTES = 8192
 HALF_PAIR = re.compile("[\ud800-\udfff]")
+ROWS_AT_ONCE = 10_000
 
 Row = dict[str, str | None]
 
@@ -114,6 +116,16 @@ def read_rows(source: Source, base: Path, columns: tuple[str, ...]) -> tuple[lis
     Raises:
         InputError: unreachable, unreadable, without rows, or without one of the columns.
     """
+    parts, name = row_parts(source, base, columns)
+    return list(chain.from_iterable(parts)), name
+
+
+def row_parts(source: Source, base: Path, columns: tuple[str, ...]) -> tuple[Iterator[list[Row]], str]:
+    """As `read_rows`, some thousand rows at a time; of a .tsv or .csv file, no more than those are in memory.
+
+    Raises:
+        InputError: as `read_rows`; what is wrong further down is told when it is reached.
+    """
     path = local_file(source, base)
     if path is None:
         return _hub_rows(source, columns)
@@ -125,8 +137,21 @@ def read_rows(source: Source, base: Path, columns: tuple[str, ...]) -> tuple[lis
     except InputError:
         raise
     except Exception as error:  # pandas, pyarrow and datasets each raise their own
-        raise InputError(f"{path} cannot be read: {_cause(error)}") from error
-    return _wanted(loaded, columns, str(path), {}), str(path)
+        raise _unreadable(path, error) from error
+    return _told(_wanted(loaded, columns, str(path), {}), path), str(path)
+
+
+def _told(parts: Iterator[list[Row]], path: Path) -> Iterator[list[Row]]:
+    try:
+        yield from parts
+    except InputError:
+        raise
+    except Exception as error:  # as above, in the middle of a file
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path} cannot be read: {_cause(error)}")
 
 
 def _data_file(source: Source) -> Path | None:
@@ -162,7 +187,7 @@ def _check_readable(path: Path) -> None:
         raise InputError(f"{path} is a binary file, not text")
 
 
-def _load_file(path: Path, columns: tuple[str, ...]) -> datasets.Dataset:
+def _load_file(path: Path, columns: tuple[str, ...]) -> datasets.Dataset | datasets.IterableDataset:
     if path.is_dir():
         return datasets.load_from_disk(str(path))
     if path.suffix == LINES:
@@ -185,7 +210,7 @@ def _load_file(path: Path, columns: tuple[str, ...]) -> datasets.Dataset:
             raise InputError(f"{path} has a header but no rows")
     features = datasets.Features({name: datasets.Value("string") for name in header})
     return datasets.Dataset.from_csv(
-        glob.escape(str(path)), features=features, keep_in_memory=True, sep=separator, quoting=quoting, names=header,
+        glob.escape(str(path)), features=features, streaming=True, sep=separator, quoting=quoting, names=header,
         header=0, keep_default_na=False, na_values=[], encoding="utf-8", encoding_errors="replace", index_col=False,
     )  # fmt: skip
 
@@ -206,7 +231,7 @@ def _load_json(path: Path) -> datasets.Dataset:
     return datasets.Dataset.from_list(rows)
 
 
-def _hub_rows(source: Source, columns: tuple[str, ...]) -> tuple[list[Row], str]:
+def _hub_rows(source: Source, columns: tuple[str, ...]) -> tuple[Iterator[list[Row]], str]:
     name = f"hub dataset {source.hub}" + (f" ({source.config})" if source.config else "") + f", {source.split}"
     try:
         loaded = datasets.load_dataset(source.hub, source.config, split=source.split, trust_remote_code=False)
@@ -216,24 +241,33 @@ def _hub_rows(source: Source, columns: tuple[str, ...]) -> tuple[list[Row], str]
     return _wanted(loaded, columns, name, source.rename), name
 
 
-def _wanted(loaded: datasets.Dataset, columns: tuple[str, ...], name: str, rename: Mapping[str, str]) -> list[Row]:
+def _wanted(
+    loaded: datasets.Dataset | datasets.IterableDataset, columns: tuple[str, ...], name: str, rename: Mapping[str, str]
+) -> Iterator[list[Row]]:
     loaded = loaded.rename_columns({old: new for old, new in rename.items() if old in loaded.column_names})
     _check_columns(loaded.column_names, columns, name)
-    if len(loaded) == 0:
+    if isinstance(loaded, datasets.Dataset) and len(loaded) == 0:
         raise InputError(f"{name} has a header but no rows")
     _check_plain(loaded, columns, name)
     names = {c: loaded.features[c].names for c in columns if isinstance(loaded.features[c], datasets.ClassLabel)}
-    values: list[list[str | None]] = []
-    for column in columns:
-        cells = loaded[column][:]
-        if column in names:
-            values.append([names[column][cell] if cell is not None and cell >= 0 else None for cell in cells])
-        else:
-            values.append([_text(cell) for cell in cells])
-    return [dict(zip(columns, cells, strict=True)) for cells in zip(*values, strict=True)]
+    return _parts(loaded.with_format("arrow"), columns, names)
 
 
-def _check_plain(loaded: datasets.Dataset, columns: tuple[str, ...], name: str) -> None:
+def _parts(
+    loaded: datasets.Dataset | datasets.IterableDataset, columns: tuple[str, ...], names: Mapping[str, list[str]]
+) -> Iterator[list[Row]]:
+    for table in loaded.iter(batch_size=ROWS_AT_ONCE):
+        values: list[list[str | None]] = []
+        for column in columns:
+            cells = table.column(column).to_pylist()
+            if column in names:
+                values.append([names[column][cell] if cell is not None and cell >= 0 else None for cell in cells])
+            else:
+                values.append([_text(cell) for cell in cells])
+        yield [dict(zip(columns, cells, strict=True)) for cells in zip(*values, strict=True)]
+
+
+def _check_plain(loaded: datasets.Dataset | datasets.IterableDataset, columns: tuple[str, ...], name: str) -> None:
     """Refuse columns whose cells are decoded when they are read: an image's may name any file or URL."""
     for column in columns:
         kind = loaded.features[column]

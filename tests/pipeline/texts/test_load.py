@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.texts.load import Texts, load_texts, read_texts, save_texts
@@ -146,3 +148,31 @@ def test_saved_texts_come_back(tmp_path: Path) -> None:
 def test_a_split_of_one_label_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"every label of test is the same \(0.4\)"):
         load(tmp_path, TRAIN, [("x", "y", "2"), ("v", "w", "2")])
+
+
+def test_pairs_to_train_on_are_mapped_from_files(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    rows = [*TRAIN, ("c", "d", "1"), ("d", "c", "2")]
+    texts = load(tmp_path, rows)
+    write_tsv(tmp_path / "more.tsv", [("a", "b", ""), ("d", "c", ""), ("x", "y", ""), ("x", "y", ""), ("y", "x", "")])
+    mapped = load_texts(settings(unlabelled=["more.tsv"]), tmp_path, tmp_path / "work")
+    assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["train.arrow", "unlabelled.arrow"]
+    assert mapped.train.pairs == texts.train.pairs == [("a", "b"), ("c", "d"), ("e", "f"), ("d", "c")]
+    assert mapped.unlabelled.pairs == [("x", "y"), ("y", "x")]
+    save_texts(mapped, tmp_path / "work")
+    found = read_texts(tmp_path / "work")
+    assert found.train.pairs == mapped.train.pairs
+    np.testing.assert_array_equal(found.train.labels, mapped.train.labels)
+    assert (found.dev.pairs, found.test.pairs) == (mapped.dev.pairs, mapped.test.pairs)
+    assert found.dropped == mapped.dropped
+
+
+def test_texts_of_a_run_before_they_were_mapped_are_read(tmp_path: Path) -> None:
+    texts = load(tmp_path, TRAIN)
+    save_texts(texts, tmp_path / "run")
+    for name in ("train", "unlabelled"):
+        split = getattr(texts, name)
+        columns = {"first": [a for a, _ in split.pairs], "second": [b for _, b in split.pairs], "label": split.labels}
+        pq.write_table(pa.table(columns), tmp_path / "run" / f"{name}.parquet")
+        (tmp_path / "run" / f"{name}.arrow").unlink()
+    assert read_texts(tmp_path / "run").train.pairs == texts.train.pairs

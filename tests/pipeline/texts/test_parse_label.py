@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.texts.load import parse_label
+from pipeline.texts.rows import parse_label
 from pipeline.texts.settings import Task
 
 STARS = Task(kind="regression", low=1, high=5)
