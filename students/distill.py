@@ -30,6 +30,7 @@ from teachers.fine_tune import TaskKind
 from teachers.fit import Batch, BatchStream, FitSettings, fit
 from teachers.pooling import PoolingKind
 from teachers.progress import Watch, unwatched
+from teachers.token_rows import number_texts, texts_at, tokenize_rows
 from teachers.vectors import Vectors
 
 Array = NDArray[np.float32]
@@ -149,17 +150,14 @@ def distill(
         vectors: the embedding teacher's, of the distinct texts of the pairs in the order of their first standing.
         label: what the progress bar calls the training.
     """
-    texts = list(dict.fromkeys(text for pair in pairs for text in pair))
-    tokens = dict(zip(texts, student.encoder.tokenize(texts), strict=True))
-    number = {text: index for index, text in enumerate(texts)}
-    sides = np.array([[number[a], number[b]] for a, b in pairs], np.int64).reshape(len(pairs), 2)
+    sides, places = number_texts(pairs)
+    tokens = tokenize_rows(texts_at(pairs, places), student.encoder.tokenize, len(student.encoder.tokenizer))
     kept = vectors if settings.keep and settings.nesting is not None else None
-    first, second = [tokens[a] for a, _ in pairs], [tokens[b] for _, b in pairs]
     pad_id = int(student.encoder.tokenizer.pad_token_id)
 
     def collate(rows: NDArray[np.int64]) -> Batch:
-        first_ids, first_mask = padded([first[row] for row in rows], pad_id)
-        second_ids, second_mask = padded([second[row] for row in rows], pad_id)
+        first_ids, first_mask = padded([tokens[text] for text in sides[rows, 0]], pad_id)
+        second_ids, second_mask = padded([tokens[text] for text in sides[rows, 1]], pad_id)
         batch = {
             "first_ids": first_ids,
             "first_mask": first_mask,
@@ -168,12 +166,14 @@ def distill(
             "targets": torch.from_numpy(targets[rows]),
             "labels": torch.from_numpy(labels[rows]),
         }
-        return batch if kept is None else batch | {"vectors": torch.from_numpy(kept.take(sides[rows].T.ravel()))}
+        if kept is None:
+            return batch
+        return batch | {"vectors": torch.from_numpy(kept.take(sides[rows].T.ravel().astype(np.int64)))}
 
     def whole() -> float:
         return dev_metric(student.predict(dev_pairs))
 
-    lengths = [len(a) + len(b) for a, b in zip(first, second, strict=True)]
+    lengths = tokens.lengths[sides].sum(axis=1)
     stream = BatchStream(lengths, collate, settings.batch_size, seed)
     exits = None if settings.nesting is None else StepExits(student.encoder, settings.nesting, settings.dims, seed)
     module = Distillation(student, kind, settings.loss, alpha, settings, len(stream), exits, settings.keep)

@@ -20,7 +20,7 @@ def sorted_batches(lengths: Sequence[int], batch_size: int) -> Iterator[NDArray[
 
 
 def bucketed_batches(
-    lengths: Sequence[int], batch_size: int, generator: np.random.Generator
+    lengths: Sequence[int] | NDArray[np.int64], batch_size: int, generator: np.random.Generator
 ) -> list[NDArray[np.int64]]:
     """Random batches of like length for training: shuffle, sort inside buckets of 50 batches, shuffle the batches."""
     sizes = np.asarray(lengths, np.int64)
@@ -33,15 +33,14 @@ def bucketed_batches(
     return [batches[i] for i in generator.permutation(len(batches))]
 
 
-def padded(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
+def padded(rows: Sequence[Sequence[int] | NDArray[np.integer]], pad_id: int) -> tuple[Tensor, Tensor]:
     """Token ids and attention mask, int64 [rows, longest]."""
     longest = max(len(row) for row in rows)
-    ids = torch.full((len(rows), longest), pad_id, dtype=torch.int64)
-    mask = torch.zeros((len(rows), longest), dtype=torch.int64)
+    ids, mask = np.full((len(rows), longest), pad_id, np.int64), np.zeros((len(rows), longest), np.int64)
     for index, row in enumerate(rows):
-        ids[index, : len(row)] = torch.as_tensor(row, dtype=torch.int64)
+        ids[index, : len(row)] = row
         mask[index, : len(row)] = 1
-    return ids, mask
+    return torch.from_numpy(ids), torch.from_numpy(mask)
 
 
 def padding_share(lengths: Sequence[int], batches: Sequence[NDArray[np.int64]]) -> float:

@@ -46,6 +46,17 @@ def first_rows(keys: Keys) -> NDArray[np.int64]:
     return np.sort(order[fresh])
 
 
+def number_keys(keys: Keys) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The number of every row's key, in the order of first standing; and the row where each stands first."""
+    order, fresh = _sorted(keys)
+    first = order[fresh]
+    rank = np.empty(len(first), np.int32)
+    rank[np.argsort(first)] = np.arange(len(first), dtype=np.int32)
+    numbers = np.empty(len(keys), np.int32)
+    numbers[order] = rank[np.cumsum(fresh, dtype=np.int32) - 1]
+    return numbers, np.sort(first)
+
+
 def _sorted(keys: Keys) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The rows by their keys, of equal keys the first row first; and where in that order another key begins."""
     order = np.lexsort((keys[:, 1], keys[:, 0]))  # stable

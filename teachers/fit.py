@@ -79,7 +79,8 @@ class BatchStream:
     """
 
     def __init__(
-        self, lengths: Sequence[int], collate: Callable[[NDArray[np.int64]], Batch], batch_size: int, seed: int,
+        self, lengths: Sequence[int] | NDArray[np.int64], collate: Callable[[NDArray[np.int64]], Batch],
+        batch_size: int, seed: int,
         draw: Callable[[np.random.Generator], list[NDArray[np.int64]]] | None = None,
     ) -> None:  # fmt: skip
         self.lengths, self.collate, self.seed = lengths, collate, seed

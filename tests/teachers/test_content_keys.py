@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from teachers import content_keys
-from teachers.content_keys import as_keys, content_key, find_rows, first_rows, hash_rows
+from teachers.content_keys import as_keys, content_key, find_rows, first_rows, hash_rows, number_keys
 
 
 def test_rows_are_named_by_their_texts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,3 +36,10 @@ def test_found_among_many() -> None:
         assert (row >= 0) == (tuple(key) in table)
         assert row < 0 or known[row].tolist() == key
     assert as_keys(known.tobytes()).tolist() == known.tolist()
+
+
+def test_keys_are_numbered_by_their_first_standing() -> None:
+    keys = np.array([[9, 1], [1, 9], [9, 1], [1, 8], [1, 9], [0, 0]], np.uint64)
+    numbers, first = number_keys(keys)
+    assert numbers.tolist() == [0, 1, 0, 2, 1, 3]
+    assert first.tolist() == [0, 1, 3, 5]
