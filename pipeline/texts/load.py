@@ -20,10 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from pipeline.texts.delimited import ROWS_AT_ONCE
 from pipeline.texts.problems import Problem, refuse
 from pipeline.texts.rows import SCHEMA, UsableRows, no_rows, read_source, task_with_range
 from pipeline.texts.settings import Task, TextsSettings
-from pipeline.texts.source import ROWS_AT_ONCE
 from teachers.content_keys import find_rows
 from teachers.cross_encoder import Pair
 from teachers.errors import InputError

@@ -1,8 +1,7 @@
-"""One source of rows: a file, a folder or a hub dataset, read through `datasets` into columns of strings."""
+"""One source of rows: a file, a folder or a hub dataset, read into columns of strings."""
 
 from __future__ import annotations
 
-import csv
 import glob
 import hashlib
 import json
@@ -11,12 +10,13 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import datasets
 import pyarrow.parquet as pq
 from pydantic import BaseModel, Field, model_validator
 
+from pipeline.texts.delimited import ROWS_AT_ONCE, column_parts, read_header
 from teachers.errors import InputError, one_line
 from teachers.given_path import expanded, is_there
 
@@ -26,7 +26,6 @@ DATA_VARIABLE = "DECANT_DATA"
 DEFAULT_DATA = Path("../shared/data")
 SNIFFED_BYTES = 8192
 HALF_PAIR = re.compile("[\ud800-\udfff]")
-ROWS_AT_ONCE = 10_000
 
 Row = dict[str, str | None]
 
@@ -133,12 +132,15 @@ def row_parts(source: Source, base: Path, columns: tuple[str, ...]) -> tuple[Ite
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what goes wrong is raised here in one line
     try:
-        loaded = _load_file(path, columns)
+        if SUFFIXES.get(path.suffix) == "csv" and not path.is_dir():
+            parts = _delimited(path, columns)
+        else:
+            parts = _wanted(_load_file(path), columns, str(path), {})
     except InputError:
         raise
     except Exception as error:  # pandas, pyarrow and datasets each raise their own
         raise _unreadable(path, error) from error
-    return _told(_wanted(loaded, columns, str(path), {}), path), str(path)
+    return _told(parts, path), str(path)
 
 
 def _told(parts: Iterator[list[Row]], path: Path) -> Iterator[list[Row]]:
@@ -187,7 +189,15 @@ def _check_readable(path: Path) -> None:
         raise InputError(f"{path} is a binary file, not text")
 
 
-def _load_file(path: Path, columns: tuple[str, ...]) -> datasets.Dataset | datasets.IterableDataset:
+def _delimited(path: Path, columns: tuple[str, ...]) -> Iterator[list[Row]]:
+    header, more = read_header(path)
+    _check_columns(header, columns, str(path))
+    if not more:
+        raise InputError(f"{path} has a header but no rows")
+    return (_rows(columns, cells) for cells in column_parts(path, header, columns))
+
+
+def _load_file(path: Path) -> datasets.Dataset:
     if path.is_dir():
         return datasets.load_from_disk(str(path))
     if path.suffix == LINES:
@@ -198,21 +208,7 @@ def _load_file(path: Path, columns: tuple[str, ...]) -> datasets.Dataset | datas
         if pq.read_metadata(path).num_rows == 0:
             raise InputError(f"{path} has a header but no rows")
         return datasets.Dataset.from_parquet(glob.escape(str(path)), keep_in_memory=True)
-    if kind == "json":
-        return _load_json(path)
-    separator = "\t" if path.suffix == ".tsv" else ","
-    quoting: Literal[0, 3] = csv.QUOTE_NONE if path.suffix == ".tsv" else csv.QUOTE_MINIMAL
-    with path.open(encoding="utf-8", errors="replace", newline="") as file:
-        rows = csv.reader(file, delimiter=separator, quoting=quoting)
-        header = [name.removeprefix("\ufeff") for name in next(rows)]
-        _check_columns(header, columns, str(path))
-        if not any(rows):
-            raise InputError(f"{path} has a header but no rows")
-    features = datasets.Features({name: datasets.Value("string") for name in header})
-    return datasets.Dataset.from_csv(
-        glob.escape(str(path)), features=features, streaming=True, sep=separator, quoting=quoting, names=header,
-        header=0, keep_default_na=False, na_values=[], encoding="utf-8", encoding_errors="replace", index_col=False,
-    )  # fmt: skip
+    return _load_json(path)
 
 
 def _load_json(path: Path) -> datasets.Dataset:
@@ -242,20 +238,18 @@ def _hub_rows(source: Source, columns: tuple[str, ...]) -> tuple[Iterator[list[R
 
 
 def _wanted(
-    loaded: datasets.Dataset | datasets.IterableDataset, columns: tuple[str, ...], name: str, rename: Mapping[str, str]
+    loaded: datasets.Dataset, columns: tuple[str, ...], name: str, rename: Mapping[str, str]
 ) -> Iterator[list[Row]]:
     loaded = loaded.rename_columns({old: new for old, new in rename.items() if old in loaded.column_names})
     _check_columns(loaded.column_names, columns, name)
-    if isinstance(loaded, datasets.Dataset) and len(loaded) == 0:
+    if len(loaded) == 0:
         raise InputError(f"{name} has a header but no rows")
     _check_plain(loaded, columns, name)
     names = {c: loaded.features[c].names for c in columns if isinstance(loaded.features[c], datasets.ClassLabel)}
     return _parts(loaded.with_format("arrow"), columns, names)
 
 
-def _parts(
-    loaded: datasets.Dataset | datasets.IterableDataset, columns: tuple[str, ...], names: Mapping[str, list[str]]
-) -> Iterator[list[Row]]:
+def _parts(loaded: datasets.Dataset, columns: tuple[str, ...], names: Mapping[str, list[str]]) -> Iterator[list[Row]]:
     for table in loaded.iter(batch_size=ROWS_AT_ONCE):
         values: list[list[str | None]] = []
         for column in columns:
@@ -264,10 +258,14 @@ def _parts(
                 values.append([names[column][cell] if cell is not None and cell >= 0 else None for cell in cells])
             else:
                 values.append([_text(cell) for cell in cells])
-        yield [dict(zip(columns, cells, strict=True)) for cells in zip(*values, strict=True)]
+        yield _rows(columns, values)
 
 
-def _check_plain(loaded: datasets.Dataset | datasets.IterableDataset, columns: tuple[str, ...], name: str) -> None:
+def _rows(columns: tuple[str, ...], values: list[list[str | None]]) -> list[Row]:
+    return [dict(zip(columns, cells, strict=True)) for cells in zip(*values, strict=True)]
+
+
+def _check_plain(loaded: datasets.Dataset, columns: tuple[str, ...], name: str) -> None:
     """Refuse columns whose cells are decoded when they are read: an image's may name any file or URL."""
     for column in columns:
         kind = loaded.features[column]
