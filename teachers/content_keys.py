@@ -35,7 +35,7 @@ def hash_rows(rows: Iterable[tuple[str, ...]], count: int) -> tuple[Keys, NDArra
     return keys, lengths
 
 
-def as_keys(content: bytes | memoryview) -> Keys:
+def as_keys(content: bytes | bytearray | memoryview) -> Keys:
     """Keys that stand one after another."""
     return np.frombuffer(content, np.uint64).reshape(-1, 2)
 

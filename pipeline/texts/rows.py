@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -58,16 +57,15 @@ def read_source(
     names = settings.columns
     columns = (names.first, names.second) + ((names.label,) if task is not None else ())
     parts, file = row_parts(source, base, columns)
-    checked = _Checked([], [], [], [])
+    checked = _Checked(bytearray(), bytearray(), bytearray(), [])
     limit = settings.limit if strict and task is not None else None
     path = scratch / f"{len(list(scratch.iterdir()))}.arrow" if strict and scratch is not None else None
     table = write_batches(_check(parts, settings, task, file, limit, checked), SCHEMA, path)
-    rows = np.concatenate([np.zeros(0, np.int64), *checked.rows])
-    keys = np.concatenate([np.zeros((0, 2), np.uint64), *checked.keys])
+    rows, keys = np.frombuffer(checked.rows, np.int64), as_keys(checked.keys)
     fresh, problems = np.ones(len(rows), bool), checked.problems
     if strict:
         ordered = keys.copy()
-        ordered[:, 1] ^= np.concatenate([np.zeros(0, np.uint64), *checked.swapped])  # so that sides count
+        ordered[:, 1] ^= np.frombuffer(checked.swapped, bool)  # so that sides count
         fresh[:] = False
         fresh[first_rows(ordered)] = True
         problems += [Problem("duplicate", file, int(row)) for row in rows[~fresh]]
@@ -135,12 +133,13 @@ def _number(value: str | None) -> float | None:
     return None if math.isnan(number) else number
 
 
-class _Checked(NamedTuple):
-    """What is noted of the rows while they are checked: arrays of each part, and problems."""
+@dataclass
+class _Checked:
+    """What is noted of the rows while they are checked: arrays as bytes, which grow in place, and problems."""
 
-    rows: list[NDArray[np.int64]]
-    keys: list[Keys]
-    swapped: list[NDArray[np.uint64]]  # 1 where the second text comes before the first
+    rows: bytearray  # int64
+    keys: bytearray
+    swapped: bytearray  # bool: the second text comes before the first
     problems: list[Problem]
 
 
@@ -162,9 +161,9 @@ def _check(
                 checked.problems.append(Problem(outcome, file, number, detail))
         rows, first, second, labels = zip(*kept, strict=True) if kept else ((), (), (), ())
         sides = list(zip(first, second, strict=True))
-        checked.rows.append(np.array(rows, np.int64))
-        checked.keys.append(as_keys(b"".join(content_key(*sorted(pair)) for pair in sides)))
-        checked.swapped.append(np.array([one > other for one, other in sides], np.uint64))
+        checked.rows += np.array(rows, np.int64).tobytes()
+        checked.keys += b"".join(content_key(*sorted(pair)) for pair in sides)
+        checked.swapped += bytes(one > other for one, other in sides)
         columns = [pa.array(first, pa.string()), pa.array(second, pa.string()), pa.array(labels, pa.float32())]
         yield pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
         if limit is not None and number >= limit:
