@@ -2,22 +2,23 @@
 
     python benchmarks/scale.py [--pairs 10000,100000] [--steps 200] [--made-up] [--folder runs/scale]
 
-Every stage runs in a process of its own, which prints its peak memory and its time. Peak RSS counts the pages of
-mapped files that happen to be in memory, which the system takes back when it needs them; `anonymous` does not.
+Every stage runs in a process of its own, which reads what is there already of the stages before it; the time is the
+stage's own, the peak is the process's. `distill` is what comes before the first step, `steps` are the steps. Peak RSS
+counts the pages of mapped files that happen to be in memory, which the system takes back when it needs them;
+`anonymous` does not.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -67,11 +68,12 @@ def main() -> None:
             command += ["--steps", str(options.steps), *(["--made-up"] if options.made_up else [])]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             found = json.loads(done.stdout.splitlines()[-1])
-            print(
-                f"{pairs:12,} {stage:8} {found['seconds']:9.1f} {1e6 * found['seconds'] / pairs:9.1f} "
-                f"{found['peak']:9,.0f} {found['anonymous']:9,.0f}",
-                flush=True,
-            )
+            for name, seconds in found["seconds"].items():
+                print(
+                    f"{pairs:12,} {name:8} {seconds:9.1f} {1e6 * seconds / pairs:9.1f} "
+                    f"{found['peak']:9,.0f} {found['anonymous']:9,.0f}",
+                    flush=True,
+                )
 
 
 def prepare(folder: Path, pairs: int) -> None:
@@ -146,16 +148,16 @@ def measured(folder: Path, stage: str, steps: int, made_up: bool) -> None:
         if stage != "texts":
             assert recipe.teacher is not None
             teacher = teacher_stage(recipe, recipe.teacher, folder, texts, done, run_dir, screen.watch)
+            started = time.perf_counter()
             scored = targets_stage(recipe, texts, teacher, run_dir, screen.watch)
+        seconds = {stage: time.perf_counter() - started}
         if stage == "distill":
-            watch = stopping(steps)
-            try:
-                students_stage(recipe, folder, texts, scored, None, None, run_dir, watch)
-            except Enough:
-                pass
-        seconds = time.perf_counter() - started
-    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "peak": rss, "anonymous": peak[0] / 1024}))
+            started, began = time.perf_counter(), []
+            with suppress(Enough):
+                students_stage(recipe, folder, texts, scored, None, None, run_dir, stopping(steps, began))
+            seconds = {"distill": began[0] - started, "steps": time.perf_counter() - began[0]}
+    peak_rss = status("VmHWM")  # getrusage counts the process that this one was forked from, too
+    print(json.dumps({"seconds": seconds, "peak": peak_rss / 1024, "anonymous": peak[0] / 1024}))
 
 
 def scores_from_nowhere(pairs: Sequence[Pair], progress: Callable[[int], None]) -> NDArray[np.float32]:
@@ -163,12 +165,13 @@ def scores_from_nowhere(pairs: Sequence[Pair], progress: Callable[[int], None]) 
     return np.array([len(first) / (1 + len(second)) for first, second in pairs], np.float32)
 
 
-def stopping(steps: int) -> Callable[[str, int], object]:
-    """A watch that ends the training after these steps."""
+def stopping(steps: int, began: list[float]) -> Callable[[str, int], object]:
+    """A watch that notes when the training begins, and ends it after these steps."""
 
     @contextmanager
     def watch(label: str, total: int) -> Iterator[Advance]:
         left = steps
+        began.append(time.perf_counter())
 
         def advance(done: int, note: str = "", /) -> None:
             nonlocal left
@@ -188,14 +191,19 @@ def peak_anonymous() -> Iterator[list[int]]:
 
     def look() -> None:
         while not over.wait(0.05):
-            lines = Path("/proc/self/status").read_text().splitlines()
-            peak[0] = max(peak[0], *(int(line.split()[1]) for line in lines if line.startswith("RssAnon")))
+            peak[0] = max(peak[0], status("RssAnon"))
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
     yield peak
     over.set()
     thread.join()
+
+
+def status(name: str) -> int:
+    """KiB that the system states of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
 
 
 if __name__ == "__main__":
