@@ -20,7 +20,7 @@ from pipeline.measure.evaluate import DevScores, MetricName, judge
 from pipeline.measure.retrieval import ndcg, read_beir, retrieve
 from pipeline.measure.weighted import weighted_mean
 from pipeline.registry.settings import PromotionSettings
-from pipeline.texts.load import parse_label
+from pipeline.texts.rows import parse_label
 from pipeline.texts.settings import Task
 from teachers.errors import GateError, InputError
 from teachers.fine_tune import TaskKind
