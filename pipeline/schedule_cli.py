@@ -25,6 +25,10 @@ StoreUrl = Annotated[
     str | None,
     typer.Option("--store", help="Database, such as postgresql+psycopg://host/name.", show_default="SQLite in --home"),
 ]
+Textfiles = Annotated[
+    Path | None,
+    typer.Option("--prometheus", help="Folder of node_exporter's textfile collector, for how each run ended."),
+]
 
 
 @app.command(
@@ -117,16 +121,20 @@ def run_now(
     due: Annotated[bool, typer.Option("--due", hidden=True)] = False,  # the scheduler's own call
     home: Home = None,
     store: StoreUrl = None,
+    prometheus: Textfiles = None,
 ) -> None:
     """Run a schedule once, here and now; exit code 3 where a gate is missed."""
     from pipeline.console import Screen
     from pipeline.schedule.store import opened
     from pipeline.schedule.work import work
-    from pipeline.schedule_command import home_of, url_of
+    from pipeline.schedule_command import home_of, textfiles_folder, url_of
 
     folder, cause = home_of(home), "schedule" if due else "by hand"
+    textfiles = textfiles_folder(prometheus)
     with opened(url_of(store, folder)) as opened_store:
-        worked = work(opened_store, folder, name, cause, if_changed=if_changed or due, say=Screen().say)
+        worked = work(
+            opened_store, folder, name, cause, if_changed=if_changed or due, say=Screen().say, prometheus=textfiles
+        )
     typer.echo(f"{name}: {worked.state}{f': {worked.said}' if worked.said else ''}")
     raise typer.Exit(worked.code)
 
@@ -159,13 +167,15 @@ def start(
     parallel: Annotated[int, typer.Option(help="Runs at a time.", min=1)] = 1,
     home: Home = None,
     store: StoreUrl = None,
+    prometheus: Textfiles = None,
 ) -> None:
     """Run the schedules when they are due, in the foreground, until SIGTERM or Ctrl-C."""
     from pipeline.console import Screen
     from pipeline.schedule.serve import serve
     from pipeline.schedule.store import opened
-    from pipeline.schedule_command import home_of, url_of
+    from pipeline.schedule_command import home_of, textfiles_folder, url_of
 
+    textfiles = textfiles_folder(prometheus)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -173,5 +183,5 @@ def start(
     url = url_of(store, folder)
     with opened(url) as opened_store:
         screen.say(f"{len(opened_store.all_planned())} schedules; logs in {folder / 'logs'}")
-        serve(opened_store, url, folder, parallel, screen.say, stopped)
+        serve(opened_store, url, folder, parallel, screen.say, stopped, textfiles)
     screen.say("stopped; what is unfinished goes on at the next run")

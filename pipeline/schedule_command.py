@@ -42,6 +42,17 @@ def url_of(given: str | None, home: Path) -> str:
     return given or os.environ.get(URL_VARIABLE) or f"sqlite:///{home / FILE}"
 
 
+def textfiles_folder(given: Path | None) -> Path | None:
+    """--prometheus, as a path that holds wherever it is read.
+
+    Raises:
+        InputError: it is no folder.
+    """
+    if given is not None and not given.expanduser().is_dir():
+        raise InputError(f"--prometheus {given} is no folder; name that of node_exporter's textfile collector")
+    return Path(absolute(given)) if given is not None else None
+
+
 def local_zone() -> str:
     """IANA name of this machine's time zone.
 

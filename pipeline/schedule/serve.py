@@ -25,8 +25,9 @@ LOOK_S = 1  # how soon a schedule that was added or changed meanwhile is seen
 
 
 def serve(
-    store: Store, url: str, home: Path, parallel: int, say: Callable[[str], None], stopped: threading.Event
-) -> None:
+    store: Store, url: str, home: Path, parallel: int, say: Callable[[str], None], stopped: threading.Event,
+    prometheus: Path | None = None,
+) -> None:  # fmt: skip
     """Fire schedules when they are due, until `stopped`.
 
     Args:
@@ -36,6 +37,7 @@ def serve(
         parallel: runs at a time.
         say: shows what is at work.
         stopped: set from outside to end.
+        prometheus: folder for files of how the schedules' runs ended; None: none are written.
 
     Raises:
         InputError: another scheduler is at work in `home`, or APScheduler is not installed.
@@ -64,7 +66,9 @@ def serve(
             raise InputError(f"{home}: another scheduler is at work here; stop it, or give --home")
         recover(store, home, say)
         scheduler = BackgroundScheduler(timezone="UTC", executors={"default": ThreadPoolExecutor(parallel)})
-        scheduler.add_jobstore(ScheduleJobStore(store, lambda name: _fire(name, url, home, children, say)), SCHEDULES)
+        scheduler.add_jobstore(
+            ScheduleJobStore(store, lambda name: _fire(name, url, home, children, say, prometheus)), SCHEDULES
+        )
         scheduler.add_jobstore("memory", "looking")
         scheduler.add_executor(ThreadPoolExecutor(1), "looking")
         scheduler.add_listener(still_running, EVENT_JOB_MAX_INSTANCES)
@@ -125,8 +129,11 @@ class Children:
             ender.join()
 
 
-def _fire(name: str, url: str, home: Path, children: Children, say: Callable[[str], None]) -> None:
+def _fire(
+    name: str, url: str, home: Path, children: Children, say: Callable[[str], None], prometheus: Path | None
+) -> None:
     command = [sys.executable, "-m", "pipeline.cli", "schedule", "run-now", name, "--home", str(home), "--due"]
+    command += ["--prometheus", str(prometheus)] if prometheus is not None else []
     code = children.run(command, os.environ | {URL_VARIABLE: url})  # not among the arguments: it may hold a password
     if code is not None:
         say(f"{name}: ended with {code}")

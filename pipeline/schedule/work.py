@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.registry.settings import promotion_settings
 from pipeline.schedule.attempts import BAD_INPUT, DEFECT, DONE, GATE_FAILED, INTERRUPTED, Outcome, attempt
 from pipeline.schedule.changes import pairs_snapshot, state_of, what_changed, with_inputs
+from pipeline.schedule.last_run import write_schedule
 from pipeline.schedule.lock import recipe_lock
 from pipeline.schedule.spec import Schedule
 from pipeline.schedule.store import Store
@@ -31,7 +32,10 @@ class Worked:
     code: int = DONE
 
 
-def work(store: Store, home: Path, name: str, cause: str, *, if_changed: bool, say: Callable[[str], None]) -> Worked:
+def work(
+    store: Store, home: Path, name: str, cause: str, *, if_changed: bool, say: Callable[[str], None],
+    prometheus: Path | None = None,
+) -> Worked:  # fmt: skip
     """Run a schedule once, now.
 
     Args:
@@ -41,6 +45,7 @@ def work(store: Store, home: Path, name: str, cause: str, *, if_changed: bool, s
         cause: for the history: schedule, or by hand.
         if_changed: leave it where data, recipe and code are those of the last run.
         say: shows what is at work.
+        prometheus: folder for a file of how it ended; None: none is written.
 
     Raises:
         InputError: there is no such schedule.
@@ -75,6 +80,8 @@ def work(store: Store, home: Path, name: str, cause: str, *, if_changed: bool, s
         raise
     finally:
         store.end(number, worked.state, worked.said, worked.attempts, worked.log)
+        if prometheus is not None:
+            write_schedule(store, name, prometheus, say)
 
 
 def _worked(schedule: Schedule, log: Path, descriptor: int) -> tuple[Worked, dict[str, Any]]:

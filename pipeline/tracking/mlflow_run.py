@@ -25,6 +25,7 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # MLflow's own 7 hold a training for minutes where the server is gone
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }  # set where nobody has set them
+SILENT = "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"  # set always: those lines hold the password, amid a report's JSON
 
 
 class MlflowRun:
@@ -44,6 +45,11 @@ class MlflowRun:
         self._flushed = time.monotonic()
         self.run_id: str | None = None
         self.failure: str | None = None
+
+    @property
+    def told(self) -> str:
+        """The run and where it is, for people; no address, which may hold a password."""
+        return f"run {self.run_id} of the experiment {self._experiment}, {self.where}"
 
     @property
     def where(self) -> str:
@@ -180,6 +186,7 @@ def allowed(key: str) -> str:
 def _client(uri: str) -> Any:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    os.environ[SILENT] = "true"
     from mlflow.tracking import MlflowClient
 
     for name in ("mlflow", "alembic"):

@@ -54,6 +54,8 @@ def tracked(
         raise
     else:
         tracker.close("FINISHED")
+        for line in tracker.told:
+            screen.say(line)
     finally:
         if tracker.failure is not None:
             run_dir.note(event="tracking failed", why=tracker.failure)
@@ -74,6 +76,14 @@ class Tracker:
     def failure(self) -> str | None:
         """Why tracking stopped; None: it did not."""
         return self._mlflow.failure if self._mlflow is not None else None
+
+    @property
+    def told(self) -> list[str]:
+        """Where to look at what was logged; nothing where all of it was logged before."""
+        if not self._begun:
+            return []
+        said = [f"TensorBoard: {self._run_dir.root / FOLDER}"] if self._settings.tensorboard else []
+        return [*said, f"MLflow: {self._mlflow.told}"] if self._mlflow is not None and self.failure is None else said
 
     def begin(self, texts: Stage) -> None:
         """Open the trackers, unless all of this run was logged before."""

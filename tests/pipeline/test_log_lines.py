@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +11,22 @@ from pipeline.console import Screen
 from pipeline.log_lines import VARIABLE, asked_format, log_format, log_line, told_in
 from pipeline.schedule.attempts import last_words
 from teachers.errors import InputError
-from tests.tiny_runs import Models, Said, decant, tiny_recipe, write_project
+from tests.tiny_runs import Models, Said, SmokeRun, decant, tiny_recipe, write_project
 
 
 def events(said: Said) -> list[dict[str, Any]]:
     return [json.loads(line) for line in said.lines]
 
 
-def test_a_run_in_json_is_json_alone(models: Models, tmp_path: Path) -> None:
-    content = tiny_recipe(models)
-    content["export"] |= {"precisions": ["fp32"]}
-    recipe, run = write_project(tmp_path, content), tmp_path / "run"
-    found = events(decant("run", recipe, "--out", run, "--log-format", "json"))
+def test_a_run_in_json_is_json_alone(smoke_run: SmokeRun, tmp_path: Path) -> None:
+    shutil.copytree(smoke_run.recipe.parent, tmp_path, dirs_exist_ok=True)
+    recipe, run = tmp_path / "recipe.yaml", tmp_path / "run"
+    said = decant("run", recipe, "--out", run, "--from", "report", "--log-format", "json", "--json")
+    assert said.json()["recipe"]["name"] == "tiny-regression"
+    found = events(said)
     assert {(one["level"], one["run"]) for one in found} == {("info", "tiny-regression")}
     stages = [(one["stage"], one["event"]) for one in found if "stage" in one]
-    assert ("teacher", "done") in stages
+    assert ("teacher", "reused") in stages
     assert stages[-1] == ("report", "done")
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", one["time"]) for one in found)
     assert all(one["seconds"] >= 0 for one in found if "stage" in one)

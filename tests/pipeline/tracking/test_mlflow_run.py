@@ -1,13 +1,16 @@
 """MLflow runs in a SQLite file that is read with sqlite3 alone."""
 
+import json
 import os
 import sqlite3
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from pipeline.tracking.mlflow_run import ENVIRONMENT, MlflowRun, allowed, without_secrets
+from pipeline.tracking.mlflow_run import ENVIRONMENT, SILENT, MlflowRun, allowed, without_secrets
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +82,54 @@ def test_a_server_that_is_not_there_is_named_without_its_password(tmp_path: Path
     assert run.failure.startswith("127.0.0.1: ")
     assert "hunter2" not in run.failure
     assert "\n" not in run.failure
+
+
+class Server(BaseHTTPRequestHandler):
+    """Answers what a run asks of MLflow's REST interface."""
+
+    asked: ClassVar[list[str]] = []
+    EXPERIMENT: ClassVar = {"experiment_id": "1", "name": "decant", "lifecycle_stage": "active"}
+    INFO: ClassVar = {"run_id": "a1", "run_name": "my", "experiment_id": "1", "lifecycle_stage": "active"}
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def do_POST(self) -> None:
+        self.answer()
+
+    def answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        name = self.path.partition("?")[0].partition("/mlflow/")[2]
+        self.asked.append(name)
+        run = {"info": self.INFO, "data": {}}
+        answers = {"experiments/get-by-name": {"experiment": self.EXPERIMENT}, "runs/update": {"run_info": self.INFO}}
+        answers |= {"runs/create": {"run": run}, "runs/get": {"run": run}, "runs/log-batch": {}}
+        content = json.dumps(answers.get(name, {})).encode()
+        self.send_response(200 if name in answers else 404)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on stderr."""
+
+
+def test_a_server_is_logged_to_and_stdout_holds_no_line_of_mlflow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(SILENT, "false")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        run = MlflowRun(f"http://me:hunter2@127.0.0.1:{server.server_port}", "decant", tmp_path)
+        run.begin("my", None, {"student.epochs": "3"})
+        run.figure("teacher/loss", 1.0)
+        run.end("FINISHED")
+        server.shutdown()
+    assert (run.failure, run.run_id) == (None, "a1")
+    assert Server.asked[-1] == "runs/update"
+    assert Server.asked.count("runs/log-batch") == 2
+    assert run.told == "run a1 of the experiment decant, 127.0.0.1"
+    assert capfd.readouterr() == ("", "")
 
 
 def test_telemetry_is_off() -> None:

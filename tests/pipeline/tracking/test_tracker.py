@@ -89,24 +89,41 @@ def test_a_run_is_tracked_once(models: Models, tmp_path: Path) -> None:
     assert [one.value for one in result.Scalars("pick/size_mib")] == [pytest.approx(picked["size_mib"])]
     assert "_hparams_/experiment" in result.summary_metadata
 
-    # the same again logs nothing; another student is another run, without the teacher that it takes over
-    count = rows(database, "select count(*) from metrics")
-    assert decant("run", recipe, "--out", run, "-q").code == 0
+    # the same again logs nothing; in another experiment it is another run, without the curves of what it takes over
+    count, known = rows(database, "select count(*) from metrics"), set(rows(database, "select run_uuid from runs"))
+    assert "MLflow" not in decant("run", recipe, "--out", run).err
     assert rows(database, "select count(*) from metrics") == count
-    assert decant("run", recipe, "--out", run, "-q", "--set", "student.epochs=2").code == 0
-    assert rows(database, "select count(*) from runs") == [(2,)]
+    other = decant("run", recipe, "--out", run, "--set", "tracking.mlflow.experiment=other")
+    ((made,),) = set(rows(database, "select run_uuid from runs")) - known
+    assert other.lines[-2:] == [
+        f"TensorBoard: {run / 'tensorboard'}", f"MLflow: run {made} of the experiment other, {database}"
+    ]  # fmt: skip
+    assert rows(database, "select count(*) from metrics where key = 'pick/size_mib'") == [(2,)]
     assert rows(database, "select count(*) from metrics where key = 'teacher/dev'") == [(2,)]
-    assert rows(database, f"select count(*) from metrics where key = '{student}/dev'") == [(3,)]
 
     # a server that is gone is told of once, and neither line nor folder holds the password
     uri = "http://me:hunter2@127.0.0.1:9"
-    gone = decant("run", recipe, "--out", run, "-q", "--set", "student.epochs=2", "--set", f"tracking.mlflow.uri={uri}")
+    gone = decant("run", recipe, "--out", run, "-q", "--set", f"tracking.mlflow.uri={uri}")
     assert gone.code == 0
     assert len(gone.lines) == 1
     assert gone.lines[0].startswith("decant: tracking stopped, the run did not: 127.0.0.1: ")
     assert read_log(run)[-1]["event"] == "tracking failed"
     written = [path.read_bytes() for path in run.rglob("*") if path.is_file()]
     assert not [one for one in written if b"hunter2" in one]
+
+
+@pytest.mark.slow
+def test_another_student_is_another_run_without_the_teacher_that_it_takes_over(models: Models, tmp_path: Path) -> None:
+    content = tiny_recipe(models, load=False) | {"tracking": {"mlflow": {"experiment": "tiny"}}}
+    content["export"] |= {"precisions": ["fp32"]}
+    recipe, run = write_project(tmp_path, content), tmp_path / "runs" / "tiny"
+    for epochs in (1, 2):
+        assert decant("run", recipe, "--out", run, "-q", "--set", f"student.epochs={epochs}").code == 0
+    query = "select key, count(*), count(distinct run_uuid) from metrics where key like '%/dev' group by key"
+    assert rows(tmp_path / "runs" / "mlflow.db", query) == [
+        ("students-alpha0.5-seed0/dev", 3, 2),
+        ("teacher/dev", 1, 1),
+    ]
 
 
 def test_names_of_trainings() -> None:
