@@ -1,30 +1,40 @@
 """Texts a second in onnxruntime of an encoder whose layers share attention maps, against the same one unshared.
 
     python benchmarks/sharing_speed.py [MODEL] [--groups 1-2,3-4] [--lengths 16,128,256] [--batch 8] [--rounds 10]
+    python benchmarks/sharing_speed.py --training --lengths 32,128 --batch 32
 
 plain      as `decant run` exports it
 fused      onnxruntime.transformers: SkipLayerNormalization, BiasGelu, and Attention where no other layer reads the map
 
 Every row of a batch has the full length. All graphs are timed in turns, and medians are told; × is the shared graph's
 rate over the unshared one's of the same kind, × best that of the better shared graph over the better unshared one.
+
+With --training it is steps in torch instead: forward, backward and AdamW, as training has them: eager attention on a
+CPU, dropout as the model's config says, bfloat16 where the processor multiplies it itself.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnxruntime as ort
+import torch
 from graph_variants import full_batch, fuse, median_seconds
 
 from export.session import open_session
 from export.to_onnx import export_encoder
 from export.without_log import without_log
+from pipeline.measure.speed import time_interleaved
 from pipeline.report.environment import read_environment
 from students.shared_attention import share_attention
+from teachers.bfloat16 import bfloat16_is_native
 from teachers.cores import usable_cores
 from teachers.encoder import SentenceEncoder
 
@@ -39,14 +49,20 @@ def main() -> None:
     parser.add_argument("--lengths", default="16,128,256")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--training", action="store_true", help="steps of a training, not graphs")
     options = parser.parse_args()
+    torch.set_num_threads(usable_cores())
     ends = [tuple(map(int, group.split("-"))) for group in options.groups.split(",")]
-    unshared = SentenceEncoder.load(options.model)
+    unshared = SentenceEncoder.load(options.model, for_training=options.training)
     shared = share_attention(unshared, [range(first, last + 1) for first, last in ends])
     environment = read_environment()
     print(f"{options.model}, maps shared by layers {options.groups}, batches of {options.batch},", end=" ")
     print(f"{usable_cores()} threads; {environment.cpu} ({', '.join(environment.cpu_features)}),", end=" ")
     print(f"onnxruntime {ort.__version__}\n")
+    lengths = [length for length in map(int, options.lengths.split(",")) if length <= unshared.max_length]
+    if options.training:
+        training_table({"unshared": unshared, "shared": shared}, options.batch, lengths, options.rounds)
+        return
     with tempfile.TemporaryDirectory() as folder:
         paths = graphs({"unshared": unshared, "shared": shared}, Path(folder))
         for name, path in paths.items():
@@ -55,9 +71,38 @@ def main() -> None:
         sessions = {name: open_session(path) for name, path in paths.items()}
         print(f"\n| tokens | {' | '.join(sessions)} | × plain | × fused | × best |")
         print(f"| ---: |{' ---: |' * (len(sessions) + 3)}")
-        for length in (int(one) for one in options.lengths.split(",")):
-            if length <= unshared.max_length:
-                print(row(unshared, sessions, options.batch, length, options.rounds), flush=True)
+        for length in lengths:
+            print(row(unshared, sessions, options.batch, length, options.rounds), flush=True)
+
+
+def training_table(encoders: dict[str, SentenceEncoder], batch: int, lengths: list[int], rounds: int) -> None:
+    """Milliseconds of a step, by medians of steps in turns."""
+    precision = "bfloat16" if bfloat16_is_native() else "float32"
+    print(f"steps in {precision}, ms\n\n| tokens | {' | '.join(encoders)} | × |\n| ---: |{' ---: |' * 3}")
+    for length in lengths:
+        steps = {name: training_step(encoder, batch, length) for name, encoder in encoders.items()}
+        times = {name: 1000 * float(np.median(one)) for name, one in time_interleaved(steps, rounds, 3).items()}
+        ratio = times["unshared"] / times["shared"]
+        print(f"| {length} | {times['unshared']:,.1f} | {times['shared']:,.1f} | {ratio:.2f}× |", flush=True)
+
+
+def training_step(encoder: SentenceEncoder, batch: int, length: int) -> Callable[[], None]:
+    """A step that draws random rows' vectors to their opposites'; of a copy, so that the encoder stays as it is."""
+    student = copy.deepcopy(encoder).train()
+    optimizer = torch.optim.AdamW(student.parameters(), lr=1e-5)
+    feed = {name: torch.from_numpy(values) for name, values in full_batch(encoder, batch, length).items()}
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    student.to(device)
+
+    def step() -> None:
+        with torch.autocast(device, torch.bfloat16, enabled=bfloat16_is_native()):
+            vectors = student(feed["input_ids"].to(device), feed["attention_mask"].to(device))[1]
+            loss = (vectors.float() @ vectors.float().T).mean()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    return step
 
 
 def graphs(encoders: dict[str, SentenceEncoder], folder: Path) -> dict[str, Path]:
