@@ -4,7 +4,8 @@
 
 The groups that analysis of the model's maps chooses, and as many random groups of the same sizes as there are seeds,
 each placed anew: shared without training, and after one pass over the texts (SNLI, DECANT_DATA) in which the unshared
-model's vectors and its states at the ends of the groups are learned. A seed is that of the training, too.
+model's vectors and its states at the ends of the groups are learned. A seed is that of the training, too. Both with
+the followers' heads in their own order, and in that of the anchor's heads whose maps are most like theirs (matched).
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 import argparse
 import copy
 import tempfile
-from itertools import count, permutations
+from collections.abc import Callable
+from itertools import count, permutations, product
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +28,14 @@ from pipeline.texts.load import load_texts
 from pipeline.texts.sentences import SentenceSource, load_sentences
 from pipeline.texts.settings import Task, TextsSettings
 from pipeline.texts.source import Source
-from students.choose_groups import Groups
+from students.attention_similarity import AttentionSimilarity
 from students.embed import EmbedSettings, embed
+from students.grouping import Groups, followers
+from students.match_heads import match_heads
 from students.nesting import LastNesting
 from students.shared_attention import share_attention
 from students.sharing_settings import SharingSettings
-from students.start import sharing_groups
+from students.start import grouped
 from students.states import BlockStates
 from students.student import Student
 from teachers.cores import usable_cores
@@ -73,27 +77,48 @@ def main() -> None:
         return 100 * spearman(Student(encoder).predict(test.pairs).astype(np.float64), labels)
 
     unshared = SentenceEncoder.load(options.model, 128, for_training=True)
-    similar = sharing_groups(unshared, SharingSettings(threshold=options.threshold), texts, seed=0)
+    settings = SharingSettings(threshold=options.threshold, match_heads=False)
+    parts = unshared.backbone, unshared.tokenizer, unshared.max_length
+    similar, maps = grouped(*parts, settings, texts, seed=0)
+    assert maps is not None
     others = [one for one in placements([len(group) for group in similar], unshared.layers) if one != similar]
     chosen = np.random.default_rng(0).permutation(len(others))[: options.seeds]
     texts = texts[: options.texts]
     vectors = unshared.encode(texts)
     environment = read_environment()
     print(f"{options.model}, {value(unshared):.2f} unshared; {len(texts):,} texts; {environment.cpu}\n")
-    print(f"| groups | layers | untrained |{' after stage 1 |' if texts else ''}")
-    print(f"| --- | --- | ---: |{' ---: |' if texts else ''}")
+    print(f"| groups | layers | heads | cosine | untrained |{' after stage 1 |' if texts else ''}")
+    print(f"| --- | --- | --- | ---: | ---: |{' ---: |' if texts else ''}")
     cases = {"similar": [similar] * options.seeds, "random": [others[number] for number in chosen]}
-    for name, placed in cases.items():
-        untrained = [value(share_attention(unshared, groups)) for groups in placed]
-        cells = [spread(untrained)]
+    for (name, placed), heads in product(cases.items(), ("own order", "matched")):
+        likeness, shared = (maps.layers, share_attention) if heads == "own order" else (maps.matched, matched(maps))
+        cells = [spread([taken(likeness, groups) for groups in placed])]
+        untrained = {groups: value(shared(unshared, groups)) for groups in dict.fromkeys(placed)}
+        cells.append(spread([untrained[groups] for groups in placed]))
         if texts:
             after = [
-                value(trained(unshared, groups, texts, vectors, seed, options.batch))
+                value(trained(unshared, shared(unshared, groups), texts, vectors, seed, options.batch))
                 for seed, groups in enumerate(placed)
             ]
             cells.append(spread(after))
         said = "; ".join(dict.fromkeys(str(said_groups(groups)).replace(" | ", " and ") for groups in placed))
-        print(f"| {name} | {said} | {' | '.join(cells)} |", flush=True)
+        print(f"| {name} | {said} | {heads} | {' | '.join(cells)} |", flush=True)
+
+
+def matched(maps: AttentionSimilarity) -> Callable[[SentenceEncoder, Groups], SentenceEncoder]:
+    """`share_attention` of the encoder with its heads in the order that fits the maps."""
+
+    def share(encoder: SentenceEncoder, groups: Groups) -> SentenceEncoder:
+        encoder = copy.deepcopy(encoder)
+        match_heads(encoder.backbone, groups, maps.products)
+        return share_attention(encoder, groups)
+
+    return share
+
+
+def taken(similarity: NDArray[np.float32], groups: Groups) -> float:
+    """Mean cosine of the followers' own maps with those that they take."""
+    return float(np.mean([similarity[anchor, follower] for follower, anchor in followers(groups).items()]))
 
 
 def placements(sizes: list[int], layers: int) -> list[Groups]:
@@ -113,7 +138,12 @@ def placements(sizes: list[int], layers: int) -> list[Groups]:
 
 
 def trained(
-    unshared: SentenceEncoder, groups: Groups, texts: list[str], vectors: NDArray[np.float32], seed: int, batch: int
+    unshared: SentenceEncoder,
+    shared: SentenceEncoder,
+    texts: list[str],
+    vectors: NDArray[np.float32],
+    seed: int,
+    batch: int,
 ) -> SentenceEncoder:
     """The shared model after one pass, its last weights."""
     settings = EmbedSettings(
@@ -122,7 +152,7 @@ def trained(
     epoch = count(1.0)
     with tempfile.TemporaryDirectory() as folder:
         return embed(
-            share_attention(unshared, groups), texts, Held(vectors), lambda: next(epoch), Path(folder), settings,
+            shared, texts, Held(vectors), lambda: next(epoch), Path(folder), settings,
             LastNesting(), (), seed=seed, live=copy.deepcopy(unshared),
         )  # fmt: skip
 

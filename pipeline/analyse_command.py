@@ -104,7 +104,7 @@ def analysis_table(found: Analysis) -> Table:
     table.add_column("layer", justify="right")
     if several_kinds:
         table.add_column("kind")
-    for header in ("attention", "by head", "states"):
+    for header in ("attention", "matched", "by head", "states"):
         table.add_column(header, justify="right")
     table.add_column("map")
     for number, states in enumerate(similarity.states):
@@ -121,7 +121,8 @@ def analysis_lines(found: Analysis) -> list[str]:
     kind = "causal" if found.similarity.causal else "bidirectional"
     said = [
         f"Mean cosines over {found.inputs:,} inputs of {length} tokens, {kind}. Attention: a layer's maps with those "
-        "of the layer before, all heads together; by head: the least and the most alike. States: a token's, before "
+        "of the layer before, all heads together; matched: with its heads in the order that fits best, that of "
+        "match_heads; by head, in their own order: the least and the most alike. States: a token's, before "
         "and after the layer."
     ]
     if groups:
@@ -160,9 +161,12 @@ def analysis_json(found: Analysis) -> dict[str, Any]:
         "causal": similarity.causal,
         "kinds": list(similarity.kinds),
         "attention": _nested(similarity.layers),
+        "attention_matched": _nested(similarity.matched),
         "attention_heads": _nested(similarity.heads),
         "states": _nested(similarity.states),
-        "sharing": found.settings.model_dump(mode="json", exclude={"groups", "head_scale"}, exclude_none=True),
+        "sharing": found.settings.model_dump(
+            mode="json", exclude={"groups", "head_scale", "match_heads"}, exclude_none=True
+        ),
         "groups": [list(group) for group in groups],
         "saved_parameters": cost.saved_parameters(groups),
         "saved_of_parameters": cost.saved(groups, "parameters", found.length),
@@ -191,11 +195,12 @@ def write_analysis(found: Analysis, out: Path) -> None:
     (out / "attention.png").write_bytes(picture)
 
 
-def _to_the_one_before(similarity: AttentionSimilarity, number: int) -> tuple[str, str]:
+def _to_the_one_before(similarity: AttentionSimilarity, number: int) -> tuple[str, ...]:
     if number == 0:
-        return MISSING, MISSING
+        return (MISSING,) * 3
     heads = similarity.heads[:, number - 1, number]
-    return f"{similarity.layers[number - 1, number]:.3f}", f"{heads.min():.2f} to {heads.max():.2f}"
+    every = [f"{one[number - 1, number]:.3f}" for one in (similarity.layers, similarity.matched)]
+    return *every, f"{heads.min():.2f} to {heads.max():.2f}"
 
 
 def _nearest(found: Analysis) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from students.match_heads import matched_similarity, query_repeats
 from teachers.backbone import layer_list, quiet_transformers
 from teachers.errors import InputError
 
@@ -27,6 +28,9 @@ class AttentionSimilarity:
 
     Args:
         layers: cosine of two layers' maps, all heads laid end to end, float32 [layers, layers].
+        matched: the same with the heads of one layer in the order that fits the other's best.
+        products: what each head of a layer with each of another adds to their cosine, float32 [layers, layers, heads,
+            heads]; the sum over equal heads is `layers`.
         heads: cosine of the maps of one head in two layers, float32 [heads, layers, layers].
         states: cosine of a token's state before a layer and after it, also the mean over tokens, float32 [layers].
         kinds: each layer's kind of attention; maps of different kinds are not to be shared.
@@ -34,6 +38,8 @@ class AttentionSimilarity:
     """
 
     layers: NDArray[np.float32]
+    matched: NDArray[np.float32]
+    products: NDArray[np.float32]
     heads: NDArray[np.float32]
     states: NDArray[np.float32]
     kinds: tuple[str, ...]
@@ -94,34 +100,38 @@ def attention_similarity(
         raise InputError(f"a {config.model_type!r} model is an encoder with a decoder; give one that is either")
     layers = list(layer_list(backbone)[1])
     device = next(backbone.parameters()).device
-    maps = heads = torch.zeros((), dtype=torch.float64)
+    every_head = heads = torch.zeros((), dtype=torch.float64)
     causal = any(getattr(module, "is_causal", False) is True for layer in layers for module in layer.modules())
     with torch.inference_mode(), _eager(backbone), _state_cosines(layers) as states:
         for start in range(0, len(inputs), batch_size):
             ids = torch.from_numpy(inputs[start : start + batch_size]).to(device)
             every = _attentions(backbone, ids, len(layers))
             for row in range(len(ids)):
-                products = map_products(torch.stack([one[row] for one in every]), causal=causal)
-                maps = maps + _cosines(products.sum(0))
-                heads = heads + _cosines(products)
+                found = map_products(torch.stack([one[row] for one in every]), causal=causal)
+                same_head = found.diagonal(dim1=2, dim2=3).permute(2, 0, 1)
+                norms = same_head.sum(0).diagonal().sqrt()
+                every_head = every_head + found / (norms[:, None] * norms)[..., None, None]
+                heads = heads + _cosines(same_head)
             if progress is not None:
                 progress(len(ids))
     count = len(inputs)
+    products = _numbers(every_head / count)
     return AttentionSimilarity(
-        _numbers(maps / count), _numbers(heads / count), _numbers(states / inputs.size),
-        attention_kinds(config, len(layers)), causal,
+        np.einsum("lmhh->lm", products), matched_similarity(products, query_repeats(config)), products,
+        _numbers(heads / count), _numbers(states / inputs.size), attention_kinds(config, len(layers)), causal,
     )  # fmt: skip
 
 
 def map_products(maps: Tensor, *, causal: bool) -> Tensor:
-    """Dot products of the layers' maps of one input, head by head, float64 [heads, layers, layers].
+    """Dot products of the layers' maps of one input, each head with each, float64 [layers, layers, heads, heads].
 
     Args:
         maps: attention probabilities [layers, heads, length, length].
         causal: leave out what is above the diagonal, where a causal model attends to nothing.
     """
-    flat = (maps.tril() if causal else maps).flatten(2).transpose(0, 1)
-    return (flat @ flat.transpose(1, 2)).double().cpu()
+    flat = (maps.tril() if causal else maps).flatten(2).flatten(0, 1)
+    every = (flat @ flat.T).double().cpu()
+    return every.unflatten(1, maps.shape[:2]).unflatten(0, maps.shape[:2]).transpose(1, 2)
 
 
 def attention_kinds(config: Any, layers: int) -> tuple[str, ...]:

@@ -33,6 +33,10 @@ class SharingSettings(BaseModel, frozen=True, extra="forbid"):
         None, gt=0, lt=1, description="instead of a threshold: least share of the model that is saved, 0..1"
     )
     of: Measure = Field("parameters", description="what save is a share of: parameters or flops")
+    match_heads: bool = Field(
+        True,
+        description="put the heads of each layer in the order of those whose map they take; an extension of the method",
+    )
     head_scale: bool = Field(
         False, description="a trained factor, 1 at first, on every head of a taken map; an extension of the method"
     )

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from students.attention_similarity import attention_similarity, full_inputs
+from students.attention_similarity import AttentionSimilarity, attention_similarity, full_inputs
 from students.choose_groups import choose_groups, nearest_pair
 from students.cut import cut
-from students.grouping import Groups
+from students.grouping import Groups, check_groups
 from students.layer_costs import model_cost
+from students.match_heads import match_heads
 from students.prune import ffn_importance, ffn_neurons, prune_ffn
-from students.shared_attention import share_attention
+from students.shared_attention import share_attention, share_cross_encoder
 from students.sharing_settings import THRESHOLD, SharingSettings
 from students.vocabulary import VocabularySettings, prune_vocabulary
+from teachers.cross_encoder import CrossEncoder
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 
@@ -58,7 +61,31 @@ def shrink(
         encoder = prune_ffn(encoder, ffn_width, importance)
     if sharing is None:
         return encoder
-    return share_attention(encoder, sharing_groups(encoder, sharing, texts, seed), sharing.head_scale)
+    return shared(encoder, sharing, texts, seed)
+
+
+def shared(encoder: SentenceEncoder, sharing: SharingSettings, texts: Sequence[str], seed: int) -> SentenceEncoder:
+    """The encoder with shared maps: groups as they are written or chosen, heads matched where the settings say so.
+
+    Raises:
+        InputError: as `grouped`, or a grouping that the encoder cannot have.
+    """
+    groups, found = grouped(encoder.backbone, encoder.tokenizer, encoder.max_length, sharing, texts, seed)
+    if found is not None and sharing.match_heads:
+        encoder = copy.deepcopy(encoder)
+        match_heads(encoder.backbone, groups, found.products)
+    return share_attention(encoder, groups, sharing.head_scale)
+
+
+def shared_cross_encoder(
+    cross: CrossEncoder, sharing: SharingSettings, texts: Sequence[str], seed: int
+) -> CrossEncoder:
+    """As `shared`, of a cross-encoder."""
+    groups, found = grouped(cross.model, cross.tokenizer, cross.max_length, sharing, texts, seed)
+    if found is not None and sharing.match_heads:
+        cross = copy.deepcopy(cross)
+        match_heads(cross.model, groups, found.products)
+    return share_cross_encoder(cross, groups, sharing.head_scale)
 
 
 def shrunk_shape(
@@ -77,32 +104,26 @@ def shrunk_shape(
     return share_attention(encoder, sharing.groups, sharing.head_scale)
 
 
-def sharing_groups(encoder: SentenceEncoder, sharing: SharingSettings, texts: Sequence[str], seed: int) -> Groups:
-    """The groups that a recipe asks for: as they are written, or chosen on maps of some of the texts.
+def grouped(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, max_length: int, sharing: SharingSettings,
+    texts: Sequence[str], seed: int,
+) -> tuple[Groups, AttentionSimilarity | None]:  # fmt: skip
+    """The groups that a recipe asks for, as they are written or chosen on maps of some of the texts, and those maps.
 
-    Maps are compared on up to 64 inputs of 128 tokens (or what the encoder can take), joined of 4,096 texts that
-    `seed` draws.
+    Maps are compared on up to 64 inputs of 128 tokens (or what the model can take), joined of 4,096 texts that `seed`
+    draws; not at all where groups are written and heads stay as they are.
 
     Raises:
         InputError: no two layers are as alike as the threshold asks, less can be saved than is asked for, or the
             texts do not fill an input.
     """
-    return map_groups(encoder.backbone, encoder.tokenizer, encoder.max_length, sharing, texts, seed)
-
-
-def map_groups(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, max_length: int, sharing: SharingSettings,
-    texts: Sequence[str], seed: int,
-) -> Groups:  # fmt: skip
-    """As `sharing_groups`, of any model that reads texts, such as a cross-encoder's.
-
-    Raises:
-        InputError: as `sharing_groups`.
-    """
-    if sharing.groups is not None:
-        return sharing.groups
+    if sharing.groups is not None and not sharing.match_heads:
+        return sharing.groups, None
     length = min(MAP_TOKENS, max_length)
     inputs = full_inputs(_sample(texts, MAP_TEXTS, seed), tokenizer, length, MAP_INPUTS)
+    if sharing.groups is not None:
+        kinds = getattr(model.config, "layer_types", None)
+        check_groups(sharing.groups, int(model.config.num_hidden_layers), kinds)
     found = attention_similarity(model, inputs)
     groups = choose_groups(found.layers, sharing, model_cost(model), found.kinds, length)
     if not groups:
@@ -113,7 +134,7 @@ def map_groups(
             f"sharing: no two neighbouring layers are alike enough to share a map: {near}, and threshold is {asked:g}; "
             "lower it, free fewer layers, or write groups"
         )
-    return groups
+    return groups, found
 
 
 def _sample(texts: Sequence[str], count: int, seed: int) -> list[str]:

@@ -38,6 +38,11 @@ class AttentionNames:
     value: str
     output: str | None = None
 
+    @property
+    def projection(self) -> str:
+        """Where in a layer the projection behind A·V stands."""
+        return "attention.output.dense" if self.output is None else f"{self.attention}.{self.output}"
+
 
 BERT_NAMES = AttentionNames("attention.self", ("query", "key"), "value")
 LLAMA_NAMES = AttentionNames("self_attn", ("q_proj", "k_proj", "q_norm", "k_norm"), "v_proj", "o_proj")

@@ -19,17 +19,19 @@ from pipeline.measure.size import parameter_count, peak_memory_of, size_mib
 from pipeline.recipe import Recipe
 from pipeline.report.rows import Kind, Parity
 from pipeline.run_dir import Stage
-from pipeline.stages.graphs import Graph
+from pipeline.stages.graphs import Graph, learned_texts
 from pipeline.stages.ir import Ir, Irs
 from pipeline.stages.metric import one_score
 from pipeline.stages.reranker import Reranked
 from pipeline.stages.sharing import groups_of, said_groups
 from pipeline.stages.targets import Scored
 from pipeline.stages.teacher import allowed_outputs
-from pipeline.stages.vectors import Lesson
+from pipeline.stages.vectors import Lesson, pair_texts
 from pipeline.texts.load import Texts
 from students.cut import cut
-from students.shared_attention import share_attention, share_cross_encoder
+from students.reranker import RerankerSettings
+from students.sharing_settings import SharingSettings
+from students.start import shared, shared_cross_encoder
 from students.student import Student, cosines, pair_vectors
 from teachers.cross_encoder import CrossEncoder, Pair
 from teachers.encoder import SentenceEncoder
@@ -86,7 +88,7 @@ def candidates(
     source = resolve_model(recipe.student.model, base)
     if recipe.student.trained:
         found.append(_given(recipe, source))
-    found += _start_models(recipe, source, texts, student, has_cosine)
+    found += _start_models(recipe, source, texts, lesson, student, has_cosine)
     if embedded is not None and recipe.student.sharing is not None and len(texts.train):
         found.append(_before_the_labels(recipe, embedded))
     notes = []
@@ -102,8 +104,8 @@ def candidates(
             found.append(_in_sentence_transformers(recipe, name, folder, has_cosine))
         except ImportError as error:
             notes.append(f"{name} was not measured: {error}")
-    if scored is not None and reranked is not None:
-        found += _rerankers(recipe, scored, reranked, threads)
+    if recipe.reranker is not None and scored is not None and reranked is not None:
+        found += _rerankers(recipe, recipe.reranker, texts, scored, reranked, threads)
     return found + _students(recipe, student) + _exported(recipe, student, graphs, irs, threads), notes
 
 
@@ -139,10 +141,13 @@ def _teacher(recipe: Recipe, teacher: Stage) -> Candidate:
     )  # fmt: skip
 
 
-def _rerankers(recipe: Recipe, scored: Scored, reranked: Reranked, threads: int) -> list[Candidate]:
+def _rerankers(
+    recipe: Recipe, settings: RerankerSettings, texts: Texts, scored: Scored, reranked: Reranked, threads: int
+) -> list[Candidate]:
     """The teacher with shared maps: untrained, after each stage of its training, and in onnxruntime."""
     outputs, folder = allowed_outputs(recipe), reranked.stage.folder
-    untrained = share_cross_encoder(CrossEncoder.load(scored.teacher.folder, outputs), groups_of(folder))
+    teacher = CrossEncoder.load(scored.teacher.folder, outputs)
+    untrained = shared_cross_encoder(teacher, settings.sharing, pair_texts(texts), recipe.seed)
     taught, trained = (CrossEncoder.load(one, outputs) for one in (reranked.before_labels, folder))
     facts: dict[str, object] = {
         "layers": int(trained.model.config.num_hidden_layers), "precision": "fp32", "runtime": "torch",
@@ -170,14 +175,16 @@ def _embedding_teacher(recipe: Recipe, lesson: Lesson, name: str) -> Candidate:
     return Candidate(name, "teacher", predict=_by_cosine(encode), encode=encode, facts=facts)
 
 
-def _start_models(recipe: Recipe, source: Path, texts: Texts, student: Stage, has_cosine: bool) -> list[Candidate]:
+def _start_models(
+    recipe: Recipe, source: Path, texts: Texts, lesson: Lesson | None, student: Stage, has_cosine: bool
+) -> list[Candidate]:
     found = []
     if has_cosine and not recipe.student.trained:
         start = SentenceEncoder.load(source, recipe.student.max_length)
         facts = _encoder_facts(start) | {"runtime": "torch", "trained_on_labels": False}
         found.append(Candidate(START, "baseline", predict=_by_cosine(start.encode), facts=facts))
         if recipe.student.sharing is not None:
-            found.append(_shared_start(recipe, start, student))
+            found.append(_shared_start(recipe, recipe.student.sharing, start, learned_texts(texts, lesson), student))
     if has_cosine:
         words = {"runtime": "scikit-learn", "trained_on_labels": False}
         counted = partial(bag_of_words, train_texts=[text for pair in texts.train.pairs for text in pair])
@@ -185,12 +192,15 @@ def _start_models(recipe: Recipe, source: Path, texts: Texts, student: Stage, ha
     return found
 
 
-def _shared_start(recipe: Recipe, start: SentenceEncoder, student: Stage) -> Candidate:
+def _shared_start(
+    recipe: Recipe, settings: SharingSettings, start: SentenceEncoder, learned: Sequence[str], student: Stage
+) -> Candidate:
     """The start model with the student's layers and groups, before any training: what sharing alone costs."""
     kept = cut(start, recipe.student.layers) if recipe.student.layers else start
-    shared = share_attention(kept, groups_of(student.folder))
-    facts = _encoder_facts(shared) | {"runtime": "torch", "trained_on_labels": False}
-    return Candidate(SHARED_START, "baseline", predict=_by_cosine(shared.encode), facts=facts)
+    as_chosen = settings.model_copy(update={"groups": groups_of(student.folder)})
+    untrained = shared(kept, as_chosen, learned, recipe.seed)
+    facts = _encoder_facts(untrained) | {"runtime": "torch", "trained_on_labels": False}
+    return Candidate(SHARED_START, "baseline", predict=_by_cosine(untrained.encode), facts=facts)
 
 
 def _before_the_labels(recipe: Recipe, embedded: Stage) -> Candidate:

@@ -18,8 +18,7 @@ from pipeline.stages.teacher import allowed_outputs
 from pipeline.stages.vectors import pair_texts
 from pipeline.texts.load import Texts
 from students.reranker import RerankerSettings, labels_on_scale, learn_scores
-from students.shared_attention import share_cross_encoder
-from students.start import map_groups
+from students.start import shared_cross_encoder
 from teachers.cross_encoder import CrossEncoder, Pair
 from teachers.fine_tune import FineTuneSettings, Metric, fine_tune
 from teachers.fit import FitSettings, discard_checkpoints, training_precision
@@ -88,11 +87,8 @@ def _learn_scores(
         return
     outputs = allowed_outputs(recipe)
     teacher = CrossEncoder.load(scored.teacher.folder, outputs)
-    groups = map_groups(
-        teacher.model, teacher.tokenizer, teacher.max_length, settings.sharing, pair_texts(texts), recipe.seed
-    )
     start = CrossEncoder.load(scored.teacher.folder, outputs, dropout=settings.pseudo.dropout)
-    student = share_cross_encoder(start, groups, settings.sharing.head_scale)
+    student = shared_cross_encoder(start, settings.sharing, pair_texts(texts), recipe.seed)
     learn_scores(
         student, teacher, training_pairs(texts), lambda: _on_dev(recipe, texts, student), folder / STAGE_1,
         settings.pseudo, seed=recipe.seed, watch=watch,

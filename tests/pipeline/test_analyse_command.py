@@ -42,12 +42,16 @@ def test_table_json_and_picture(model: Path, texts: Path, tmp_path: Path) -> Non
     written = json.loads((out / "attention.json").read_text())
     assert (written["inputs"], written["length"], written["causal"]) == (20, LENGTH, False)
     assert np.shape(written["attention"]) == (LAYERS, LAYERS)
+    assert np.shape(written["attention_matched"]) == (LAYERS, LAYERS)
     assert np.shape(written["attention_heads"]) == (HEADS, LAYERS, LAYERS)
     assert written["groups"] == [[1, 2]]
     assert written["saved_parameters"] == 2 * (32 * 32 + 32)
     rows = [line.split() for line in said.text.splitlines()[1 : 1 + LAYERS]]
     assert [row[0] for row in rows] == ["0", "1", "2", "3"]
     assert [row[1] for row in rows] == ["–", *(f"{written['attention'][i][i + 1]:.3f}" for i in range(LAYERS - 1))]
+    assert [row[2] for row in rows] == [
+        "–", *(f"{written['attention_matched'][i][i + 1]:.3f}" for i in range(LAYERS - 1)),
+    ]  # fmt: skip
     assert "that of 1" in said.text.splitlines()[3]
     assert "groups: [[1, 2]]" in said.text
     assert "3 of 4 maps to compute" in said.text

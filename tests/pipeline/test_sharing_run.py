@@ -29,7 +29,7 @@ def two_stage_recipe(models: Models) -> dict[str, Any]:
     """Vectors and block ends first, then labelled pairs; not nested, so that the whole is exported alone."""
     recipe = nested_recipe(models, labelled=True) | {"name": "shared"}
     recipe["student"] = {key: recipe["student"][key] for key in ("model", "form", "epochs", "batch_size", "precision")}
-    recipe["student"] |= {"max_length": 64, "sharing": {"threshold": -1, "free_first": 0}}
+    recipe["student"] |= {"max_length": 64, "sharing": {"threshold": -1, "free_first": 0, "match_heads": False}}
     recipe["embedding"] |= {"states": {"kind": "blocks"}, "teachers": [{"model": str(models.encoder)}]}
     del recipe["embedding"]["mine"], recipe["embedding"]["augment"]
     recipe["export"] |= {"precisions": ["fp32"], "cuts": []}

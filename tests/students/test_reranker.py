@@ -10,7 +10,7 @@ from students.losses.causal import PseudoWeights
 from students.reranker import PseudoSettings, labels_on_scale, learn_scores, score_loss
 from students.shared_attention import share_cross_encoder
 from students.sharing_settings import SharingSettings
-from students.start import map_groups
+from students.start import grouped
 from teachers.cross_encoder import CrossEncoder, Pair
 from teachers.errors import InputError
 from tests.tiny_models import WORDS, tiny_backbone_folder
@@ -72,9 +72,9 @@ def test_a_student_without_shared_maps_is_refused(teacher: CrossEncoder, tmp_pat
 def test_groups_are_chosen_on_a_cross_encoders_own_maps(teacher: CrossEncoder) -> None:
     texts = [text for pair in word_pairs(60, 0) for text in pair]
     every = SharingSettings(threshold=-1, free_first=1, free_last=0)
-    assert map_groups(teacher.model, teacher.tokenizer, 32, every, texts, 0) == ((1, 2, 3),)
+    assert grouped(teacher.model, teacher.tokenizer, 32, every, texts, 0)[0] == ((1, 2, 3),)
     with pytest.raises(InputError, match="no two neighbouring layers are alike enough"):
-        map_groups(teacher.model, teacher.tokenizer, 32, SharingSettings(threshold=1.0), texts, 0)
+        grouped(teacher.model, teacher.tokenizer, 32, SharingSettings(threshold=1.0), texts, 0)
 
 
 def test_labels_keep_the_scale_of_the_teachers_scores() -> None:
