@@ -33,16 +33,23 @@ def training_logs(run_folder: Path, recipe: Mapping[str, JsonValue]) -> dict[str
 
 
 def read_training(path: Path) -> list[TrainingRecord]:
-    """Loss and development metric by step; nothing where there is no log."""
+    """Loss and development metric by step; nothing where there is no log, and no row that cannot be read.
+
+    A run keeps no checksum of its logs: one that is damaged costs points of a curve, not another training.
+    """
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [
-        TrainingRecord(
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        records = [_record(row) for row in csv.DictReader(line.replace("\0", "") for line in file)]
+    return [record for record in records if record is not None]
+
+
+def _record(row: Mapping[str, str]) -> TrainingRecord | None:
+    try:
+        return TrainingRecord(
             step=int(row["step"]),
             loss=float(row["loss"]) if row.get("loss") else None,
             dev=float(row["dev"]) if row.get("dev") else None,
         )
-        for row in rows
-    ]
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from pipeline.report.training_logs import LOG, training_logs
 from pipeline.report.training_plot import TrainingRecord
 
@@ -19,4 +21,17 @@ def test_logs_of_the_recipes_own_stages_are_read_in_order(tmp_path: Path) -> Non
 
 
 def test_a_run_without_training_has_no_logs(tmp_path: Path) -> None:
+    assert training_logs(tmp_path, {}) == {}
+
+
+@pytest.mark.parametrize(
+    "spoilt", ["dev,epoch,loss,step\n,0,x.5,9\n0.75,0,,10\n", "dev,epoch,loss,step\n\0,\ufffd\n0.75,0,,10\n"]
+)
+def test_a_damaged_log_costs_its_row(spoilt: str, tmp_path: Path) -> None:
+    write_log(tmp_path, "student", spoilt)
+    assert training_logs(tmp_path, {})["student"] == [TrainingRecord(step=10, dev=0.75)]
+
+
+def test_a_log_whose_header_is_damaged_has_no_rows(tmp_path: Path) -> None:
+    write_log(tmp_path, "student", "dev,epoch,loss,stfp\n,0,0.5,9\n")
     assert training_logs(tmp_path, {}) == {}
