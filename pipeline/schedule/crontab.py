@@ -24,7 +24,9 @@ class Crontab(CronTrigger):
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
         """When it is due next; None: never again."""
-        due = super().get_next_fire_time(previous_fire_time, now)
+        if previous_fire_time is not None:  # in one step, however many times lie between: they are made up for by one
+            now = max(previous_fire_time.astimezone(UTC), now.astimezone(UTC)) + timedelta(milliseconds=1)
+        due = super().get_next_fire_time(None, now.astimezone(self.timezone))
         while due is not None and due.fold and not self._every_hour:
             due = super().get_next_fire_time(None, due.astimezone(UTC) + timedelta(seconds=1))
         return due

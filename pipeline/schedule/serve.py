@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.schedule.attempts import stop
+from pipeline.schedule.clock import bring_forward
 from pipeline.schedule.lock import is_held, recipe_lock
 from pipeline.schedule.store import LOST, LOST_AT_ONCE, LOST_SAID, RUNNING, Store
 from pipeline.schedule.triggers import INSTALL
@@ -55,8 +56,6 @@ def serve(
     children = Children()
 
     def still_running(event: JobSubmissionEvent) -> None:
-        if event.jobstore != SCHEDULES:
-            return
         number = store.begin(event.job_id, "schedule")
         store.end(number, "skipped", "its last run is still at work")
         say(f"{event.job_id}: skipped: its last run is still at work")
@@ -64,23 +63,26 @@ def serve(
     with recipe_lock(home, SCHEDULER) as descriptor:
         if descriptor is None:
             raise InputError(f"{home}: another scheduler is at work here; stop it, or give --home")
+        seen = time.time()
+        bring_forward(store, seen, say)
         recover(store, home, say)
         scheduler = BackgroundScheduler(timezone="UTC", executors={"default": ThreadPoolExecutor(parallel)})
         scheduler.add_jobstore(
             ScheduleJobStore(store, lambda name: _fire(name, url, home, children, say, prometheus)), SCHEDULES
         )
-        scheduler.add_jobstore("memory", "looking")
-        scheduler.add_executor(ThreadPoolExecutor(1), "looking")
         scheduler.add_listener(still_running, EVENT_JOB_MAX_INSTANCES)
         scheduler.start()
-        # APScheduler sleeps until the next job that it knows of: a job every second lets it look at the store again
-        scheduler.add_job(_nothing, "interval", seconds=LOOK_S, jobstore="looking", executor="looking", coalesce=True)
         try:
             while not stopped.wait(LOOK_S):
                 if not scheduler._thread.is_alive():  # such as by a database that is gone: a service starts us again
                     raise DecantError(
                         "the scheduler's thread has ended; is the database there? `start` goes on from here"
                     )
+                now = time.time()
+                if now < seen:
+                    bring_forward(store, now, say)
+                seen = now
+                scheduler.wakeup()  # it sleeps until the next time that it knows of, whatever the store has got since
         finally:
             scheduler.pause()
             children.stop()
@@ -137,7 +139,3 @@ def _fire(
     code = children.run(command, os.environ | {URL_VARIABLE: url})  # not among the arguments: it may hold a password
     if code is not None:
         say(f"{name}: ended with {code}")
-
-
-def _nothing() -> None:
-    return None

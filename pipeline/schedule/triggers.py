@@ -23,15 +23,15 @@ def trigger_of(schedule: Schedule) -> Any:
     """
     try:
         from apscheduler.triggers.combining import OrTrigger
-        from apscheduler.triggers.interval import IntervalTrigger
 
         from pipeline.schedule.crontab import Crontab
+        from pipeline.schedule.interval import Interval
     except ImportError as error:
         raise InputError(INSTALL.format("apscheduler")) from error
     zone = ZoneInfo(schedule.timezone)
     if schedule.every_s is not None:
         begin = datetime.fromtimestamp(schedule.created + schedule.every_s, zone)
-        return IntervalTrigger(seconds=schedule.every_s, start_date=begin, timezone=zone)
+        return Interval(seconds=schedule.every_s, start_date=begin, timezone=zone)
     fields = str(schedule.cron).split()
     if len(fields) != 5:
         raise InputError(
