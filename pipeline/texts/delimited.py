@@ -7,6 +7,7 @@ is changed, and no word stands for an empty one.
 from __future__ import annotations
 
 import csv
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
@@ -14,6 +15,7 @@ from typing import IO, Any, Literal, NamedTuple
 import pandas as pd
 
 ROWS_AT_ONCE = 10_000
+CELLS_LOST = "Length of header or names does not match length of data"  # as pandas warns
 
 
 class _Dialect(NamedTuple):
@@ -43,8 +45,17 @@ def column_parts(path: Path, header: Sequence[str], columns: Sequence[str]) -> I
             dtype=object, keep_default_na=False, na_values=[], chunksize=ROWS_AT_ONCE,
         ) as reader,
     ):  # fmt: skip
-        for rows in reader:
+        while (rows := _next(reader)) is not None:
             yield [[cell if isinstance(cell, str) else None for cell in rows[name].tolist()] for name in columns]
+
+
+def _next(reader: Iterator[pd.DataFrame]) -> pd.DataFrame | None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", CELLS_LOST)
+        try:
+            return next(reader, None)
+        except pd.errors.ParserWarning:
+            raise ValueError("a row has more cells than the header names") from None
 
 
 def _dialect(path: Path) -> _Dialect:

@@ -101,6 +101,20 @@ def test_a_header_alone(ending: str, tmp_path: Path) -> None:
         read_rows(Source(path=str(path)), tmp_path, COLUMNS)
 
 
+@pytest.mark.parametrize("ending", ["tsv", "csv"])
+def test_a_row_of_more_cells_than_the_header_is_refused(ending: str, tmp_path: Path) -> None:
+    separator = "\t" if ending == "tsv" else ","
+    path = tmp_path / f"rows.{ending}"
+    for rows in ([["a", "b", "1", "lost"]], [["a", "b", "1"], ["c", "d", "2", "lost"]]):
+        path.write_text("".join(separator.join(row) + "\n" for row in (COLUMNS, *rows)))
+        with pytest.raises(
+            InputError, match="cannot be read: (a row has more cells than the header|.*Expected 3 fields)"
+        ):
+            read_rows(Source(path=str(path)), tmp_path, COLUMNS)
+    path.write_text("".join(separator.join(row) + separator + "\n" for row in (COLUMNS, "ab1")))
+    assert len(read_rows(Source(path=str(path)), tmp_path, COLUMNS)[0]) == 1, "an end of each line is no cell"
+
+
 def test_a_folder_without_the_split(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no test in it; expected test with one of the endings .tsv"):
         local_file(Source(path=".", split="test"), tmp_path)
