@@ -108,7 +108,7 @@ def is_reranker(folder: Path) -> bool:
     path = folder / MANIFEST
     try:
         stated = json.loads(path.read_bytes()) if path.is_file() else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(stated, dict) and stated.get("form") == RERANKER
 

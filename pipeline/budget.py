@@ -27,7 +27,7 @@ class Budget(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     latency_ms: float | None = Field(None, gt=0, description="most milliseconds for one text, median")
     texts_per_second: float | None = Field(None, gt=0, description="least throughput")
     size_mib: float | None = Field(None, gt=0, description="most MiB on disk")
-    dim: int | None = Field(None, ge=1, description="most dimensions of a vector")
+    dim: int | None = Field(None, ge=1, le=1_000_000, description="most dimensions of a vector")
 
     @field_validator("min")
     @classmethod

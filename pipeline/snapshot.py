@@ -65,7 +65,7 @@ def read_snapshot(path: Path) -> Snapshot | None:
     """What `write_snapshot` wrote; None where it cannot be read."""
     try:
         return parse_snapshot(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 
@@ -82,7 +82,7 @@ def parse_snapshot(content: object) -> Snapshot:
             str(root): {str(name): Fact(int(one[0]), int(one[1]), str(one[2])) for name, one in files.items()}
             for root, files in content.items()
         }
-    except (AttributeError, IndexError, KeyError, TypeError) as error:
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError) as error:
         raise ValueError("a snapshot holds size, time and sha256 of each file") from error
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from teachers.errors import InputError
+from teachers.errors import InputError, one_line
 
 Vectors = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
@@ -131,8 +131,8 @@ def _read_texts(path: Path) -> dict[str, str]:
     for number, line in _lines(path):
         try:
             entry: Any = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path}:{number} is not JSON: {error.msg}") from error
+        except (ValueError, RecursionError) as error:  # ValueError: a number of 4,300 digits, too
+            raise InputError(f"{path}:{number} is not JSON: {one_line(error)}") from error
         if (
             not isinstance(entry, dict)
             or not isinstance(entry.get("_id"), str)

@@ -14,6 +14,7 @@ from teachers.errors import InputError
 from teachers.given_path import expanded
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+CENTURY_S = 100 * 366 * 86_400  # no calendar ends within it
 OPTIONS = {"every_s": "--every", "backoff_s": "--backoff", "overrides": "--set", "run": "--out"}
 
 
@@ -25,9 +26,9 @@ class Schedule(BaseModel, frozen=True, extra="forbid"):
     overrides: tuple[str, ...] = Field((), description="key=value over the recipe's")
     run: str = Field(description="the run's folder")
     cron: str | None = Field(None, description="minute, hour, day of month, month, weekday, as crontab has them")
-    every_s: int | None = Field(None, ge=1, description="seconds from one run to the next")
+    every_s: int | None = Field(None, ge=1, le=CENTURY_S, description="seconds from one run to the next")
     timezone: str = Field(description="IANA name, such as Europe/Berlin, that cron is read in")
-    created: float = Field(description="seconds since 1970 UTC; intervals are counted from here")
+    created: float = Field(ge=0, le=1e11, description="seconds since 1970 UTC; intervals are counted from here")
     promote_to: str | None = Field(None, description="registry that the run's pick is promoted to")
     pairs: str | None = Field(None, description="file of labelled pairs for the promotion; default: the recipe's")
     retries: int = Field(2, ge=0, le=100, description="more tries after a defect or a kill; bad input is not retried")
@@ -70,12 +71,15 @@ def parse_duration(text: str, option: str) -> float:
     """Seconds of 90, 90s, 15m, 2h or 1d.
 
     Raises:
-        InputError: it is none of these.
+        InputError: it is none of these, or more than a century.
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
     if found is None:
         raise InputError(f"{option} {text}: write a number and s, m, h or d, such as 90s, 15m, 2h or 1d")
-    return float(found[1]) * SECONDS[found[2] or "s"]
+    seconds = float(found[1]) * SECONDS[found[2] or "s"]
+    if seconds > CENTURY_S:
+        raise InputError(f"{option} {text}: more than a century; write at most 36600d")
+    return seconds
 
 
 def spoken(seconds: float) -> str:

@@ -74,6 +74,9 @@ def test_a_changed_folder_or_another_form_is_refused(tmp_path: Path) -> None:
     (folder / MANIFEST).write_text('{"form": "reranker"}')
     with pytest.raises(InputError, match=r"decant\.json: schema: Field required; export the re-ranker again"):
         verify_reranker(folder)
+    (folder / MANIFEST).write_text("[" * 100_000)
+    with pytest.raises(InputError, match=r"decant\.json: the file: Invalid JSON: recursion limit exceeded"):
+        verify_artifact(folder)
     (folder / MANIFEST).unlink()
     with pytest.raises(InputError, match="is no re-ranker of Decant"):
         verify_reranker(folder)

@@ -111,6 +111,8 @@ def test_every_limit_has_an_option() -> None:
     assert set(OPTIONS) == set(Budget.model_fields)
     with pytest.raises(InputError, match="^--max-dim 0: Input should be greater than or equal to 1$"):
         budget_of(dim=0)
+    with pytest.raises(InputError, match="^--max-dim 10+: Input should be less than or equal to 1000000$"):
+        budget_of(dim=10**400)
 
 
 def test_nothing_chosen_has_no_text(report: Report) -> None:

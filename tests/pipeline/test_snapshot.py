@@ -62,7 +62,14 @@ def test_a_file_of_known_size_and_time_is_not_read_again(folder: Path) -> None:
     assert take_snapshot([folder]) != taken
 
 
-@pytest.mark.parametrize("content", ["[]", "{", '{"a": 1}', '{"a": {"b": [1]}}', '{"a": {"b": [1, 2, 3, 4]'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]", "{", '{"a": 1}', '{"a": {"b": [1]}}', '{"a": {"b": [1, 2, 3, 4]', "[" * 100_000,
+        '{"a": {"b": [1e999, 2, "c"]}}',
+    ],
+    ids=range(7),
+)  # fmt: skip
 def test_what_is_no_snapshot_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "inputs.json").write_text(content, encoding="utf-8")
     assert read_snapshot(tmp_path / "inputs.json") is None

@@ -114,6 +114,8 @@ def test_read_beir_joins_titles_and_keeps_judged_queries_only(tmp_path: Path) ->
         ({"qrels": QRELS + "2\ta\thigh\n"}, r"test\.tsv:5: score 'high' is not a whole number"),
         ({"corpus": ""}, r"corpus\.jsonl is empty"),
         ({"corpus": _lines(CORPUS) + "{"}, r"corpus\.jsonl:4 is not JSON"),
+        ({"corpus": "[" * 100_000 + "\n"}, r"corpus\.jsonl:1 is not JSON"),
+        ({"corpus": "9" * 5000 + "\n"}, r"corpus\.jsonl:1 is not JSON"),
         ({"corpus": '["a"]\n'}, r"corpus\.jsonl:1: give an object"),
         ({"corpus": '{"_id": 1, "text": "x"}\n'}, r"corpus\.jsonl:1: give an object"),
         ({"queries": _lines(QUERIES + QUERIES[:1])}, r"queries\.jsonl:4: _id '1' stands there twice"),

@@ -17,6 +17,16 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         parse_duration(text, "--every")
 
 
+def test_more_than_a_century_is_refused() -> None:
+    assert parse_duration("36600d", "--every") == schedule_of(GOOD | {"every_s": 36_600 * 86_400}).every_s
+    for text in ("36601d", "1" * 400 + "d"):
+        with pytest.raises(InputError, match="^--every .*1d: more than a century; write at most 36600d$"):
+            parse_duration(text, "--every")
+    for created in (2**63, -1, float("nan")):
+        with pytest.raises(InputError, match="^--created .*: Input should be"):
+            schedule_of(GOOD | {"created": created})
+
+
 def test_what_is_spoken_can_be_read_again() -> None:
     assert [spoken(seconds) for seconds in (86_400, 5400, 60, 90, 0)] == ["1 d", "90 m", "1 m", "90 s", "0 s"]
 
