@@ -41,8 +41,7 @@ def cost(milliseconds: float, index_seconds: float | None = None) -> OneAgainstM
     )
 
 
-@pytest.fixture
-def environment() -> Environment:
+def some_environment() -> Environment:
     return Environment(
         cpu="Some CPU", cpu_features=("avx2",), cores=2, threads=2, memory_gib=16, os="Linux", python="3.11",
         libraries={"torch": "2.13.0"},
@@ -50,7 +49,11 @@ def environment() -> Environment:
 
 
 @pytest.fixture
-def grid() -> Grid:
+def environment() -> Environment:
+    return some_environment()
+
+
+def some_grid() -> Grid:
     """Two depths and two lengths, of which the shallow short cut was not measured."""
     cells = [(6, 384, 0.88, 0.82), (6, 64, 0.86, None), (3, 384, 0.87, 0.45)]
     return Grid(
@@ -64,13 +67,21 @@ def grid() -> Grid:
 
 
 @pytest.fixture
-def mined() -> Mined:
+def grid() -> Grid:
+    return some_grid()
+
+
+def some_mined() -> Mined:
     """Ten labelled pairs, and thirty mined ones that fill the bins below."""
     return Mined(counts={"near": 12, "window": 10, "random": 8}, before=(0, 0, 2, 8), after=(0, 20, 10, 10))
 
 
 @pytest.fixture
-def report(environment: Environment) -> Report:
+def mined() -> Mined:
+    return some_mined()
+
+
+def some_report(environment: Environment) -> Report:
     artifact = Row(
         name="L6xD384-int8", kind="artifact", layers=6, dim=384, precision="int8", runtime="onnxruntime",
         path="artifacts/L6xD384-int8", parameters=22_713_216, size_mib=22.3, metrics=metrics(0.855),
@@ -104,3 +115,8 @@ def report(environment: Environment) -> Report:
         notes=("a note",),
         regressions=(Regression(first="one text", second="another", label=0, teacher=0.1, model=0.9),),
     )
+
+
+@pytest.fixture
+def report(environment: Environment) -> Report:
+    return some_report(environment)
