@@ -47,7 +47,8 @@ def parse_yaml(text: str) -> tuple[Any, yaml.Node | None]:
     """A text's content, and the tree that tells where it stands; no tag makes an object of Python.
 
     Raises:
-        YamlError: it is not YAML, an alias stands inside what it names, or aliases unfold to too much.
+        YamlError: it is not YAML, a key is given twice, an alias stands inside what it names, or aliases unfold to too
+            much.
     """
     try:
         loader = yaml.SafeLoader(text)
@@ -75,7 +76,21 @@ def _unfolded(node: yaml.Node, around: set[int], known: dict[int, int]) -> int:
     if id(node) not in known:
         around.add(id(node))
         inner = node.value if isinstance(node, yaml.SequenceNode) else ()
-        inner = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else inner
+        if isinstance(node, yaml.MappingNode):
+            _check_keys(node)
+            inner = [part for pair in node.value for part in pair]
         known[id(node)] = 1 + sum(_unfolded(part, around, known) for part in inner)
         around.remove(id(node))
     return known[id(node)]
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    """Refuse a key that is given twice, of which PyYAML would take the last without a word."""
+    lines: dict[str, int] = {}
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            continue  # a list or a mapping, which is no key of a recipe
+        line = key.start_mark.line + 1
+        if key.value in lines:
+            raise YamlError(f"{key.value} is given twice, on lines {lines[key.value]} and {line}; keep one", line)
+        lines[key.value] = line

@@ -17,6 +17,9 @@ UNFOLDING = "a: &a [x]\n" + "".join(
         (UNFOLDING, "its aliases unfold to more than 100,000 values", None),
         ("b: 1\na: &a [*a]", "an alias stands inside what it names", 2),
         ("&a {<<: *a}", "an alias stands inside what it names", 1),
+        ("a: 1\nb: 2\na: 1", "a is given twice, on lines 1 and 3; keep one", 3),
+        ("a:\n  - {b: 1,\n     b: 2}", "b is given twice, on lines 2 and 3; keep one", 3),
+        ("a: {<<: {b: 1}, <<: {c: 1}}", "<< is given twice, on lines 1 and 1; keep one", 1),
         ("a: !!python/object/apply:os.system ['true']", "not YAML: could not determine a constructor", 1),
         ("a: !!int ''", "not YAML: IndexError", None),
         ("a: !!bool x", "not YAML: KeyError", None),
@@ -36,8 +39,8 @@ def test_what_is_no_recipes_yaml(text: str, problem: str, line: int | None) -> N
 
 
 def test_a_few_aliases_and_merges_are_what_they_are() -> None:
-    content, _ = parse_yaml("a: &a {k: 1}\nb: [*a, *a]\nc: {<<: *a, l: 2}")
-    assert content == {"a": {"k": 1}, "b": [{"k": 1}, {"k": 1}], "c": {"k": 1, "l": 2}}
+    content, _ = parse_yaml("a: &a {k: 1}\nb: [*a, *a]\nc: {<<: *a, k: 2}")
+    assert content == {"a": {"k": 1}, "b": [{"k": 1}, {"k": 1}], "c": {"k": 2}}
     assert parse_yaml("") == (None, None)
 
 
