@@ -11,7 +11,7 @@ from pipeline.report.page.summary import compared_sentence
 from pipeline.report.rows import read_report_json
 from pipeline.report.trace import traced
 from pipeline.report.training_logs import training_logs
-from teachers.errors import InputError
+from teachers.errors import InputError, visible
 
 
 def compare_runs(folders: Sequence[Path], out: Path) -> str:
@@ -34,7 +34,7 @@ def compare_runs(folders: Sequence[Path], out: Path) -> str:
     page = html_page(runs)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page, encoding="utf-8")
-    return compared_sentence(runs)
+    return visible(compared_sentence(runs))
 
 
 def run_labels(folders: Sequence[Path]) -> list[str]:

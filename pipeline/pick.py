@@ -12,7 +12,7 @@ from pipeline.limits import latency_ms
 from pipeline.report.figures import METRIC_NAMES, duration, points, significant
 from pipeline.report.rows import Row, read_report_json
 from pipeline.report.table import label
-from teachers.errors import InputError
+from teachers.errors import InputError, visible
 
 OPTIONS = {
     "min": "--min-accuracy",
@@ -62,7 +62,7 @@ def choice_text(choice: Choice, run_folder: Path) -> str:
         raise ValueError(f"nothing was chosen: {choice.because}")
     lines = [label(row), f"  {folder_of(row, run_folder)}", f"  {', '.join(_figures(row, choice.set_name))}"]
     lines.append(f"Chosen as {choice.because}.")
-    return "\n".join([*lines, *([choice.note] if choice.note else [])])
+    return "\n".join(map(visible, [*lines, *([choice.note] if choice.note else [])]))
 
 
 def choice_json(choice: Choice, run_folder: Path, budget: Budget) -> dict[str, Any]:

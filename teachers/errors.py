@@ -24,13 +24,17 @@ def one_line(said: object) -> str:
     return " ".join(str(said).split())[:MESSAGE_CHARACTERS] or type(said).__name__
 
 
+def visible(text: str, kept: str = "") -> str:
+    """The text with every character that a terminal obeys or does not show as an escape, but for those of `kept`."""
+    return "".join(
+        char.encode("unicode_escape").decode() if unicodedata.category(char) in UNSEEN and char not in kept else char
+        for char in text
+    )
+
+
 def shown(text: str) -> str:
     """A text as one line of at most 2,000 characters, without secrets, that a terminal neither obeys nor hides."""
-    text = redacted(text)
-    seen = "".join(
-        char.encode("unicode_escape").decode() if unicodedata.category(char) in UNSEEN else char
-        for char in text[: LINE_CHARACTERS + 1]
-    )
+    seen = visible(redacted(text)[: LINE_CHARACTERS + 1])
     return seen if len(seen) <= LINE_CHARACTERS else f"{seen[: LINE_CHARACTERS - 1]}…"
 
 

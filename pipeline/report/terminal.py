@@ -14,7 +14,8 @@ from pipeline.report.answer import answer
 from pipeline.report.grid_table import grid_cell, grid_header, grid_legend, grid_rows
 from pipeline.report.rows import Report
 from pipeline.report.table import Column, columns, legend, sorted_rows
-from pipeline.text_console import text_console
+from pipeline.text_console import LAYOUT, text_console
+from teachers.errors import visible
 
 FILE_WIDTH = 1000  # a file has no edge: nothing is dropped or wrapped
 TEXT_WIDTH = 100  # longer lines are hard to read
@@ -28,7 +29,7 @@ def show_report(report: Report, console: Console) -> None:
     On a terminal it is coloured and fits the width, down to 80 columns; elsewhere it is plain and complete.
     """
     if not console.is_terminal:
-        console.out(plain_report(report), highlight=False)
+        console.out(visible(plain_report(report), LAYOUT), highlight=False)
         return
     table, dropped = report_table(report, console.width)
     width = min(console.width, TEXT_WIDTH)

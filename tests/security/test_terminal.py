@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import json
 from pathlib import Path
 
 import pytest
 
+from pipeline.measure.grid import Grid
+from pipeline.report.rows import Report
+from pipeline.report.terminal import show_report
+from pipeline.text_console import text_console
 from teachers.errors import LINE_CHARACTERS, GateError, InputError, shown
+from tests.pipeline.report.conftest import environment as environment
+from tests.pipeline.report.conftest import grid as grid
+from tests.pipeline.report.conftest import report as report
 from tests.test_bad_input import assert_refused
 from tests.tiny_runs import decant
+
+STEERING = "\x1b]0;owned\x07"
 
 
 @pytest.mark.parametrize(
@@ -43,3 +54,24 @@ def test_columns_and_options_are_quoted_harmlessly(project: Path, artifact: Path
         assert said.code == 2
         assert "\x1b" not in said.err
         assert len(said.lines) == 1
+
+
+def test_names_in_a_report_do_not_steer_the_terminal(report: Report, grid: Grid, tmp_path: Path) -> None:
+    bad = report.model_copy(update={"grid": grid}).model_dump(mode="json")
+    bad["environment"]["cpu"] = bad["notes"][0] = STEERING
+    for row in bad["rows"]:
+        row["name"] += STEERING
+    bad["selected"] += STEERING
+    for run in ("one", "other"):
+        (tmp_path / run / "report").mkdir(parents=True)
+        (tmp_path / run / "report" / "report.json").write_text(json.dumps(bad), encoding="utf-8")
+    one, other = tmp_path / "one", tmp_path / "other"
+    for command in (["report", one], ["pick", one], ["compare", one, other, "--out", tmp_path / "page.html"]):
+        said = decant(*command)
+        assert said.code == 0, said.err
+        assert "\x1b" not in said.text + said.err
+        assert r"\x1b]0;owned\x07" in said.text
+    paper = io.StringIO()
+    show_report(Report.model_validate(bad), text_console(file=paper, width=300, force_terminal=True))
+    assert "\x1b]0" not in paper.getvalue()
+    assert r"\x1b]0;owned" in paper.getvalue()  # rich itself drops the bell
