@@ -34,9 +34,6 @@ def test_the_attack_would_run(opened: Any) -> None:
     assert page.evaluate(RAN) == 7
 
 
-SHORT = "<img src=x onerror=window.attacked=8>"  # a longer label of a run would leave no room for the plot
-
-
 def use(page: Any) -> None:
     """Have what is drawn later drawn: tips, details, snippets."""
     for point in page.locator(POINTS).all()[:6]:
@@ -56,7 +53,7 @@ def test_a_report_of_attacks_runs_none(opened: Any, bad: Report) -> None:
 
 
 def test_a_page_of_several_runs_runs_none(opened: Any, bad: Report, report: Report) -> None:
-    runs = [PageRun(one, label, {label: RECORDS}, label) for one, label in ((bad, SHORT), (report, f"{SHORT}2"))]
+    runs = [PageRun(one, label, {label: RECORDS}, label) for one, label in ((bad, attack(8)), (report, attack(9)))]
     page = opened(html_page(runs))
     use(page)
     assert page.evaluate(f"{RAN} === undefined")

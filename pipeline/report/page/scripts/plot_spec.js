@@ -33,7 +33,7 @@ function plotScales(points, log, colours) {
   ];
 }
 
-function plotMarks(colours) {
+function plotMarks(colours, longest) {
   const at = { x: { scale: "x", field: "x" }, y: { scale: "y", field: "value" } };
   const fill = { scale: "colour", field: content.several ? "run" : "kind" };
   const ringed = "datum.id === chosen || datum.id === active";
@@ -68,7 +68,7 @@ function plotMarks(colours) {
     {
       type: "text", from: { data: "models" }, interactive: false, aria: false,
       encode: { enter: {
-        text: { field: "datum.named" }, fontSize: { value: 12 }, fill: { value: colours.ink },
+        text: { field: "datum.named" }, fontSize: { value: 12 }, fill: { value: colours.ink }, limit: { value: longest },
         fontWeight: [{ test: "datum.datum.picked", value: "bold" }, { value: "normal" }],
       } },
       transform: [{
@@ -105,6 +105,6 @@ function plotSpec(points, settings, colours) {
           { shape: "shape", title: null, orient: "top", direction: "horizontal", columns: settings.width < 500 ? 2 : 4 },
         ]
       : [{ fill: "colour", shape: "shape", title: null, orient: "top", direction: "horizontal", columns: settings.width < 500 ? 2 : 4 }],
-    marks: plotMarks(colours),
+    marks: plotMarks(colours, settings.width / 3), // a longer name would leave the plot no room
   };
 }

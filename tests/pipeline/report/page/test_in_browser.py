@@ -188,3 +188,11 @@ def test_without_a_plot_the_table_still_works(opened: Any, report: Report) -> No
     page = opened(html_report(bare), "#detail h3")
     assert page.locator("#shown-count").inner_text() == "1 of 1 models shown"
     assert page.locator("#plot").count() == 0
+
+
+def test_a_long_label_of_a_run_leaves_room_for_the_plot(opened: Any, report: Report) -> None:
+    runs = [PageRun(report, label, {}, label) for label in ("long " * 60, "other " * 60)]
+    page = opened(html_page(runs))
+    plot = page.locator("#plot svg .mark-symbol.models").bounding_box()
+    assert plot["width"] > 300
+    assert plot["height"] > 150
