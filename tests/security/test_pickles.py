@@ -20,10 +20,11 @@ from tests.teachers.test_fit import Line, settings, train
 from tests.test_bad_input import assert_refused, sign
 from tests.tiny_runs import Models, decant
 
-ENDINGS = [".bin", ".ckpt", ".pt", ".npy", ".joblib"]
+ENDINGS = [".bin", ".joblib"]  # torch's zip, and a bare pickle
+MORE_ENDINGS = [".ckpt", ".pt", ".npy"]
 
 
-@pytest.fixture(params=ENDINGS)
+@pytest.fixture(params=[*ENDINGS, *(pytest.param(ending, marks=pytest.mark.slow) for ending in MORE_ENDINGS)])
 def pickled(request: pytest.FixtureRequest, pickles: dict[str, Path]) -> Path:
     return pickles[request.param]
 
