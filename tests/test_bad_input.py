@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -373,6 +374,7 @@ def full_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     try:
         yield disk
     finally:
+        gc.collect()  # the error's frames hold the pairs, and these a mapped file of the disk
         subprocess.run(["umount", str(disk)], check=True)
 
 
