@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from pipeline.checksums import checksum, checksums_of, damaged
 from teachers.errors import DecantError, InputError
+from teachers.on_nan import LossError
 
 STAGES = (
     "texts", "vectors", "mine", "teacher", "targets", "embed", "student", "reranker", "graphs", "openvino",
@@ -106,8 +107,10 @@ class RunDir:
         started = time.monotonic()
         try:
             write(work)
-        except DecantError:  # the same inputs would fail again, so there is nothing to go on with
+        except DecantError as error:  # the same inputs would fail again, so there is nothing to go on with
             shutil.rmtree(work, ignore_errors=True)
+            if isinstance(error, LossError):
+                raise error.kept_in(self._bad_batch(stage)) from error
             raise
         seconds = round(time.monotonic() - started, 3)
         files = checksums_of(work, MARK)
@@ -117,6 +120,7 @@ class RunDir:
             mark["known_as"] = before["known_as"] if same else _digest({"fingerprint": fingerprint, "files": files})
         _write_json(work / MARK, mark)
         self._replace(work, self.folder(stage))
+        self._bad_batch(stage).unlink(missing_ok=True)
         self.note(stage=stage, event="done", fingerprint=fingerprint, seconds=seconds)
         return self._stage(stage, mark, reused=False)
 
@@ -156,9 +160,21 @@ class RunDir:
         except OSError as error:
             raise InputError(f"{self.root} cannot be written ({error.strerror}); give --out another folder") from error
         try:
+            self._mend_log()
             yield
         finally:
             lock.release()
+
+    def _mend_log(self) -> None:
+        """Drop a last line that a full disk cut short."""
+        content = self.log.read_bytes() if self.log.is_file() else b""
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            os.truncate(self.log, whole)
+
+    def _bad_batch(self, stage: str) -> Path:
+        """The batch that ended a stage's last training."""
+        return self.root / f"bad-batch-{stage.replace('/', '-')}.json"
 
     def _mark(self, stage: str) -> dict[str, Any] | None:
         """What a finished stage says of itself; None where it says nothing that can be read.

@@ -178,5 +178,7 @@ def distill(
     exits = None if settings.nesting is None else StepExits(student.encoder, settings.nesting, settings.dims, seed)
     module = Distillation(student, kind, settings.loss, alpha, settings, len(stream), exits, settings.keep)
     said = f"{label} (seed {seed}, alpha {alpha:g})"
-    fit(module, stream, dev or whole, folder, settings, seed=seed, label=said, devices=devices, watch=watch)
+    fit(
+        module, stream, dev or whole, folder, settings, seed=seed, label=said, devices=devices, given=pairs, watch=watch
+    )
     return student.eval()

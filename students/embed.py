@@ -124,7 +124,10 @@ def embed(
 
     stream = BatchStream(lengths, collate, settings.batch_size, seed, draw)
     module = _Embedding(encoder, teacher.dim, live, settings, nesting, dims, seed, len(stream))
-    fit(module, stream, dev, folder, settings, seed=seed, label="student on vectors", devices=devices, watch=watch)
+    fit(
+        module, stream, dev, folder, settings, seed=seed, label="student on vectors", devices=devices, given=texts,
+        watch=watch,
+    )  # fmt: skip
     return encoder.eval()
 
 

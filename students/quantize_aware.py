@@ -121,7 +121,8 @@ def fine_tune_rounded(
     )  # fmt: skip
     with rounded(tuned, rounding):
         before = dev()
-        fit(_RoundedEncoder(tuned, how, len(stream)), stream, dev, folder, how, seed=seed, label=label, watch=watch)
+        module = _RoundedEncoder(tuned, how, len(stream))
+        fit(module, stream, dev, folder, how, seed=seed, label=label, given=texts[:count], watch=watch)
         tuned.eval()
         after = dev()
     return (tuned, before, after) if after > before else (encoder, before, before)

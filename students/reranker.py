@@ -90,7 +90,7 @@ def learn_scores(
 
     stream = BatchStream([len(row) for row in ids], collate, settings.batch_size, seed)
     module = _Learning(student, teacher, ends, settings, len(stream))
-    fit(module, stream, dev, folder, settings, seed=seed, label="re-ranker on scores", watch=watch)
+    fit(module, stream, dev, folder, settings, seed=seed, label="re-ranker on scores", given=pairs, watch=watch)
     return student.eval()
 
 

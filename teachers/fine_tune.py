@@ -88,6 +88,7 @@ def fine_tune(
         seed=seed,
         label=label,
         devices=devices,
+        given=pairs,
         watch=watch,
     )
     if settings.lora is not None:

@@ -38,6 +38,7 @@ from teachers.ddp import trainer_options
 from teachers.devices import ONE_PROCESS, TrainerSettings
 from teachers.errors import InputError
 from teachers.joint import ROWS, from_first, rank, share, world
+from teachers.on_nan import LossError, OnNan, Retries, loss_error
 from teachers.progress import Advance, Logged, Watch, unwatched
 from teachers.quantized import in_head
 from teachers.ranks import ranks
@@ -64,6 +65,11 @@ class FitSettings(BaseModel, frozen=True, extra="forbid"):
     patience: int = Field(2, ge=1, description="epochs without a better dev metric before training stops")
     precision: Literal["auto", "32-true", "bf16-mixed"] = Field(
         "auto", description="auto: bf16-mixed where the processor multiplies bfloat16 natively, 32-true elsewhere"
+    )
+    on_nan: OnNan | None = Field(
+        None,
+        exclude_if=lambda value: value is None,  # so that no finished training depends on there being such a setting
+        description="go on at a lower rate after a loss that is not a number; default: stop",
     )
 
 
@@ -123,6 +129,7 @@ def fit(
     seed: int,
     label: str,
     devices: TrainerSettings = ONE_PROCESS,
+    given: Sequence[Any] = (),
     watch: Watch = unwatched,
 ) -> None:
     """Train `module` in place and leave the weights that were best on dev in it.
@@ -132,9 +139,11 @@ def fit(
         folder: checkpoints, the best weights and the logs; a folder left by a killed run is continued.
         devices: several: `module` and `stream` go to the other processes by cloudpickle, and its losses must be those
             of the whole batch, as `teachers.joint` makes them.
+        given: the texts or pairs of the stream's rows, to name those of a batch whose loss is not a number.
 
     Raises:
-        InputError: fewer training rows than two, a loss that is not a number, or more devices than are there.
+        InputError: fewer training rows than two, or more devices than are there.
+        LossError: a loss that is not a number, more often than `settings.on_nan` lets it be.
         RankError: one of several processes died.
     """
     if len(stream.lengths) < 2:
@@ -142,9 +151,19 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     if settings.epochs == 0:
         return
-    work = partial(_train, module, stream, folder, settings, seed, devices)
-    with watch(label, settings.epochs * len(stream)) as advance, ranks(work, devices):
-        work(dev=dev, advance=advance, more=watch.loggers(folder) if isinstance(watch, Logged) else ())
+    retries = Retries(folder, settings.on_nan)
+    start = _tensors(module) if settings.on_nan is not None else None
+    while True:
+        work = partial(_train, module, stream, folder, settings, seed, devices, retries.rate)
+        try:
+            with watch(label, settings.epochs * len(stream)) as advance, ranks(work, devices):
+                more = watch.loggers(folder) if isinstance(watch, Logged) else ()
+                work(dev=dev, given=given, advance=advance, more=more)
+            break
+        except LossError as error:
+            if start is None or not retries.again(error):
+                raise
+            module.load_state_dict(start, strict=not _frozen(module))
     best = folder / BEST
     if best.is_file():
         module.load_state_dict(load_file(best), strict=not _frozen(module))
@@ -194,11 +213,12 @@ def training_precision(settings: FitSettings) -> Literal["32-true", "bf16-mixed"
 
 def _train(
     module: LightningModule, stream: BatchStream, folder: Path, settings: FitSettings, seed: int,
-    devices: TrainerSettings, dev: Callable[[], float] | None = None, advance: Advance | None = None,
-    more: Sequence[Logger] = (),
+    devices: TrainerSettings, rate: float, dev: Callable[[], float] | None = None, given: Sequence[Any] = (),
+    advance: Advance | None = None, more: Sequence[Logger] = (),
 ) -> None:  # fmt: skip
-    """The training as one process sees it; the first has `dev`, `advance` and `more` loggers."""
-    callbacks: list[Callback] = [_Keeper(folder, dev, seed, settings.clip), _stopper(settings)]
+    """The training as one process sees it; the first has `dev`, `given`, `advance` and `more` loggers."""
+    keeper = _Keeper(folder, dev, seed, settings.clip, stream, given, rate)
+    callbacks: list[Callback] = [keeper, _stopper(settings)]
     if advance is not None:
         callbacks.append(_Follow(advance, settings.epochs))
     if devices.distributed:
@@ -241,6 +261,7 @@ def _stopper(settings: FitSettings) -> EarlyStopping:
 def _resume(folder: Path, stream: BatchStream) -> Path | None:
     last = folder / LAST
     if not last.is_file():
+        stream.start_at(0, 0)
         return None
     try:
         loops = torch.load(last, map_location="cpu", weights_only=True)["loops"]["fit_loop"]
@@ -260,21 +281,33 @@ class _Keeper(Callback):
 
     Args:
         dev: of the first process; the others hear from it.
+        given: the same.
+        rate: what the learning rate is multiplied with.
     """
 
-    def __init__(self, folder: Path, dev: Callable[[], float] | None, seed: int, clip: float) -> None:
+    def __init__(
+        self, folder: Path, dev: Callable[[], float] | None, seed: int, clip: float, stream: BatchStream,
+        given: Sequence[Any], rate: float,
+    ) -> None:  # fmt: skip
         self.last, self.best, self.record = folder / LAST, folder / BEST, folder / "best.json"
         self.dev, self.seed, self.saved_at, self.high = dev, seed, time.monotonic(), float("-inf")
-        self.clip = clip
+        self.clip, self.stream, self.given, self.rate, self.rate_of_checkpoint = clip, stream, given, rate, 1.0
 
     def on_save_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
         checkpoint["state_dict"] = _trained(module, checkpoint["state_dict"])
 
     def state_dict(self) -> dict[str, Any]:
-        return {"high": self.high}
+        return {"high": self.high, "rate": self.rate}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.high = state_dict["high"]
+        self.high, self.rate_of_checkpoint = state_dict["high"], state_dict.get("rate", 1.0)
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        share = self.rate / self.rate_of_checkpoint  # a checkpoint holds the rates that it was trained with
+        for config in trainer.lr_scheduler_configs:
+            config.scheduler.base_lrs = [rate * share for rate in config.scheduler.base_lrs]
+        for group in (group for optimizer in trainer.optimizers for group in optimizer.param_groups):
+            group.update(lr=group["lr"] * share, initial_lr=group["initial_lr"] * share)
 
     def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Batch, batch_idx: int) -> None:
         step = trainer.current_epoch * trainer.num_training_batches + batch_idx
@@ -289,11 +322,15 @@ class _Keeper(Callback):
     ) -> None:
         loss = outputs["loss"] if isinstance(outputs, dict) else outputs
         if loss is not None and not torch.isfinite(loss):
-            raise InputError(f"the loss is {float(loss)} at step {trainer.global_step}; lower learning_rate")
+            if rank() > 0:
+                return  # the first says it of all, and ends the others
+            epoch = trainer.current_epoch
+            rows = self.stream.batches(epoch)[batch_idx].tolist()
+            raise loss_error(float(loss), trainer.global_step, epoch + 1, batch_idx + 1, rows, self.given)
         whole_step = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         if whole_step and batch_idx + 1 < trainer.num_training_batches:
             late = time.monotonic() - self.saved_at > CHECKPOINT_SECONDS
-            if from_first(float(late)):
+            if from_first(float(late and _finite(module))):  # if not, the next loss will tell
                 self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
@@ -346,6 +383,10 @@ class _Follow(Callback):
 def _tensors(module: LightningModule) -> dict[str, Tensor]:
     state = _trained(module, module.state_dict())
     return {name: weight.detach().cpu().contiguous().clone() for name, weight in state.items()}
+
+
+def _finite(module: nn.Module) -> bool:
+    return all(bool(torch.isfinite(weight).all()) for weight in module.parameters() if weight.requires_grad)
 
 
 def _frozen(module: nn.Module) -> bool:

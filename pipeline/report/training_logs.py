@@ -7,8 +7,10 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pipeline.report.training_plot import TrainingRecord
+from teachers.on_nan import retries_note
 
-LOG = "training/csv/metrics.csv"
+TRAINING = "training"
+LOG = f"{TRAINING}/csv/metrics.csv"
 
 
 def training_logs(run_folder: Path, recipe: Mapping[str, JsonValue]) -> dict[str, list[TrainingRecord]]:
@@ -18,18 +20,28 @@ def training_logs(run_folder: Path, recipe: Mapping[str, JsonValue]) -> dict[str
         run_folder: the run's.
         recipe: its resolved recipe: only stages that it has are read, since a folder of an earlier recipe may remain.
     """
+    found = {stage: read_training(run_folder / stage / LOG) for stage in trained_stages(recipe)}
+    return {stage: records for stage, records in found.items() if records}
+
+
+def retries_notes(run_folder: Path, recipe: Mapping[str, JsonValue]) -> list[str]:
+    """A sentence on each stage whose loss was not a number and whose training went on."""
+    notes = [retries_note(run_folder / stage / TRAINING, stage) for stage in trained_stages(recipe)]
+    return [one for note in notes for one in note]
+
+
+def trained_stages(recipe: Mapping[str, JsonValue]) -> list[str]:
+    """Folders of the stages that a recipe can train, in the order of the road."""
     embedding = recipe.get("embedding")
     teachers = embedding.get("teachers") if isinstance(embedding, dict) else None
     count = len(teachers) if isinstance(teachers, list) else 0
-    stages = [
+    return [
         *(["teacher"] if recipe.get("teacher") else []),
         *[f"embedding/teacher{index}" for index in range(count)],
         *(["embed"] if embedding else []),
         "student",
         *(["reranker"] if recipe.get("reranker") else []),
     ]
-    found = {stage: read_training(run_folder / stage / LOG) for stage in stages}
-    return {stage: records for stage, records in found.items() if records}
 
 
 def read_training(path: Path) -> list[TrainingRecord]:

@@ -14,7 +14,7 @@ from pipeline.recipe import Recipe, recipe_digest
 from pipeline.report.card import CardFacts, model_card
 from pipeline.report.reranker_card import RerankerFacts, reranker_card
 from pipeline.report.rows import Mined, Report, Row
-from pipeline.report.training_logs import LOG
+from pipeline.report.training_logs import LOG, retries_notes
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.candidates import SERVED_RERANKER
 from pipeline.stages.graphs import Graph
@@ -43,6 +43,7 @@ def artifacts_stage(
 ) -> tuple[Stage, Report]:  # fmt: skip
     """A folder a precision under `artifacts/`, and the report that their cards quote."""
     notes = [*measured.notes, *vocabulary_notes(recipe, base, student), *_soup_notes(student)]
+    notes += retries_notes(run_dir.root, recipe.model_dump(mode="json"))
     notes += [f"Left out, as it misses its gate: {one}." for one in left_out]
     report = _report(recipe, texts, lesson, mined, student, measured, notes)
     report = report.model_copy(update={"left_out": tuple(left_out)})

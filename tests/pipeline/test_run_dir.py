@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.run_dir import STAGES, RunDir, Stage, fingerprint, restamp
 from teachers.errors import GateError, InputError
+from teachers.on_nan import loss_error
 
 
 @pytest.fixture
@@ -204,6 +205,30 @@ def test_another_process_in_the_same_folder_is_refused(run_dir: RunDir) -> None:
         other.kill()
     with run_dir.locked():  # the lock died with its holder
         pass
+
+
+def test_the_batch_of_a_bad_loss_is_kept_until_its_stage_is_made(run_dir: RunDir) -> None:
+    def refuse(folder: Path) -> None:
+        raise loss_error(float("nan"), 3, 1, 3, [1, 0], [("a", "b"), ("c", "d")])
+
+    kept = run_dir.root / "bad-batch-students-alpha0-seed0.json"
+    with pytest.raises(InputError, match="the loss is nan at step 3; .*; its batch is in .*bad-batch-students-alpha0"):
+        run_dir.make("students/alpha0-seed0", "f1", refuse)
+    assert json.loads(kept.read_text(encoding="utf-8"))["texts"] == [["c", "d"], ["a", "b"]]
+    run_dir.make("student", "f1", writer("another"))
+    assert kept.exists()
+    run_dir.make("students/alpha0-seed0", "f1", writer("one"))
+    assert not kept.exists()
+
+
+@pytest.mark.parametrize("half", ["", '{"time": "20'])
+def test_a_line_of_the_log_that_was_cut_short_is_dropped(half: str, run_dir: RunDir) -> None:
+    run_dir.make("texts", "f1", writer("one"))
+    with run_dir.log.open("a") as file:
+        file.write(half)
+    with run_dir.locked():
+        run_dir.make("texts", "f1", writer("one"))
+    assert events(run_dir) == ["begun", "done", "reused"]
 
 
 def test_fingerprint_depends_on_everything_but_the_order_of_keys() -> None:

@@ -18,6 +18,7 @@ from teachers.devices import ONE_PROCESS, TrainerSettings
 from teachers.errors import InputError, RankError
 from teachers.fit import Batch, BatchStream, FitSettings, adamw, fit
 from teachers.joint import ROWS, from_first, joint, rank, world
+from teachers.on_nan import LossError, OnNan
 
 TWO = TrainerSettings(devices=2, accelerator="cpu")
 ROW_COUNT, BATCHES = 27, 7  # the last batch has three rows
@@ -62,6 +63,15 @@ class Curve(LightningModule):
 
     def configure_optimizers(self) -> object:
         return adamw(self, SETTINGS, BATCHES)
+
+
+class Spoilt(Curve):
+    """The second loss at a whole learning rate is not a number, in every process."""
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        loss = super().training_step(batch, index)
+        whole = self.trainer.optimizers[0].param_groups[0]["initial_lr"] == SETTINGS.learning_rate
+        return loss * float("nan") if whole and index == 1 else loss
 
 
 def collate(rows: NDArray[np.int64]) -> Batch:
@@ -151,3 +161,16 @@ def test_an_error_of_another_process_is_told(tmp_path: Path) -> None:
 def test_more_processes_than_cores(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="devices: 3 processes are more than the 2 cores"):
         train(tmp_path, TrainerSettings(devices=3, accelerator="cpu"))
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_a_number_is_named_once_and_trained_past(tmp_path: Path) -> None:
+    how = SETTINGS.model_copy(update={"on_nan": OnNan(factor=0.5)})
+    stream = lambda: BatchStream([1] * ROW_COUNT, collate, SETTINGS.batch_size, 0)
+    pairs = [f"row {row}" for row in range(ROW_COUNT)]
+    with pytest.raises(LossError, match="the loss is nan at step 1;") as caught:
+        fit(Spoilt(), stream(), lambda: 0.0, tmp_path / "a", SETTINGS, seed=0, label="c", devices=TWO, given=pairs)
+    assert caught.value.batch["texts"] == [f"row {row}" for row in stream().batches(0)[1]]
+    module = Spoilt()
+    fit(module, stream(), lambda: 0.0, tmp_path / "b", how, seed=0, label="c", devices=TWO)
+    assert module.seen == 2 + SETTINGS.epochs * BATCHES
