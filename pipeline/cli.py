@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -28,6 +29,12 @@ from teachers.errors import DecantError, GateError, InputError, shown
 from teachers.secrets import redacted
 
 INTERRUPT_AGAIN_SECONDS = 10.0
+NO_ROOM = {
+    errno.ENOSPC: "free space or choose another folder with --out",
+    errno.EDQUOT: "free space or choose another folder with --out",
+    errno.EFBIG: "raise the limit (ulimit -f), or choose a file system with --out that takes larger files",
+}
+CUT_SHORT = re.compile(r"\d+ requested and \d+ written")  # numpy's words; it does not tell which of the two it was
 DONE, DEFECT, BAD_INPUT, GATE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
 app = typer.Typer(
@@ -527,11 +534,10 @@ def _fail(message: str, code: int, trace: str = "") -> int:
 
 def _system_error(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
-    return (
-        f"{where}{error.strerror or error}; free space or choose another folder with --out"
-        if error.errno == errno.ENOSPC
-        else f"{where}{error.strerror or error}"
-    )
+    if CUT_SHORT.fullmatch(str(error)):
+        return f"{os.strerror(errno.ENOSPC)}, or {os.strerror(errno.EFBIG)}; {NO_ROOM[errno.ENOSPC]}"
+    remedy = NO_ROOM.get(error.errno or 0)
+    return f"{where}{error.strerror or error}" + (f"; {remedy}" if remedy else "")
 
 
 def _usage_or_defect(error: Exception) -> int:
@@ -542,8 +548,9 @@ def _usage_or_defect(error: Exception) -> int:
         return _fail(
             f"{usage().rstrip('.')}; `decant --help` and `decant COMMAND --help` tell what there is", BAD_INPUT
         )
-    if os.strerror(errno.ENOSPC) in str(error):  # safetensors and torch have errors of their own for a full disk
-        return _fail(_system_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))), BAD_INPUT)
+    for number in NO_ROOM:  # safetensors and torch have errors of their own for a full disk
+        if os.strerror(number) in str(error):
+            return _fail(_system_error(OSError(number, os.strerror(number))), BAD_INPUT)
     return _fail(f"a defect in Decant: {type(error).__name__}: {error}", DEFECT, traceback.format_exc())
 
 

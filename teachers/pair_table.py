@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, overload
@@ -68,14 +69,13 @@ class PairTable(Sequence[Pair]):
 
 def write_batches(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path | None) -> PairTable:
     """The table of these batches, written one by one into a file that is then mapped; without a path, in memory."""
-    sink = pa.BufferOutputStream() if path is None else pa.OSFile(str(path), "wb")
-    with pa.ipc.new_file(sink, schema) as writer:
+    held = pa.BufferOutputStream()
+    with ExitStack() as opened:  # a file that a full disk cuts short is closed, too
+        sink = held if path is None else opened.enter_context(pa.OSFile(str(path), "wb"))
+        writer = opened.enter_context(pa.ipc.new_file(sink, schema))
         for batch in batches:
             writer.write_batch(batch)
-    if path is not None:
-        sink.close()
-        return open_pairs(path)
-    return _table(pa.BufferReader(sink.getvalue()), None)
+    return _table(pa.BufferReader(held.getvalue()), None) if path is None else open_pairs(path)
 
 
 def open_pairs(path: Path) -> PairTable:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -384,6 +385,34 @@ def test_a_full_disk(full_disk: Path, place: Place) -> None:
     for stage in STAGES:
         folder = full_disk / "run" / stage
         assert not folder.exists() or (folder / "stage.json").is_file()
+
+
+@contextmanager
+def largest_file(limit: int) -> Iterator[None]:
+    """No file of this process grows beyond so many bytes."""
+    resource = pytest.importorskip("resource", reason="Windows has no such limits")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("limit", [1 << 10, 6 << 10, 60 << 10, 120 << 10])
+def test_a_limit_on_a_files_size(limit: int, place: Place) -> None:
+    with largest_file(limit):
+        said = place.run()
+    assert_refused(said, "File too large", "raise the limit (ulimit -f)")
+
+
+def test_a_limit_that_numpy_meets(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(*given: object) -> None:
+        with largest_file(4096):
+            np.save(place.folder / "vectors.npy", np.zeros(10_000))
+
+    monkeypatch.setattr("pipeline.run.texts_stage", write)
+    assert_refused(place.run(), "No space left on device, or File too large; free space or choose another folder")
 
 
 @pytest.fixture

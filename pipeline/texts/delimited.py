@@ -28,7 +28,8 @@ def read_header(path: Path) -> tuple[list[str], bool]:
     dialect = _dialect(path)
     with _opened(path) as file:
         rows = csv.reader(file, delimiter=dialect.separator, quoting=dialect.quoting)
-        return [name.removeprefix("\ufeff") for name in next(rows)], any(rows)
+        header = [name.removeprefix("\ufeff") for name in next(rows)]
+        return header, any(line.strip() for line in file)  # not by csv, which takes no field of more than 128 KiB
 
 
 def column_parts(path: Path, header: Sequence[str], columns: Sequence[str]) -> Iterator[list[list[str | None]]]:

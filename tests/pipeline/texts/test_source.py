@@ -197,3 +197,31 @@ def test_no_data_folder(without_data: None) -> None:
 def test_a_source_has_one_place(given: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="give either path .* or hub"):
         Source.model_validate(given)
+
+
+@pytest.mark.parametrize("row", [0, 2])
+@pytest.mark.parametrize("write", [write_tsv, write_csv, write_jsonl, write_parquet])
+def test_a_field_of_a_megabyte_is_read_wherever_it_stands(
+    row: int, write: Callable[[Path], Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "the street " * 100_000
+    rows = [(long, *one[1:]) if number == row else one for number, one in enumerate(ROWS)]
+    monkeypatch.setattr(f"{__name__}.ROWS", rows)
+    monkeypatch.setattr(f"{__name__}.EXPECTED", [dict(zip(COLUMNS, one, strict=True)) for one in rows])
+    found, _ = read_rows(write(tmp_path), tmp_path, COLUMNS)
+    assert [len(one["first"] or "") for one in found] == [len(one[0]) for one in rows]
+
+
+def test_half_a_surrogate_pair_is_read_as_a_byte_that_is_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"first": "a \\ud800 b", "second": "c", "label": 1}\n', encoding="utf-8")
+    found, _ = read_rows(Source(path="rows.jsonl"), tmp_path, COLUMNS)
+    assert found[0]["first"] == "a \ufffd b"
+
+
+@pytest.mark.parametrize("ending", ["tsv", "csv"])
+def test_a_row_of_zero_bytes_takes_none_of_the_others_along(ending: str, tmp_path: Path) -> None:
+    between = "\t" if ending == "tsv" else ","
+    lines = [between.join(row) for row in (COLUMNS, *[("a", "b", "1")] * 2000, ("\0\0", "b", "1"), ("c", "d", "2"))]
+    (tmp_path / f"rows.{ending}").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    found, _ = read_rows(Source(path=f"rows.{ending}"), tmp_path, COLUMNS)
+    assert (len(found), found[-1]["first"]) == (2002, "c")
