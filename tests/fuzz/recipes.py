@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from pipeline.recipe import check_surroundings, load_recipe, recipe_digest, recipe_yaml
+from pipeline.recipe import load_recipe, recipe_digest, recipe_yaml
+from pipeline.surroundings import check_surroundings
 from pipeline.registry.settings import promotion_settings
 from tests.fuzz.bounds import works_or_refuses
 from tests.fuzz.mutate import BAD_TEXT, YAML_BITS, changed, edited
