@@ -10,8 +10,8 @@ import yaml
 from hypothesis import strategies as st
 
 from pipeline.recipe import load_recipe, recipe_digest, recipe_yaml
-from pipeline.surroundings import check_surroundings
 from pipeline.registry.settings import promotion_settings
+from pipeline.surroundings import check_surroundings
 from tests.fuzz.bounds import works_or_refuses
 from tests.fuzz.mutate import BAD_TEXT, YAML_BITS, changed, edited
 from tests.fuzz.target import Target

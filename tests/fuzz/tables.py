@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
 from pipeline.artifact_commands import read_labelled
-from pipeline.texts.load import load_texts, parse_label, read_texts, save_texts
+from pipeline.texts.load import load_texts, read_texts, save_texts
+from pipeline.texts.rows import parse_label
 from pipeline.texts.sentences import SentenceSource, load_sentences
 from pipeline.texts.settings import Task, TextsSettings
 from tests.fuzz.bounds import works_or_refuses
