@@ -17,19 +17,21 @@ Rows = NDArray[np.int64]
 Result = TypeVar("Result")
 
 
-def token_batches(lengths: Sequence[int], most_tokens: int, most_rows: int | None = None) -> list[Rows]:
+def token_batches(lengths: Sequence[int], most_tokens: int | None = None, most_rows: int | None = None) -> list[Rows]:
     """Row numbers, longest first, in batches of like length.
 
     Args:
         lengths: tokens of each row.
-        most_tokens: a batch's rows times its longest row stay within this, where it has more than one row.
+        most_tokens: a batch's rows times its longest row stay within this, where it has more than one row; None: any.
         most_rows: of a batch; None: any number.
     """
     order = np.argsort(-np.asarray(lengths, np.int64), kind="stable")
     batches, start = [], 0
     while start < len(order):
-        size = max(1, most_tokens // max(1, lengths[int(order[start])]))
-        batches.append(order[start : start + min(size, most_rows or size)])
+        size = most_rows or len(order)
+        if most_tokens is not None:
+            size = min(size, max(1, most_tokens // max(1, lengths[int(order[start])])))
+        batches.append(order[start : start + size])
         start += len(batches[-1])
     return batches
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding
 
+from export.lanes import token_batches
 from export.manifest import GRAPH
 from export.session import Progress, open_session, read_tokenizer
 from teachers.errors import InputError, one_line
@@ -53,9 +54,7 @@ class OnnxReranker:
         """
         scores = np.zeros((len(pairs), self.outputs), np.float32)
         rows = self._tokenizer.encode_batch(list(pairs)) if pairs else []
-        order = np.argsort([-len(row.ids) for row in rows], kind="stable")
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
+        for chosen in token_batches([len(row.ids) for row in rows], most_rows=batch_size):
             scores[chosen] = self._run([rows[row] for row in chosen])
             if progress is not None:
                 progress(len(chosen))

@@ -131,7 +131,7 @@ class OnnxEncoder:
         """Batches, the session that runs them, and how many of them run at a time."""
         side = token_batches(lengths, LANE_TOKENS, min(batch_size, max(1, -(-len(lengths) // self._lanes))))
         if self._lanes == 1 or len(side) < self._lanes:
-            return token_batches(lengths, batch_size * self.max_length, batch_size), self._session, 1
+            return token_batches(lengths, most_rows=batch_size), self._session, 1
         if self._lane_session is None:
             self._lane_session = open_session(self.graph, 1)
         return side, self._lane_session, self._lanes
