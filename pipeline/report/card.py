@@ -1,6 +1,7 @@
 """The model card: README.md of an artifact folder, as a model hub renders it."""
 
 import json
+from collections.abc import Sequence
 
 import yaml
 from pydantic import BaseModel, Field
@@ -60,11 +61,7 @@ def model_card(report: Report, row_name: str, facts: CardFacts) -> str:
         _small_vectors(facts),
         *_with_sentence_transformers(row, facts),
         OPENVINO if facts.openvino else "",
-        "## Measured",
-        markdown_table(report, only=compared, bold=row.name),
-        "\n".join(f"- {escape(sentence)}" for sentence in legend(report)),
-        _speed(row),
-        f"Measured on: {escape(machine(report.environment))} Expect other speeds elsewhere; compare ratios.",
+        *measured(report, row, compared, _speed(row)),
         _parity(row),
         "## Limitations",
         _limitations(report, row, facts),
@@ -72,6 +69,26 @@ def model_card(report: Report, row_name: str, facts: CardFacts) -> str:
         _provenance(report, facts),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def measured(report: Report, row: Row, compared: Sequence[str], speed: str) -> list[str]:
+    """The part of a card that holds its row beside those it is compared with, and on what all were measured."""
+    return [
+        "## Measured",
+        markdown_table(report, only=compared, bold=row.name),
+        "\n".join(f"- {escape(sentence)}" for sentence in legend(report)),
+        speed,
+        f"Measured on: {escape(machine(report.environment))} Expect other speeds elsewhere; compare ratios.",
+    ]
+
+
+def latency_lines(row: Row, unit: str) -> list[str]:
+    """A line a batch size; the unit is a text or a pair."""
+    return [
+        f"- {f'one {unit}' if size == '1' else f'{size} {unit}s'}: {duration(latency.p50)} median, "
+        f"{duration(latency.p95)} for 95 of 100 calls"
+        for size, latency in row.latency_ms.items()
+    ]
 
 
 def front_matter(facts: CardFacts) -> str:
@@ -212,10 +229,7 @@ def _shared_maps(layers: str) -> str:
 
 
 def _speed(row: Row) -> str:
-    lines = ["This artifact:", ""]
-    for size, latency in row.latency_ms.items():
-        texts = "one text" if size == "1" else f"{size} texts"
-        lines.append(f"- {texts}: {duration(latency.p50)} median, {duration(latency.p95)} for 95 of 100 calls")
+    lines = ["This artifact:", "", *latency_lines(row, "text")]
     if row.one_against_many is not None:
         cost = row.one_against_many
         lines.append(f"- one query against {cost.candidates:,} indexed texts: {duration(cost.query_ms.p50)}")

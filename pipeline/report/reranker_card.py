@@ -5,10 +5,10 @@ import json
 import yaml
 from pydantic import BaseModel, Field
 
-from pipeline.report.figures import METRIC_NAMES, duration, parameters, points, significant
-from pipeline.report.markdown import escape, machine, markdown_table
+from pipeline.report.card import latency_lines, measured
+from pipeline.report.figures import METRIC_NAMES, parameters, points, significant
+from pipeline.report.markdown import escape
 from pipeline.report.rows import Report, Row
-from pipeline.report.table import legend
 
 QUERY, TEXTS = "How do I reset my password?", '["Click on forgotten password.", "The train was late."]'
 
@@ -50,11 +50,7 @@ def reranker_card(report: Report, row_name: str, facts: RerankerFacts) -> str:
         "## Use it\n\nWith ONNX Runtime and tokenizers alone, in this folder:",
         f"```python\n{rerank_example(facts)}```",
         _with_sentence_transformers(facts),
-        "## Measured",
-        markdown_table(report, only=compared, bold=row.name),
-        "\n".join(f"- {escape(sentence)}" for sentence in legend(report)),
-        _speed(row),
-        f"Measured on: {escape(machine(report.environment))} Expect other speeds elsewhere; compare ratios.",
+        *measured(report, row, compared, _speed(row)),
         "## Limitations",
         _limitations(row, facts),
         f"Made by Decant {facts.decant_version or ''}".rstrip() + ". `decant.json` holds the recipe's hash, versions "
@@ -113,11 +109,7 @@ def _with_sentence_transformers(facts: RerankerFacts) -> str:
 
 
 def _speed(row: Row) -> str:
-    lines = [
-        f"- {'one pair' if size == '1' else f'{size} pairs'}: {duration(latency.p50)} median, "
-        f"{duration(latency.p95)} for 95 of 100 calls"
-        for size, latency in row.latency_ms.items()
-    ]
+    lines = latency_lines(row, "pair")
     return "\n".join(["This re-ranker:", "", *lines]) if lines else ""
 
 
