@@ -67,6 +67,7 @@ def fast_encode(
             return by_torch
         _save_tokenizer(encoder, exported)
         served = OnnxEncoder(exported, threads)
+        served.hold()
     return lambda part, progress: served.encode(part, progress=progress)
 
 

@@ -132,9 +132,17 @@ class OnnxEncoder:
         side = token_batches(lengths, LANE_TOKENS, min(batch_size, max(1, -(-len(lengths) // self._lanes))))
         if self._lanes == 1 or len(side) < self._lanes:
             return token_batches(lengths, most_rows=batch_size), self._session, 1
-        if self._lane_session is None:
-            self._lane_session = open_session(self.graph, 1)
+        self.hold()
         return side, self._lane_session, self._lanes
+
+    def hold(self) -> None:
+        """Reads all that it will ever need of its folder, which may go from then on.
+
+        Raises:
+            InputError: the graph is missing or damaged by now.
+        """
+        if self._lanes > 1 and self._lane_session is None:
+            self._lane_session = open_session(self.graph, 1)
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, specials included, cut at `max_length`.
