@@ -54,12 +54,15 @@ def read_labelling(run: Path) -> Labelling:
     """
     path = run / "targets" / LABELLING
     try:
-        found = Labelling(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        stated = json.loads(path.read_text(encoding="utf-8"))
+        found = Labelling(
+            int(stated["pairs"]), float(stated["seconds"]), int(stated["workers"]), float(stated["bytes_per_pair"])
+        )
+    except (OSError, ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
         raise InputError(
             f"{run} holds no targets that state what they took; give a run with a cross-encoder, made by this version"
         ) from error
-    if found.pairs < 1 or found.seconds <= 0:
+    if found.pairs < 1 or found.workers < 1 or not found.seconds > 0:
         raise InputError(f"{path}: no pair was scored anew there; give a run that labelled some")
     return found
 

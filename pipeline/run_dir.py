@@ -184,7 +184,7 @@ class RunDir:
         try:
             stated = json.loads((self.folder(stage) / MARK).read_text(encoding="utf-8"))
             made_from, seconds, files = stated["fingerprint"], float(stated["seconds"]), dict(stated.get("files", {}))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
         return {
             "fingerprint": made_from, "seconds": seconds, "known_as": stated.get("known_as", made_from), "files": files,

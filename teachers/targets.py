@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -105,6 +105,16 @@ def read_shards(folder: Path, outputs: int) -> Known:
         keys.append(found)
         logits.append(scores.reshape(rows, outputs))
     return Known(np.concatenate(keys), np.concatenate(logits))
+
+
+def scored_pairs(folder: Path) -> int:
+    """How many pairs the folder has scores of, by what its shards say of their length; a damaged one has none."""
+    rows = 0
+    for path in folder.glob(SHARD_FILES):
+        with suppress(pa.ArrowException, OSError), pa.memory_map(str(path)) as source:
+            shard = pa.ipc.open_file(source)
+            rows += sum(shard.get_batch(number).num_rows for number in range(shard.num_record_batches))
+    return rows
 
 
 def link_shards(finished: Path, folder: Path) -> None:

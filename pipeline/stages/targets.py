@@ -29,7 +29,7 @@ from teachers.progress import Watch
 from teachers.quantized import quantized_kind
 from teachers.ray_workers import ray_workers
 from teachers.reference import model_digest
-from teachers.targets import SHARD_FILES, Score, link_shards, read_shards, teacher_targets
+from teachers.targets import SHARD_FILES, Score, link_shards, scored_pairs, teacher_targets
 
 VERSION = 1
 SHARDS = "shards"
@@ -64,7 +64,7 @@ def targets_stage(recipe: Recipe, texts: Texts, teacher: Stage, run_dir: RunDir,
     def write(folder: Path) -> None:
         shards = folder / SHARDS / finished.name
         link_shards(finished, shards)
-        before, started = len(read_shards(shards, model.outputs).keys), time.perf_counter()
+        before, started = scored_pairs(shards), time.perf_counter()
         if recipe.labels.engine == "ray":
             make = partial(
                 scorer, outputs=model.outputs, pairs=len(pairs), threads=recipe.labels.threads,
@@ -74,7 +74,7 @@ def targets_stage(recipe: Recipe, texts: Texts, teacher: Stage, run_dir: RunDir,
             teacher_targets(pairs, _unexpected, shards, model.outputs, watch=watch, spread=spread)
         else:
             teacher_targets(pairs, fast_score(model, len(pairs), folder), shards, model.outputs, watch=watch)
-        seconds, after = time.perf_counter() - started, len(read_shards(shards, model.outputs).keys)
+        seconds, after = time.perf_counter() - started, scored_pairs(shards)
         size = sum(path.stat().st_size for path in shards.glob(SHARD_FILES)) / max(1, after)
         workers = recipe.labels.workers if recipe.labels.engine == "ray" else 1
         Labelling(after - before, seconds, workers, size).write(folder)

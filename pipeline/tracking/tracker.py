@@ -171,7 +171,7 @@ class Tracker:
         """What an earlier process logged of this very run."""
         try:
             state = json.loads((self._run_dir.root / STATE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return state if isinstance(state, dict) and state.get("key") == self._key and not self._again else {}
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.label_cost import Labelling, cost_lines, label_cost, read_labelling
+from pipeline.label_cost import LABELLING, Labelling, cost_lines, label_cost, read_labelling
 from teachers.errors import InputError
 from tests.tiny_runs import SmokeRun, decant
 
@@ -34,6 +34,23 @@ def test_a_run_that_states_nothing(tmp_path: Path) -> None:
     (tmp_path / "targets").mkdir()
     Labelling(0, 1.0, 1, 24.0).write(tmp_path / "targets")
     with pytest.raises(InputError, match="no pair was scored anew there"):
+        read_labelling(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '{"pairs": 5, "seconds": 1, "workers": 1}',
+        '{"pairs": "many", "seconds": 1, "workers": 1, "bytes_per_pair": 24}',
+        '{"pairs": Infinity, "seconds": 1, "workers": 1, "bytes_per_pair": 24}',
+        "5",
+        "[" * 100_000,
+    ],
+)
+def test_figures_that_cannot_be_read(written: str, tmp_path: Path) -> None:
+    (tmp_path / "targets").mkdir()
+    (tmp_path / "targets" / LABELLING).write_text(written, encoding="utf-8")
+    with pytest.raises(InputError, match="holds no targets that state what they took"):
         read_labelling(tmp_path)
 
 

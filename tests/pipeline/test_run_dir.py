@@ -84,7 +84,7 @@ def test_a_refusal_leaves_nothing(error: type[Exception], run_dir: RunDir) -> No
     assert not run_dir.folder("texts").exists()
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"fingerprint": "other"}', "[]", '{"fingerprint": "f1"}'])
+@pytest.mark.parametrize("content", ["", "{", '{"fingerprint": "other"}', "[]", "[" * 100_000, '{"fingerprint": "f1"}'])
 def test_a_damaged_mark_is_no_mark(content: str, run_dir: RunDir) -> None:
     run_dir.make("texts", "f1", writer("one"))
     (run_dir.folder("texts") / "stage.json").write_text(content)

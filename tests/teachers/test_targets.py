@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from teachers import targets
 from teachers.cross_encoder import Pair
 from teachers.errors import InputError
-from teachers.targets import pair_key, read_shards, teacher_targets
+from teachers.targets import pair_key, read_shards, scored_pairs, teacher_targets
 
 PAIRS = [(f"text {index}" + " word" * (index % 5), f"other {index}") for index in range(10)]
 
@@ -121,6 +121,16 @@ def test_damaged_shard(tmp_path: Path, keep: int) -> None:
         teacher_targets(PAIRS, Teacher(), tmp_path, 1)
     shard.unlink()
     np.testing.assert_array_equal(teacher_targets(PAIRS, Teacher(), tmp_path, 1), expected(PAIRS))
+
+
+def test_scored_pairs_are_counted_without_reading_them(tmp_path: Path) -> None:
+    assert scored_pairs(tmp_path) == 0
+    teacher_targets([*PAIRS, PAIRS[0]], Teacher(), tmp_path, 1)
+    assert scored_pairs(tmp_path) == len(PAIRS)
+    shard = tmp_path / "shard-000001.arrow"
+    for damage in (shard.read_bytes()[:100], b""):
+        shard.write_bytes(damage)
+        assert scored_pairs(tmp_path) == len(PAIRS) - targets.SHARD_PAIRS
 
 
 def test_shards_of_another_number_of_outputs(tmp_path: Path) -> None:
