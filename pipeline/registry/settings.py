@@ -177,7 +177,8 @@ def _task_of(content: object) -> dict[str, Any]:
     """The `texts.task` block; nothing where it has no kind that a promotion could be judged by."""
     texts = content.get("texts") if isinstance(content, dict) else None
     task = texts.get("task") if isinstance(texts, dict) else None
-    return task if isinstance(task, dict) and task.get("kind") in METRICS else {}
+    kind = task.get("kind") if isinstance(task, dict) else None
+    return task if isinstance(task, dict) and isinstance(kind, str) and kind in METRICS else {}
 
 
 def _line(detail: Any, options: Mapping[str, Any], recipe: Path | None) -> str:

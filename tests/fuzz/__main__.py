@@ -7,12 +7,13 @@ import sys
 import tempfile
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 from typer import echo
 
 from tests.fuzz.every_target import NAMES, every_target
-from tests.fuzz.target import apart
+from tests.fuzz.target import Target, apart
 
 FAILURES = 5  # of one target, after which it is left alone
 
@@ -34,7 +35,7 @@ def main() -> int:
                     continue
                 begun = time.monotonic()
                 try:
-                    tried[name] += target.hunt(target.weight, round_)
+                    counted(target, tried).hunt(target.weight, round_)
                 except BaseException as error:
                     if isinstance(error, KeyboardInterrupt):
                         raise
@@ -47,6 +48,16 @@ def main() -> int:
         echo(f"{name:<24}{count:>10,}{1000 * seconds[name] / max(1, count):>10.2f}{failed[name]:>8}")
     echo(f"{'all':<24}{sum(tried.values()):>10,}{'':>10}{sum(failed.values()):>8}")
     return int(any(failed.values()))
+
+
+def counted(target: Target, tried: dict[str, int]) -> Target:
+    """The same target; whatever it is given is counted, where it fails too."""
+
+    def use(value: object) -> None:
+        tried[target.name] += 1
+        target.use(value)
+
+    return replace(target, use=use)
 
 
 def _tell(name: str, round_: int, error: BaseException) -> None:
