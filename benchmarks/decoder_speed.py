@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from transformers import DynamicCache, PreTrainedModel
 
 from students.causal import CausalSettings, TokenLoss
-from teachers.fit import adamw, training_precision
+from teachers.optimizer import adamw, training_precision
 
 SHARED, FUSED, EAGER = "shared", "unshared, fused", "unshared, eager"
 MILLISECONDS = "ms"

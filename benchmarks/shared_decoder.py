@@ -44,7 +44,7 @@ from students.shared_attention import share_backbone
 from students.sharing_settings import SharingSettings
 from teachers.cores import usable_cores
 from teachers.errors import InputError
-from teachers.fit import training_precision
+from teachers.optimizer import training_precision
 
 
 @dataclass(frozen=True)

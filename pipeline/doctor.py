@@ -9,7 +9,7 @@ import onnxruntime
 from pipeline.report.environment import read_environment
 from pipeline.texts.source import DATA_VARIABLE, data_folder
 from teachers.errors import InputError
-from teachers.fit import FitSettings, training_precision
+from teachers.optimizer import FitSettings, training_precision
 
 
 def examine() -> dict[str, Any]:

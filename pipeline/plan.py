@@ -20,7 +20,7 @@ from pipeline.texts.sentences import load_sentences
 from students.start import shrunk_shape
 from teachers.backbone import model_size
 from teachers.encoder import SentenceEncoder
-from teachers.fit import FitSettings, training_precision
+from teachers.optimizer import FitSettings, training_precision
 from teachers.reference import resolve_model
 
 SHARE_OF_PEAK = 0.5  # what training reaches of a plain matrix product's speed, measured with MiniLM

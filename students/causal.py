@@ -19,8 +19,10 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from students.losses.causal import PseudoWeights, next_token_loss, pseudo_label_loss
+from teachers.batch_stream import Batch, BatchStream
 from teachers.errors import InputError
-from teachers.fit import Batch, BatchStream, FitSettings, adamw, fit
+from teachers.fit import fit
+from teachers.optimizer import FitSettings, adamw
 from teachers.progress import Watch, unwatched
 
 Loss = Callable[[PreTrainedModel, Tensor], Tensor]

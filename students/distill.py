@@ -21,13 +21,15 @@ from students.sharing_settings import SharingSettings
 from students.start import shrink
 from students.student import Student
 from students.vocabulary import VocabularySettings
+from teachers.batch_stream import Batch, BatchStream
 from teachers.batches import padded
 from teachers.cross_encoder import Pair
 from teachers.devices import ONE_PROCESS, TrainerSettings
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 from teachers.fine_tune import TaskKind
-from teachers.fit import Batch, BatchStream, FitSettings, fit
+from teachers.fit import fit
+from teachers.optimizer import FitSettings
 from teachers.pooling import PoolingKind
 from teachers.progress import Watch, unwatched
 from teachers.token_rows import number_texts, texts_at, tokenize_rows

@@ -18,13 +18,15 @@ from students.losses.vectors import VectorWeights, vector_loss
 from students.nested import StepExits
 from students.nesting import Nesting, Step
 from students.states import SAMPLE, BlockStates, Reader, StateLoss, States, check_states
+from teachers.batch_stream import Batch, BatchStream
 from teachers.batches import padded
 from teachers.devices import ONE_PROCESS, TrainerSettings
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
-from teachers.fit import Batch, BatchStream, FitSettings, adamw, fit
+from teachers.fit import fit
 from teachers.joint import ROWS, joint, joint_mean, own_rows
 from teachers.neighbours import neighbour_batches, sketch
+from teachers.optimizer import FitSettings, adamw
 from teachers.progress import Watch, unwatched
 from teachers.shared_config import shared_attention
 from teachers.vectors import Vectors

@@ -14,9 +14,10 @@ from students.losses.score import dse, mixed_targets
 from students.losses.vectors import VectorWeights, vector_loss
 from students.nested import StepExits
 from students.student import Student
+from teachers.batch_stream import Batch
 from teachers.fine_tune import TaskKind
-from teachers.fit import Batch, FitSettings, adamw
 from teachers.joint import ROWS, joint
+from teachers.optimizer import FitSettings, adamw
 
 
 class Distillation(LightningModule):

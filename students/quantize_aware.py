@@ -23,10 +23,12 @@ from torch.nn.utils import parametrize
 
 from students.losses.vectors import VectorWeights, vector_loss
 from teachers.backbone import layer_list
+from teachers.batch_stream import Batch, BatchStream
 from teachers.batches import padded
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
-from teachers.fit import Batch, BatchStream, FitSettings, adamw, fit
+from teachers.fit import fit
+from teachers.optimizer import FitSettings, adamw
 from teachers.progress import Watch, unwatched
 
 HELD_BACK = 256  # texts that tell whether the training helped

@@ -20,10 +20,12 @@ from torch.nn import functional
 from students.losses.causal import PseudoWeights, hard_label_loss, soft_label_loss
 from students.losses.relations import hidden_mse
 from students.sharing_settings import SharingSettings
+from teachers.batch_stream import Batch, BatchStream
 from teachers.cross_encoder import CrossEncoder, Pair
 from teachers.errors import InputError
 from teachers.fine_tune import TaskKind
-from teachers.fit import Batch, BatchStream, FitSettings, adamw, fit
+from teachers.fit import fit
+from teachers.optimizer import FitSettings, adamw
 from teachers.progress import Watch, unwatched
 from teachers.shared_config import shared_attention
 

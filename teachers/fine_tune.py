@@ -14,11 +14,13 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from teachers.batch_stream import Batch, BatchStream
 from teachers.cross_encoder import CrossEncoder, Pair
 from teachers.devices import ONE_PROCESS, TrainerSettings
-from teachers.fit import Batch, BatchStream, FitSettings, adamw, fit
+from teachers.fit import fit
 from teachers.joint import ROWS, joint
 from teachers.lora import AdapterSettings, add_lora, merge_lora
+from teachers.optimizer import FitSettings, adamw
 from teachers.progress import Watch, unwatched
 
 TaskKind = Literal["regression", "binary", "multiclass"]

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from teachers.backbone import quiet_transformers
 from teachers.errors import InputError
-from teachers.fit import FitSettings
+from teachers.optimizer import FitSettings
 from teachers.quantized import LORA, Quantize, in_head, quantized_kind, require_packages
 
 ADAPTER = "default"

@@ -18,16 +18,16 @@ TWO = {"devices": 2, "accelerator": "cpu"}
 # The command line, where a training takes a second a step, so that it can be interrupted.
 SLOW = """
 import time
-import teachers.devices, teachers.fit
+import teachers.devices, teachers.keeper
 teachers.devices.usable_cores = lambda: 2
-seeding = teachers.fit._Keeper.on_train_batch_start
+seeding = teachers.keeper.Keeper.on_train_batch_start
 
 def slowly(self, trainer, module, batch, batch_idx):
     (self.last.parent / "stepping").touch()
     time.sleep(1.0)
     seeding(self, trainer, module, batch, batch_idx)
 
-teachers.fit._Keeper.on_train_batch_start = slowly
+teachers.keeper.Keeper.on_train_batch_start = slowly
 from pipeline.cli import main
 main()
 """

@@ -17,7 +17,8 @@ from students.start import shrink
 from students.student import Student
 from students.vocabulary import listed_texts
 from teachers.encoder import SentenceEncoder
-from teachers.fit import discard_checkpoints, training_precision
+from teachers.fit import discard_checkpoints
+from teachers.optimizer import training_precision
 from teachers.progress import Watch
 from teachers.reference import model_digest, resolve_model
 

@@ -21,7 +21,8 @@ from students.reranker import RerankerSettings, labels_on_scale, learn_scores
 from students.start import shared_cross_encoder
 from teachers.cross_encoder import CrossEncoder, Pair
 from teachers.fine_tune import FineTuneSettings, Metric, fine_tune
-from teachers.fit import FitSettings, discard_checkpoints, training_precision
+from teachers.fit import discard_checkpoints
+from teachers.optimizer import FitSettings, training_precision
 from teachers.progress import Watch
 
 VERSION = 1

@@ -27,7 +27,9 @@ from students.start import shrink
 from students.student import Student, cosines
 from students.vocabulary import listed_texts
 from teachers.encoder import SentenceEncoder
-from teachers.fit import DEV_METRIC, discard_checkpoints, training_precision
+from teachers.fit import discard_checkpoints
+from teachers.keeper import DEV_METRIC
+from teachers.optimizer import training_precision
 from teachers.progress import Watch
 from teachers.reference import model_digest, resolve_model
 from teachers.vectors import Vectors

@@ -12,7 +12,8 @@ from pipeline.stages.metric import dev_metric
 from pipeline.texts.load import Texts
 from teachers.cross_encoder import CrossEncoder
 from teachers.fine_tune import fine_tune
-from teachers.fit import discard_checkpoints, training_precision
+from teachers.fit import discard_checkpoints
+from teachers.optimizer import training_precision
 from teachers.progress import Watch
 from teachers.reference import model_digest, resolve_model
 

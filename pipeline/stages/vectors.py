@@ -30,7 +30,8 @@ from pipeline.texts.source import source_digest
 from students.tune import tune
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
-from teachers.fit import discard_checkpoints, training_precision
+from teachers.fit import discard_checkpoints
+from teachers.optimizer import training_precision
 from teachers.progress import Watch
 from teachers.quantized import quantized_kind
 from teachers.ray_workers import ray_workers

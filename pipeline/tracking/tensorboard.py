@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from teachers.fit import LAST
+from teachers.keeper import LAST
 
 RESULT = "result"
 

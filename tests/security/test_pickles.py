@@ -15,7 +15,7 @@ import torch
 from export.bundle import GRAPH
 from students.vocabulary import listed_texts
 from teachers.errors import InputError
-from teachers.fit import LAST
+from teachers.keeper import LAST
 from tests.teachers.test_fit import Line, settings, train
 from tests.test_bad_input import assert_refused, sign
 from tests.tiny_runs import Models, decant

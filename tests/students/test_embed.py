@@ -86,7 +86,7 @@ def test_refuses_groups_above_a_batch() -> None:
 def test_a_killed_training_on_neighbours_takes_the_same_steps(
     train: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("teachers.fit.CHECKPOINT_SECONDS", -1.0)  # a checkpoint every step
+    monkeypatch.setattr("teachers.keeper.CHECKPOINT_SECONDS", -1.0)  # a checkpoint every step
     texts = texts_of(train)
     teacher = tiny_encoder(seed=9).encode(texts)
 

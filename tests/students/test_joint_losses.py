@@ -25,12 +25,13 @@ from students.nested import StepExits
 from students.nesting import EseNesting, GridNesting, TwoDNesting
 from students.states import HiddenStates, RelationStates, States
 from students.student import Student
+from teachers.batch_stream import Batch, BatchStream
 from teachers.batches import padded
 from teachers.cross_encoder import CrossEncoder
 from teachers.devices import TrainerSettings
 from teachers.fine_tune import _FineTuning
-from teachers.fit import Batch, BatchStream, FitSettings
 from teachers.joint import world
+from teachers.optimizer import FitSettings
 from teachers.ranks import ranks
 from tests.students.conftest import TOPICS, settings
 from tests.tiny_models import tiny_backbone_folder, tiny_encoder

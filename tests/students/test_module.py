@@ -16,8 +16,8 @@ from students.losses.vectors import VectorWeights, vector_loss
 from students.module import Distillation
 from students.nested import StepExits
 from students.nesting import LastNesting, MatryoshkaNesting, Nesting
+from teachers.batch_stream import Batch
 from teachers.batches import padded
-from teachers.fit import Batch
 from tests.students.conftest import settings
 
 PAIRS = [("a dog", "the big cat"), ("a river", "water"), ("play", "a red guitar play")]

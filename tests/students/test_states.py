@@ -184,7 +184,7 @@ def test_a_student_comes_nearer_to_states_that_it_follows(kind: States, train: T
 
 
 def test_a_killed_training_takes_the_same_steps(train: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("teachers.fit.CHECKPOINT_SECONDS", -1.0)  # a checkpoint every step
+    monkeypatch.setattr("teachers.keeper.CHECKPOINT_SECONDS", -1.0)  # a checkpoint every step
     teacher = tiny_encoder(seed=9, hidden_size=64)
 
     def weights(name: str, dev: Callable[[], float]) -> dict[str, Tensor]:

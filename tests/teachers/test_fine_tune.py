@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from teachers import fit
+from teachers import keeper
 from teachers.cross_encoder import CrossEncoder, Pair
 from teachers.fine_tune import FineTuneSettings, TaskKind, fine_tune, task_loss
 from teachers.progress import Advance, Watch, unwatched
@@ -127,7 +127,7 @@ def test_killed_and_resumed_equals_undisturbed(
     kills: list[int],
     resumes: list[int],
 ) -> None:
-    monkeypatch.setattr(fit, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(keeper, "CHECKPOINT_SECONDS", 0.0)
     begun = 0
     for steps, resume in zip(kills, resumes, strict=True):
         killed = run(backbone, tmp_path, kill_after=steps)
@@ -150,7 +150,7 @@ def test_killed_before_the_first_checkpoint_starts_again(backbone: Path, undistu
 
 def test_accumulated_batches_are_never_split(backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = run(backbone, tmp_path / "undisturbed", accumulate=4)
-    monkeypatch.setattr(fit, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(keeper, "CHECKPOINT_SECONDS", 0.0)
     run(backbone, tmp_path / "killed", kill_after=6 + 5, accumulate=4)
     resumed = run(backbone, tmp_path / "killed", accumulate=4)
     assert resumed.begun_at == 6 + 4
@@ -162,7 +162,7 @@ def test_stopped_early_after_a_kill_too(backbone: Path, tmp_path: Path, monkeypa
     """A rate that ruins the model: the first epoch stays the best, whoever was interrupted."""
     expected = run(backbone, tmp_path / "undisturbed", learning_rate=0.5, patience=1)
     assert expected.steps < EPOCHS * BATCHES or np.argmax(expected.metrics) == EPOCHS - 1
-    monkeypatch.setattr(fit, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(keeper, "CHECKPOINT_SECONDS", 0.0)
     run(backbone, tmp_path / "killed", kill_after=8, learning_rate=0.5, patience=1)
     resumed = run(backbone, tmp_path / "killed", learning_rate=0.5, patience=1)
     assert resumed.begun_at + resumed.steps == expected.steps

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from teachers.batch_stream import Batch, BatchStream
 from teachers.cross_encoder import CrossEncoder
 from teachers.errors import InputError
-from teachers.fit import Batch, BatchStream, FitSettings, adamw, discard_checkpoints, fit, training_precision
+from teachers.fit import discard_checkpoints, fit
+from teachers.optimizer import FitSettings, adamw, training_precision
 from tests.tiny_models import BACKBONES, tiny_backbone_folder
 
 ROWS = 12

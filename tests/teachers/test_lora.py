@@ -14,7 +14,7 @@ from sentence_transformers import CrossEncoder as Reference
 from transformers import GPT2Config, GPT2Model
 
 from students.tune import TuneSettings, tune
-from teachers import fit
+from teachers import keeper
 from teachers.cross_encoder import CrossEncoder
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
@@ -112,12 +112,12 @@ def test_killed_and_resumed_equals_undisturbed(
     how: dict[str, Any] = {"lora": LORA, "quantize": quantize}
     undisturbed = run(backbone, tmp_path / "undisturbed", **how)
     assert len(set(undisturbed.metrics)) == 3
-    monkeypatch.setattr(fit, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(keeper, "CHECKPOINT_SECONDS", 0.0)
     killed = run(backbone, tmp_path / "killed", kill_after=8, **how)
-    held = torch.load(tmp_path / "killed" / fit.LAST, weights_only=True)["state_dict"]
+    held = torch.load(tmp_path / "killed" / keeper.LAST, weights_only=True)["state_dict"]
     assert {name for name in held if "lora_" not in name and not in_head(name)} == set()
     assert len(held) == 2 * 6 * 2 + 4
-    assert set(load_file(tmp_path / "killed" / fit.BEST)) == set(held)
+    assert set(load_file(tmp_path / "killed" / keeper.BEST)) == set(held)
     assert len(killed.weights) > len(held)
     resumed = run(backbone, tmp_path / "killed", **how)
     assert resumed.begun_at == 8

@@ -12,8 +12,9 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from teachers.fit import FitSettings, fit
+from teachers.fit import fit
 from teachers.on_nan import LossError, OnNan, retries_note
+from teachers.optimizer import FitSettings
 from tests.teachers.test_fit import ROWS, Line, settings, stream
 
 TEXTS = [f"text {row}" for row in range(ROWS)]
@@ -41,7 +42,7 @@ def rates() -> list[float]:
 
 @pytest.fixture
 def saves_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("teachers.fit.CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr("teachers.keeper.CHECKPOINT_SECONDS", -1.0)
 
 
 def test_the_batch_is_named_and_can_be_kept(tmp_path: Path) -> None:

@@ -14,11 +14,13 @@ from lightning.pytorch import LightningModule
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from teachers.batch_stream import Batch, BatchStream
 from teachers.devices import ONE_PROCESS, TrainerSettings
 from teachers.errors import InputError, RankError
-from teachers.fit import Batch, BatchStream, FitSettings, adamw, fit
+from teachers.fit import fit
 from teachers.joint import ROWS, from_first, joint, rank, world
 from teachers.on_nan import LossError, OnNan
+from teachers.optimizer import FitSettings, adamw
 
 TWO = TrainerSettings(devices=2, accelerator="cpu")
 ROW_COUNT, BATCHES = 27, 7  # the last batch has three rows
@@ -131,7 +133,7 @@ def test_a_training_goes_on_in_any_number_of_processes(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("teachers.fit.CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr("teachers.keeper.CHECKPOINT_SECONDS", -1.0)
     with pytest.raises(RuntimeError, match="dev has failed"):
         train(tmp_path, numbers[0], dev=judged(0.1))
     assert (tmp_path / "last.ckpt").is_file()
@@ -144,7 +146,7 @@ def test_a_training_goes_on_in_any_number_of_processes(
 def test_a_killed_process_ends_the_training(
     alone: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("teachers.fit.CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr("teachers.keeper.CHECKPOINT_SECONDS", -1.0)
     with pytest.raises(RankError, match="process 2 of 2 of the training was killed by SIGKILL, as a system out of mem"):
         train(tmp_path, TWO, Curve(die, 11))
     assert_alike(train(tmp_path, ONE_PROCESS, dev=judged(0.3, 0.2)), alone)
