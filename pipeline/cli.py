@@ -6,7 +6,6 @@ Exit codes: 0 done, 2 bad input, 3 a gate failed or no artifact fits the budget,
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import signal
@@ -20,7 +19,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from pipeline.cli_options import AsJson, Overrides, Quiet, RecipeFile
+from pipeline.artifact_cli import app as artifact_app
+from pipeline.cli_options import AsJson, Overrides, RecipeFile, print_json
 from pipeline.log_lines import VARIABLE, asked_format, log_format, log_line
 from pipeline.registry_cli import app as registry_app
 from pipeline.schedule_cli import app as schedule_app
@@ -43,9 +43,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
 Out = Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/NAME")]
-ArtifactFolder = Annotated[
-    Path, typer.Argument(help="An artifact folder, such as runs/NAME/artifacts/L6xD384-fp32.", metavar="ARTIFACT")
-]
 
 
 class Interrupted(BaseException):
@@ -110,7 +107,7 @@ def validate(recipe: RecipeFile, set_: Overrides = None, as_json: AsJson = False
     except RecipeError as error:
         errors = error.errors
     if as_json:
-        _print_json({"recipe": str(recipe), "errors": errors})
+        print_json({"recipe": str(recipe), "errors": errors})
         raise typer.Exit(BAD_INPUT if errors else DONE)
     if errors:
         raise RecipeError(errors)
@@ -126,7 +123,7 @@ def plan(recipe: RecipeFile, set_: Overrides = None, out: Out = None, as_json: A
     loaded = load_recipe(recipe, set_ or ())
     stages = planned_stages(loaded, recipe.parent, _run_dir(loaded.name, out))
     if as_json:
-        _print_json([stage.as_dict() for stage in stages])
+        print_json([stage.as_dict() for stage in stages])
     else:
         text_console().print(plan_table(stages))
 
@@ -145,7 +142,7 @@ def cost(
     measured = read_labelling(run)
     found = label_cost(measured, pairs, workers, price)
     if as_json:
-        _print_json(found.as_dict())
+        print_json(found.as_dict())
     else:
         typer.echo("\n".join(cost_lines(measured, found)))
 
@@ -254,186 +251,12 @@ def pick(
     choice = pick_artifact(run_folder, budget)
     code = DONE if choice.selected is not None else GATE_FAILED
     if as_json:
-        _print_json(choice_json(choice, run_folder, budget))
+        print_json(choice_json(choice, run_folder, budget))
     elif choice.selected is not None:
         typer.echo(choice_text(choice, run_folder))
     else:
         _fail("\n".join(filter(None, (choice.because, choice.note))), code)
     raise typer.Exit(code)
-
-
-@app.command(
-    "eval",
-    epilog="Example:\n\n    decant eval runs/stsb/artifacts/L6xD384-fp32 --pairs my_pairs.tsv --label score",
-)
-def evaluate(
-    artifact: ArtifactFolder,
-    pairs: Annotated[Path, typer.Option(help="File of labelled pairs.")],
-    first: Annotated[str, typer.Option(help="Column of the first text.")] = "sentence1",
-    second: Annotated[str, typer.Option(help="Column of the second text.")] = "sentence2",
-    label: Annotated[str, typer.Option(help="Column of the label, a number.")] = "label",
-    threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Measure an artifact on a file of pairs with graded labels: Spearman and Pearson of its cosines."""
-    from pipeline.artifact_commands import evaluate_artifact
-
-    result = evaluate_artifact(artifact, pairs, first, second, label, threads)
-    if as_json:
-        _print_json(result)
-        return
-    low, high = result["ci95"]
-    typer.echo(
-        f"{result['pairs']:,} pairs: Spearman {100 * result['spearman']:.2f} "
-        f"(95 % interval {100 * low:.2f} to {100 * high:.2f}), Pearson {100 * result['pearson']:.2f}"
-    )
-
-
-@app.command(
-    epilog="Examples:\n\n    decant encode runs/stsb/artifacts/L6xD384-fp32 < texts.txt > vectors.npy\n\n"
-    "    decant encode ARTIFACT --vectors binary < texts.txt > signs.npy"
-)
-def encode(
-    artifact: ArtifactFolder,
-    format_: Annotated[str, typer.Option("--format", help="npy (one matrix) or jsonl (one vector a line).")] = "npy",
-    vectors: Annotated[
-        str, typer.Option(help="float32, or int8 or binary (eight signs a byte) where the artifact gives them.")
-    ] = "float32",
-    batch_size: Annotated[int, typer.Option(help="Texts a batch.", min=1)] = 32,
-    threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
-) -> None:
-    """Encode the lines of standard input to vectors on standard output."""
-    from export.vector_kinds import VectorKind
-    from pipeline.artifact_commands import encode_lines
-
-    if format_ not in ("npy", "jsonl"):
-        raise InputError(f"--format {format_}: choose npy or jsonl")
-    kinds: dict[str, VectorKind] = {"float32": "float32", "int8": "int8", "binary": "binary"}
-    if vectors not in kinds:
-        raise InputError(f"--vectors {vectors}: choose {', '.join(kinds)}")
-    if format_ == "npy" and sys.stdout.isatty():
-        raise InputError(
-            "a .npy matrix does not belong on a terminal; redirect it: decant encode ARTIFACT < texts > vectors.npy"
-        )
-    encode_lines(artifact, sys.stdin.buffer, sys.stdout.buffer, format_, batch_size, threads, kinds[vectors])
-
-
-@app.command(
-    epilog="Examples:\n\n    decant bench runs/stsb/artifacts/L6xD384-fp32 --pairs my_pairs.tsv\n\n"
-    "    decant bench runs/nested/artifacts/L*-fp32 --pairs my_pairs.tsv --peers sentence-transformers/all-MiniLM-L6-v2"
-)
-def bench(
-    artifacts: Annotated[list[Path], typer.Argument(help="Artifact folders.", metavar="ARTIFACT…")],
-    pairs: Annotated[Path, typer.Option(help="File of labelled pairs, whose texts are encoded.")],
-    peers: Annotated[
-        str | None, typer.Option(help="Model that sentence-transformers and model2vec are to run beside.")
-    ] = None,
-    first: Annotated[str, typer.Option(help="Column of the first text.")] = "sentence1",
-    second: Annotated[str, typer.Option(help="Column of the second text.")] = "sentence2",
-    label: Annotated[str, typer.Option(help="Column of the label, a number.")] = "label",
-    threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
-    rounds: Annotated[int, typer.Option(help="Timed rounds of one text; of 32 texts a fifth.", min=1)] = 100,
-    as_json: AsJson = False,
-) -> None:
-    """Time artifacts beside each other, and beside what other libraries make of a model, in one run."""
-    from pipeline.bench import bench as run_bench
-    from pipeline.bench import bench_table
-    from pipeline.console import Screen
-    from pipeline.measure.speed import SpeedSettings
-
-    settings = SpeedSettings(rounds=rounds, batch_rounds=max(1, rounds // 5), threads=threads)
-    found = run_bench(artifacts, pairs, (first, second, label), peers, settings, Screen(quiet=as_json).watch)
-    if as_json:
-        _print_json(found.model_dump(mode="json"))
-        return
-    text_console().print(bench_table(found))
-    where = f"{found.environment.cpu}, {found.environment.threads} threads"
-    typer.echo(f"\nSpearman ×100 of {found.pairs:,} pairs; {found.texts:,} texts, tokenizer included; {where}")
-    for note in found.notes:
-        typer.echo(note)
-
-
-@app.command(epilog="Example:\n\n    decant verify runs/stsb/artifacts/L6xD384-fp32")
-def verify(artifact: ArtifactFolder, as_json: AsJson = False) -> None:
-    """Check an artifact: every file's sha256, and that its graph still gives torch's vectors."""
-    from pipeline.artifact_commands import verify_parity
-
-    facts = verify_parity(artifact)
-    if as_json:
-        _print_json(facts)
-        return
-    held = "its graph scores pairs; it holds no weights for torch to compare with"
-    if "min_cosine" in facts:
-        held = (
-            f"min cosine to torch {facts['min_cosine']:.6f}, alone against in a batch {facts['batch_invariance']:.6f}"
-        )
-    typer.echo(f"{artifact} holds: {facts['files']} files as exported, {held}")
-
-
-@app.command(
-    epilog="Examples:\n\n    decant bundle runs/stsb/artifacts/L6xD384-fp32 --for tei --out served\n\n"
-    "    decant bundle runs/stsb/artifacts/L6xD384-fp32 --for transformers.js --out web/model --force"
-)
-def bundle(
-    artifact: ArtifactFolder,
-    out: Annotated[Path, typer.Option(help="The folder to write.")],
-    for_: Annotated[
-        str,
-        typer.Option("--for", help="ort, st, tei, fastembed, transformers.js, triton or openvino.", metavar="RUNTIME"),
-    ],
-    force: Annotated[bool, typer.Option(help="Replace what --out holds.")] = False,
-) -> None:
-    """Write a folder that one runtime mounts or loads as it is, with a README and, for servers, a Dockerfile.
-
-    ort: ONNX Runtime. st: sentence-transformers. tei: text-embeddings-inference.
-    """
-    from export.deploy.folder import bundle_artifact
-    from export.deploy.target import target_of
-
-    bundle_artifact(artifact, target_of(for_), out, force=force)
-    typer.echo(f"wrote {out}; {out / 'README.md'} tells how to start it")
-
-
-@app.command(
-    epilog="Examples:\n\n    decant certify runs/stsb/artifacts/L6xD384-fp32\n\n"
-    "    decant certify runs/stsb/artifacts/L6xD384-fp32 --runtimes onnxruntime,fastembed,transformers.js --strict"
-)
-def certify(
-    artifact: ArtifactFolder,
-    runtimes: Annotated[
-        str | None,
-        typer.Option(
-            help="onnxruntime, sentence-transformers, sentence-transformers-onnx, fastembed, transformers.js, "
-            "openvino, text-embeddings-inference, triton; several with commas.",
-            show_default="all of them",
-        ),
-    ] = None,
-    min_cosine: Annotated[float, typer.Option(help="Least cosine to our own vectors.", min=-1, max=1)] = 0.999,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit code 3 also where a runtime that could run it was not.")
-    ] = False,
-    cache: Annotated[
-        Path | None, typer.Option(help="Where environments are kept.", show_default="the user's cache folder")
-    ] = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
-    """Load an artifact in the runtimes themselves, on 500 texts, and write into it what came of that.
-
-    Each runtime is installed once, in an environment of its own; the torch of sentence-transformers takes minutes.
-    Of text-embeddings-inference and Triton the rules of their folders are checked. Exit code 3 where one disagrees.
-    """
-    from pipeline.certify_command import certify_artifact, hold_certificate
-    from pipeline.console import Screen
-
-    names = runtimes.split(",") if runtimes is not None else None
-    records = certify_artifact(artifact, names, cache, min_cosine, Screen(quiet=quiet))
-    if as_json:
-        _print_json({name: record.model_dump(mode="json") for name, record in records.items()})
-    else:
-        said = "one runtime" if len(records) == 1 else f"{len(records)} runtimes"
-        typer.echo(f"wrote what came of {said} into {artifact / 'decant.json'} and its README.md")
-    hold_certificate(records, strict=strict)
 
 
 @app.command(
@@ -478,7 +301,7 @@ def analyse(
     if out is not None:
         command.write_analysis(found, out)
     if as_json:
-        _print_json(command.analysis_json(found))
+        print_json(command.analysis_json(found))
         return
     text_console().print(command.analysis_table(found))
     typer.echo("\n" + "\n".join(command.analysis_lines(found)))
@@ -493,12 +316,13 @@ def doctor(as_json: AsJson = False) -> None:
 
     found = examine()
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     for name, value in found.items():
         typer.echo(f"{name:<22} {value}")
 
 
+app.add_typer(artifact_app)
 app.add_typer(registry_app)
 app.add_typer(schedule_app, name="schedule")
 
@@ -507,10 +331,6 @@ def _run_dir(name: str, out: Path | None) -> Any:
     from pipeline.run_dir import RunDir
 
     return RunDir(out if out is not None else Path("runs") / name)
-
-
-def _print_json(content: object) -> None:
-    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

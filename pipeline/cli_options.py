@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -22,3 +23,8 @@ WIDE = 160  # columns of a table that no terminal shows
 def print_table(table: object) -> None:
     """Print a table of rich: as wide as the terminal is, or WIDE in a file or a pipe."""
     text_console(width=None if sys.stdout.isatty() else WIDE).print(table)
+
+
+def print_json(content: object) -> None:
+    """Print JSON for a script."""
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))

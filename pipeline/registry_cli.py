@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli_options import AsJson, Quiet, print_table
+from pipeline.cli_options import AsJson, Quiet, print_json, print_table
 
 app = typer.Typer()
 Location = Annotated[
@@ -117,7 +116,7 @@ def promote(
     if as_json:
         release = done.release.model_dump(mode="json") if done.release is not None else None
         said = {"event": done.event, "version": done.version, "release": release, "failed": list(done.failed)}
-        typer.echo(json.dumps(said, indent=2, ensure_ascii=False))
+        print_json(said)
     elif done.release is None:
         typer.echo(f"{candidate.name} is deployed already, as {done.version}; nothing was changed")
     else:
@@ -139,7 +138,7 @@ def rollback(
 
     was, become = roll_back(registry, to)
     if as_json:
-        typer.echo(json.dumps({"was": was.version, "current": become.version}, indent=2))
+        print_json({"was": was.version, "current": become.version})
         return
     typer.echo(f"{become.version} is deployed again, instead of {was.version}")
 
@@ -160,7 +159,7 @@ def releases(
     if verify is not None:
         check_signatures(registry, verify)
     if as_json:
-        typer.echo(json.dumps(releases_json(registry), indent=2, ensure_ascii=False))
+        print_json(releases_json(registry))
         return
     print_table(releases_table(registry))
     if events:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli_options import AsJson, Overrides, RecipeFile, print_table
+from pipeline.cli_options import AsJson, Overrides, RecipeFile, print_json, print_table
 
 app = typer.Typer(
     help="Repeat runs by themselves: cron or intervals, retries, a history, a promotion at the end.",
@@ -78,7 +77,7 @@ def list_(home: Home = None, store: StoreUrl = None, as_json: AsJson = False) ->
         planned = opened_store.all_planned()
         last = [run for one in planned for run in opened_store.runs(one.schedule.name, 1)]
     if as_json:
-        typer.echo(json.dumps([planned_json(one) for one in planned], indent=2))
+        print_json([planned_json(one) for one in planned])
     else:
         print_table(schedules_table(planned, last))
 
@@ -155,7 +154,7 @@ def history(
         runs = opened_store.runs(name, last)
         zones = {one.schedule.name: one.schedule.timezone for one in opened_store.all_planned()}
     if as_json:
-        typer.echo(json.dumps([run_json(run) for run in runs], indent=2, ensure_ascii=False))
+        print_json([run_json(run) for run in runs])
     else:
         print_table(history_table(runs, zones))
 
