@@ -8,13 +8,50 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
 Result = TypeVar("Result")
+LANE_TOKENS = 256  # of a batch on one thread: its states stay in the core's own cache
+
+
+class Lanes:
+    """How the batches of one graph run: one at a time on all threads, or side by side where there are enough of them.
+
+    Args:
+        session: runs one batch at a time.
+        lanes: batches that run side by side; 1: none ever do.
+        open_single: opens the graph again, on one thread, for all of the lanes.
+    """
+
+    def __init__(self, session: Any, lanes: int, open_single: Callable[[], Any]) -> None:
+        self._session, self._lanes, self._open_single = session, lanes, open_single
+        self._single: Any = None
+
+    def hold(self) -> None:
+        """Open now what will be opened later; from then on the graph's file is not read again."""
+        if self._lanes > 1 and self._single is None:
+            self._single = self._open_single()
+
+    def run(
+        self, lengths: Sequence[int], batch_size: int, run: Callable[[Any, Rows], Result]
+    ) -> Iterator[tuple[Rows, Result]]:
+        """Every batch with what `run` made of it, longest first.
+
+        Args:
+            lengths: tokens of each row.
+            batch_size: rows of a batch at most.
+            run: session, row numbers → any; called in several threads at once.
+        """
+        side = token_batches(lengths, LANE_TOKENS, min(batch_size, max(1, -(-len(lengths) // self._lanes))))
+        if self._lanes == 1 or len(side) < self._lanes:
+            return side_by_side(partial(run, self._session), token_batches(lengths, most_rows=batch_size), 1)
+        self.hold()
+        return side_by_side(partial(run, self._single), side, self._lanes)
 
 
 def token_batches(lengths: Sequence[int], most_tokens: int | None = None, most_rows: int | None = None) -> list[Rows]:

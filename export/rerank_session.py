@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding
 
-from export.lanes import token_batches
+from export.lanes import Lanes, Rows
 from export.manifest import GRAPH
 from export.session import Progress, open_session, read_tokenizer
+from teachers.cores import usable_cores
 from teachers.errors import InputError, one_line
 
 
@@ -20,7 +23,8 @@ class OnnxReranker:
 
     Args:
         folder: holds tokenizer.json, tokenizer_config.json and the graph.
-        threads: threads of one run; all that this process may use, unless given.
+        threads: threads that work at a time; all that this process may use, unless given. They share the batch where
+            there is one, and take one each where there are more: for that the graph is held twice.
 
     Raises:
         InputError: a file is missing or damaged, or the graph is not a cross-encoder's.
@@ -29,9 +33,10 @@ class OnnxReranker:
     def __init__(self, folder: Path, threads: int | None = None) -> None:
         self._tokenizer, self._pad_id, self.max_length = read_tokenizer(folder)
         self._graph = folder / GRAPH
-        self._session = open_session(self._graph, threads)
-        self._inputs = {edge.name for edge in self._session.get_inputs()}
-        shapes = {edge.name: edge.shape for edge in self._session.get_outputs()}
+        session = open_session(self._graph, threads)
+        self._lanes = Lanes(session, threads or usable_cores(), partial(open_session, self._graph, 1))
+        self._inputs = {edge.name for edge in session.get_inputs()}
+        shapes = {edge.name: edge.shape for edge in session.get_outputs()}
         if not {"input_ids", "attention_mask"} <= self._inputs or set(shapes) != {"logits"}:
             raise InputError(
                 f"{self._graph} is no cross-encoder: it maps {sorted(self._inputs)} to {sorted(shapes)}, not input_ids "
@@ -46,7 +51,7 @@ class OnnxReranker:
 
         Args:
             pairs: the query first, as the labels have it.
-            batch_size: pairs a run, 1 or more.
+            batch_size: pairs a run at most, 1 or more.
             progress: called with the number of pairs finished since its last call.
 
         Raises:
@@ -54,13 +59,17 @@ class OnnxReranker:
         """
         scores = np.zeros((len(pairs), self.outputs), np.float32)
         rows = self._tokenizer.encode_batch(list(pairs)) if pairs else []
-        for chosen in token_batches([len(row.ids) for row in rows], most_rows=batch_size):
-            scores[chosen] = self._run([rows[row] for row in chosen])
+
+        def run(session: Any, chosen: Rows) -> NDArray[np.float32]:
+            return self._run(session, [rows[row] for row in chosen])
+
+        for chosen, found in self._lanes.run([len(row.ids) for row in rows], batch_size, run):
+            scores[chosen] = found
             if progress is not None:
                 progress(len(chosen))
         return scores[:, 0] if self.outputs == 1 else scores
 
-    def _run(self, rows: Sequence[Encoding]) -> NDArray[np.float32]:
+    def _run(self, session: Any, rows: Sequence[Encoding]) -> NDArray[np.float32]:
         shape = len(rows), max(len(row.ids) for row in rows)
         feed = {
             "input_ids": np.full(shape, self._pad_id, np.int64),
@@ -73,7 +82,7 @@ class OnnxReranker:
             feed["attention_mask"][index, :length] = 1
             feed["token_type_ids"][index, :length] = row.type_ids
         try:
-            logits: NDArray[np.float32] = self._session.run(
+            logits: NDArray[np.float32] = session.run(
                 ["logits"], {name: value for name, value in feed.items() if name in self._inputs}
             )[0]
         except Exception as error:  # onnxruntime's own errors share no base

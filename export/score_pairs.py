@@ -9,8 +9,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from export.lanes import Rows, side_by_side, token_batches
-from export.session import LANE_TOKENS, Progress, open_session
+from export.lanes import LANE_TOKENS, Rows, side_by_side, token_batches
+from export.session import Progress, open_session
 from teachers.cores import usable_cores
 from teachers.cross_encoder import CrossEncoder, Pair
 

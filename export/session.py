@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from export.lanes import Rows, side_by_side, token_batches
+from export.lanes import Lanes, Rows
 from export.openvino_ir import IrSession
 from export.providers import CPU, Provider, best_providers, provider_name
 from export.vector_kinds import OUTPUTS, WHOLE, SmallVector
@@ -23,7 +24,6 @@ from teachers.token_table import check_table
 Progress = Callable[[int], None]
 Vectors = NDArray[np.float32]
 COMPARE_ROWS = 4096
-LANE_TOKENS = 256  # of a batch on one thread: its states stay in the core's own cache
 QUIET = 3  # onnxruntime's log level for errors only
 
 
@@ -53,13 +53,12 @@ class OnnxEncoder:
         chosen = best_providers(self.max_length) if providers is None else providers
         self.graph = folder / graph
         """The file that is run."""
-        self._session: Any
-        self._lanes, self._lane_session = 1, None
-        if graph.endswith(".xml"):
-            self._session = IrSession(folder / graph, threads)
-        else:
-            self._session = open_session(folder / graph, threads, chosen)
-            self._lanes = (threads or usable_cores()) if tuple(chosen) == CPU else 1
+        in_openvino = graph.endswith(".xml")
+        self._session: Any = (
+            IrSession(self.graph, threads) if in_openvino else open_session(self.graph, threads, chosen)
+        )
+        lanes = 1 if in_openvino or tuple(chosen) != CPU else threads or usable_cores()
+        self._lanes = Lanes(self._session, lanes, partial(open_session, self.graph, 1))
         self._inputs = {edge.name for edge in self._session.get_inputs()}
         shapes = {edge.name: edge.shape for edge in self._session.get_outputs()}
         shape = shapes.get(WHOLE, [])
@@ -114,12 +113,11 @@ class OnnxEncoder:
     ) -> NDArray[Any]:
         vectors = np.zeros((len(texts), like.shape[1]), like.dtype)
         ids = self.tokenize(texts)
-        batches, session, lanes = self._planned([len(row) for row in ids], batch_size)
 
-        def run(rows: Rows) -> NDArray[Any]:
+        def run(session: Any, rows: Rows) -> NDArray[Any]:
             return self._run(session, [ids[row] for row in rows], output)
 
-        for rows, found in side_by_side(run, batches, lanes):
+        for rows, found in self._lanes.run([len(row) for row in ids], batch_size, run):
             if not np.isfinite(found).all():
                 raise InputError(f"{self.graph} gives a vector that is not finite; export the model again")
             vectors[rows] = found
@@ -127,22 +125,13 @@ class OnnxEncoder:
                 progress(len(rows))
         return vectors
 
-    def _planned(self, lengths: Sequence[int], batch_size: int) -> tuple[list[Rows], Any, int]:
-        """Batches, the session that runs them, and how many of them run at a time."""
-        side = token_batches(lengths, LANE_TOKENS, min(batch_size, max(1, -(-len(lengths) // self._lanes))))
-        if self._lanes == 1 or len(side) < self._lanes:
-            return token_batches(lengths, most_rows=batch_size), self._session, 1
-        self.hold()
-        return side, self._lane_session, self._lanes
-
     def hold(self) -> None:
         """Reads all that it will ever need of its folder, which may go from then on.
 
         Raises:
             InputError: the graph is missing or damaged by now.
         """
-        if self._lanes > 1 and self._lane_session is None:
-            self._lane_session = open_session(self.graph, 1)
+        self._lanes.hold()
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, specials included, cut at `max_length`.

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from export.lanes import Rows, side_by_side, token_batches
+from export.lanes import LANE_TOKENS, Lanes, Rows, side_by_side, token_batches
 
 
 def test_batches_hold_every_row_once_within_the_tokens() -> None:
@@ -47,3 +47,39 @@ def test_an_error_ends_it() -> None:
     with pytest.raises(ValueError, match="batch 0"):
         list(side_by_side(run, rows(*range(1000)), lanes=2))
     assert len(begun) < 1000
+
+
+def names(lanes: Lanes, lengths: list[int], batch_size: int = 32) -> list[tuple[str, int]]:
+    """Of every batch, the session that ran it and its rows."""
+    ran = lanes.run(lengths, batch_size, lambda session, rows: (session, len(rows)))
+    return [found for _, found in ran]
+
+
+def test_enough_batches_run_side_by_side_in_a_session_that_is_opened_once() -> None:
+    opened: list[str] = []
+
+    def open_single() -> str:
+        opened.append("single")
+        return "single"
+
+    lanes = Lanes("whole", 2, open_single)
+    assert names(lanes, [10]) == [("whole", 1)]
+    assert opened == []
+    assert names(lanes, [10] * 6) == [("single", 3), ("single", 3)]
+    assert names(lanes, [LANE_TOKENS, 2 * LANE_TOKENS, 1]) == [("single", 1), ("single", 1), ("single", 1)]
+    assert opened == ["single"]
+
+
+def test_one_lane_never_opens_another_session() -> None:
+    lanes = Lanes("whole", 1, lambda: pytest.fail("opened"))
+    lanes.hold()
+    assert names(lanes, [10] * 70) == [("whole", 32), ("whole", 32), ("whole", 6)]
+    assert names(lanes, []) == []
+
+
+def test_what_is_held_is_not_opened_again() -> None:
+    left = ["single"]
+    lanes = Lanes("whole", 2, left.pop)
+    lanes.hold()
+    lanes.hold()
+    assert names(lanes, [10, 10]) == [("single", 1), ("single", 1)]

@@ -44,6 +44,13 @@ def test_the_folder_scores_pairs_as_torch_does(kind: str, outputs: int, tmp_path
     assert session.score([]).shape[0] == 0
 
 
+def test_pairs_side_by_side_change_nothing(tmp_path: Path) -> None:
+    folder, _ = written(tmp_path)
+    many = PAIRS * 40
+    found = OnnxReranker(folder, threads=2).score(many)
+    np.testing.assert_allclose(found, OnnxReranker(folder, threads=1).score(many), atol=1e-6)
+
+
 def test_one_map_a_group_and_no_weights_that_another_could_load_wrongly(tmp_path: Path) -> None:
     folder, _ = written(tmp_path)
     nodes = onnx.load(folder / GRAPH).graph.node
