@@ -107,8 +107,9 @@ class RunDir:
         started = time.monotonic()
         try:
             write(work)
-        except DecantError as error:  # the same inputs would fail again, so there is nothing to go on with
-            shutil.rmtree(work, ignore_errors=True)
+        except DecantError as error:
+            if not error.keeps_work:  # the same inputs would fail again, so there is nothing to go on with
+                shutil.rmtree(work, ignore_errors=True)
             if isinstance(error, LossError):
                 raise error.kept_in(self._bad_batch(stage)) from error
             raise

@@ -44,6 +44,9 @@ class DecantError(Exception):
     What it quotes comes from files and arguments, so every line is made harmless here.
     """
 
+    keeps_work = False
+    """Whether what a stage has half done is kept, since the same command may go on from it."""
+
     def __init__(self, *lines: object) -> None:
         super().__init__("\n".join(shown(str(line)) for line in lines))
 
@@ -58,3 +61,5 @@ class GateError(DecantError):
 
 class RankError(DecantError):
     """One of a training's processes ended too early; the text names it, how it ended, and what to do."""
+
+    keeps_work = True

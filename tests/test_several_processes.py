@@ -9,17 +9,20 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.tiny_runs import Models, decant, nested_recipe, tiny_recipe, write_project
 
 pytestmark = pytest.mark.slow
 
 TWO = {"devices": 2, "accelerator": "cpu"}
-# The command line, where a training takes a second a step, so that it can be interrupted.
+# The command line, where a training takes a second a step, so that it can be interrupted, and keeps every step.
 SLOW = """
-import time
+import os, time
+os.environ["TORCH_CPP_LOG_LEVEL"] = "ERROR"  # as the command line does before it loads torch
 import teachers.devices, teachers.keeper
 teachers.devices.usable_cores = lambda: 2
+teachers.keeper.CHECKPOINT_SECONDS = 0.0
 seeding = teachers.keeper.Keeper.on_train_batch_start
 
 def slowly(self, trainer, module, batch, batch_idx):
@@ -75,8 +78,9 @@ def test_an_interrupted_training_leaves_no_process(number: signal.Signals, model
     assert not Path(f"/proc/{child}").exists()
 
 
-def test_a_run_whose_process_is_killed_says_so_in_one_line(models: Models, tmp_path: Path) -> None:
+def test_a_run_whose_process_is_killed_says_so_in_one_line_and_goes_on(models: Models, tmp_path: Path) -> None:
     process, child = in_training(models, tmp_path)
+    wait_for(tmp_path / "run", "last.ckpt")
     os.kill(child, signal.SIGKILL)
     code, said = end_of(process)
     assert code == 1
@@ -84,6 +88,9 @@ def test_a_run_whose_process_is_killed_says_so_in_one_line(models: Models, tmp_p
         "decant: process 2 of 2 of the training was killed by SIGKILL, as a system out of memory does; the same "
         "command goes on from the last checkpoint, with any trainer.devices\n"
     )
+    (kept,) = (tmp_path / "run").rglob("last.ckpt")
+    assert torch.load(kept, weights_only=True)["global_step"] > 0
+    assert decant("run", tmp_path / "recipe.yaml", "--out", tmp_path / "run", "-q").code == 0
 
 
 def test_no_process_outlives_a_killed_run(models: Models, tmp_path: Path) -> None:
@@ -101,11 +108,16 @@ def in_training(models: Models, tmp_path: Path) -> tuple[subprocess.Popen[str], 
     path = write_project(tmp_path, tiny_recipe(models, load=False) | {"trainer": TWO})
     command = [sys.executable, "-c", SLOW, "run", str(path), "--out", str(tmp_path / "run"), "-q"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    until = time.monotonic() + 120
-    while not list(tmp_path.rglob("stepping")) and time.monotonic() < until:
-        time.sleep(0.2)
+    wait_for(tmp_path, "stepping")
     (child,) = children_of(process.pid)
     return process, child
+
+
+def wait_for(folder: Path, name: str) -> None:
+    """Until a file of this name is somewhere below the folder, two minutes at most."""
+    until = time.monotonic() + 120
+    while not list(folder.rglob(name)) and time.monotonic() < until:
+        time.sleep(0.2)
 
 
 def end_of(process: subprocess.Popen[str]) -> tuple[int, str]:

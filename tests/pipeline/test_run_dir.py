@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.run_dir import STAGES, RunDir, Stage, fingerprint, restamp
-from teachers.errors import GateError, InputError
+from teachers.errors import GateError, InputError, RankError
 from teachers.on_nan import loss_error
 
 
@@ -82,6 +82,17 @@ def test_a_refusal_leaves_nothing(error: type[Exception], run_dir: RunDir) -> No
         run_dir.make("texts", "f1", refuse)
     assert not list((run_dir.root / ".work").iterdir())
     assert not run_dir.folder("texts").exists()
+
+
+def test_a_dead_process_leaves_its_work_to_go_on_from(run_dir: RunDir) -> None:
+    def die(folder: Path) -> None:
+        (folder / "half").write_text("x")
+        raise RankError("killed")
+
+    with pytest.raises(RankError, match="killed"):
+        run_dir.make("texts", "f1", die)
+    run_dir.make("texts", "f1", lambda folder: (folder / "half").rename(folder / "whole"))
+    assert (run_dir.folder("texts") / "whole").read_text() == "x"
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"fingerprint": "other"}', "[]", "[" * 100_000, '{"fingerprint": "f1"}'])
