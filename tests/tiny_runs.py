@@ -26,6 +26,8 @@ TASKS: dict[Task, dict[str, Any]] = {
     "multiclass": {"kind": "multiclass", "classes": CLASSES},
 }
 FAST = {"epochs": 1, "batch_size": 16, "max_length": 32, "precision": "32-true"}
+OPTIMISATION = {key: FAST[key] for key in ("epochs", "batch_size", "precision")}
+RERANKER_BLOCK = {"sharing": {"groups": [[0, 1]]}, "pseudo": OPTIMISATION, **OPTIMISATION}
 SPEED = {
     "rounds": 2, "batch_rounds": 1, "throughput_rounds": 1, "warmup": 0, "batch_sizes": [1, 4], "texts": 16,
     "pairs": 8, "threads": 1, "candidates": 100, "sample": 8, "pause_ms": 0, "length_rounds": 1, "part_rounds": 2,

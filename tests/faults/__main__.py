@@ -35,11 +35,14 @@ def main() -> int:
             places.append(make_place(Path(scratch) / kind, models, kind))
             _say(f"{kind}: undisturbed {sum(places[-1].seconds.values()):.1f} s, {len(places[-1].seconds)} stages")
         for name in options.kinds.split(","):
+            before = len(tried)
             for number, place in enumerate(places):
                 share = options.moments // len(places) + (number < options.moments % len(places))
                 for one in KINDS[name](place, share, np.random.default_rng([options.seed, number])):
                     tried.append(one)
                     _say(f"  {one.kind:<17} {one.when:<44} {one.lost or 'survived'}")
+            if len(tried) == before:
+                _say(f"  {name}: nothing could be tried on this machine")
     _say(f"\n{table(tried)}\n\nseed {options.seed}, {time.monotonic() - started:.0f} s")
     return int(any(one.lost for one in tried))
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tests.faults.forked import LOOK_S, PATIENCE_S, Child, import_modules, nothing, start, write_modules
-from tests.tiny_runs import Models, nested_recipe, read_log, tiny_recipe, trained_recipe, write_project
+from tests.tiny_runs import RERANKER_BLOCK, Models, nested_recipe, read_log, tiny_recipe, trained_recipe, write_project
 
 TOLERANCE = 1e-6
 
@@ -106,8 +106,8 @@ def make_place(folder: Path, models: Models, kind: str) -> Place:
     """Write the project and run it.
 
     Args:
-        kind: pair (a cross-encoder that is fine-tuned), nested (embedding teachers, every stage of theirs), or short
-            (a model that is exported as it is).
+        kind: pair (a cross-encoder that is fine-tuned, and a re-ranker made of it), nested (embedding teachers, every
+            stage of theirs), or short (a model that is exported as it is).
     """
     place = Place(folder, write_project(folder, RECIPES[kind](models)), {}, {})
     modules = folder / "modules.txt"
@@ -127,7 +127,7 @@ def _short(models: Models) -> dict[str, Any]:
 
 
 RECIPES: dict[str, Callable[[Models], dict[str, Any]]] = {
-    "pair": lambda models: tiny_recipe(models, load=False),
+    "pair": lambda models: tiny_recipe(models, load=False) | {"reranker": RERANKER_BLOCK},
     "nested": lambda models: nested_recipe(models, labelled=True),
     "short": _short,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,8 +36,11 @@ def test_some_moments_of_a_run() -> None:
 def test_fifty_moments_of_every_kind() -> None:
     said = harness("--moments", "50")  # an hour on two cores
     sys.stdout.write(said)
-    for kind in ("kill -9", "SIGTERM", "SIGINT", "two runs at once"):
+    for kind in ("kill -9", "SIGTERM", "SIGINT", "two runs at once", "file limit"):
         assert f"| {kind} | 50 | 0 |" in said
+    assert said.count("| loss not a number |") == said.count("| bit flipped |") == 1
+    if os.geteuid() == 0:
+        assert "| disk full | 50 | 0 |" in said
 
 
 def test_the_table_counts_what_was_lost() -> None:

@@ -16,16 +16,15 @@ from export.reranker import verify_reranker
 from pipeline.report.rows import read_report_json
 from pipeline.stages.candidates import RERANKER, SERVED_RERANKER, SHARED_TEACHER, TAUGHT_RERANKER
 from teachers.cross_encoder import CrossEncoder
-from tests.tiny_runs import FAST, Models, SmokeRun, Task, decant, read_log, tiny_recipe, write_project
+from tests.tiny_runs import RERANKER_BLOCK, Models, SmokeRun, Task, decant, read_log, tiny_recipe, write_project
 
 pytestmark = pytest.mark.smoke
-OPTIMISATION = {key: FAST[key] for key in ("epochs", "batch_size", "precision")}
 
 
 def reranker_recipe(models: Models, task: Task = "regression", *, load: bool = True) -> dict[str, Any]:
     recipe = tiny_recipe(models, task, load=load)
     recipe["export"]["precisions"] = ["fp32"]
-    return recipe | {"reranker": {"sharing": {"groups": [[0, 1]]}, "pseudo": OPTIMISATION, **OPTIMISATION}}
+    return recipe | {"reranker": RERANKER_BLOCK}
 
 
 @pytest.fixture(scope="module")
