@@ -126,17 +126,21 @@ def promote(
 
 
 @app.command(
-    epilog="Examples:\n\n    decant rollback registry\n\n    decant rollback registry --to 000002-3fa94c21b07d"
+    epilog="Examples:\n\n    decant rollback registry\n\n    decant rollback registry --to 000002-3fa94c21b07d\n\n"
+    "    decant rollback registry --verify key.pub.pem"
 )
 def rollback(
     registry: Location,
     to: Annotated[str | None, typer.Option(help="The version to deploy again.", show_default="the one before")] = None,
+    verify: Annotated[
+        Path | None, typer.Option(help="Public ed25519 key (PEM); the version must be signed by it.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Deploy an earlier version again, after checking its files."""
     from pipeline.releases_command import roll_back
 
-    was, become = roll_back(registry, to)
+    was, become = roll_back(registry, to, verify)
     if as_json:
         print_json({"was": was.version, "current": become.version})
         return
@@ -148,7 +152,7 @@ def releases(
     registry: Location,
     events: Annotated[int, typer.Option(help="How many of the last events to show.", min=0)] = 10,
     verify: Annotated[
-        Path | None, typer.Option(help="Public ed25519 key (PEM); every release must be signed by it.")
+        Path | None, typer.Option(help="Public ed25519 key (PEM); every release must be signed by it, and as signed.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -156,8 +160,7 @@ def releases(
     from pipeline.registry.signature import check_signatures
     from pipeline.releases_command import history_lines, releases_json, releases_table
 
-    if verify is not None:
-        check_signatures(registry, verify)
+    held = check_signatures(registry, verify) if verify is not None else None
     if as_json:
         print_json(releases_json(registry))
         return
@@ -166,3 +169,5 @@ def releases(
         typer.echo("")
         for line in history_lines(registry, events):
             typer.echo(line)
+    if verify is not None:
+        typer.echo(f"\n{held} release{'s' if held != 1 else ''} signed by {verify.name}, every file as signed")

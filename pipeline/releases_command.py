@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
 from pipeline.registry.records import Event, Pointer, now
 from pipeline.registry.registry import Registry
+from pipeline.registry.signature import voucher
 from pipeline.report.figures import MISSING, points, signed_points, significant
 from teachers.errors import InputError
 from teachers.secrets import redacted
@@ -15,18 +17,25 @@ from teachers.secrets import redacted
 MINUTE = 16  # characters of a time up to its minute
 
 
-def roll_back(location: str, to: str | None) -> tuple[Pointer, Pointer]:
+def roll_back(location: str, to: str | None, key: Path | None = None) -> tuple[Pointer, Pointer]:
     """Deploy an earlier version again, and write that into the history.
+
+    Args:
+        location: the registry's folder or URL.
+        to: the version; None: the one that was deployed before.
+        key: PEM file of the public key that must have signed it; None: none is asked for.
 
     Returns:
         The pointer that was, and the pointer that is.
 
     Raises:
         InputError: there is nothing to go back to, or that version is not whole.
+        GateError: the key did not sign that version.
     """
     registry = Registry.at(location)
+    vouch = voucher(key) if key is not None else None
     with registry.storage.locked():
-        was, become = registry.rollback(to)
+        was, become = registry.rollback(to, vouch)
         name = registry.release(become.version).name
         registry.note(
             Event(time=now(), event="rolled back", candidate=name, version=become.version, replaced=was.version)

@@ -29,6 +29,7 @@ from teachers.errors import InputError
 CURRENT, VERSIONS, RELEASES, HISTORY = "current", "versions", "releases", "history"
 Record = TypeVar("Record", bound=BaseModel)
 Sign = Callable[[bytes], str]
+Vouch = Callable[[Release, bytes], None]  # a release and its manifest's bytes; raises where nothing vouches for them
 
 
 @dataclass(frozen=True)
@@ -78,24 +79,30 @@ class Registry:
         stamp = "".join(char for char in event.time[:26] if char.isdigit())
         self.storage.put(f"{HISTORY}/{stamp}-{uuid.uuid4().hex[:8]}.json", _written(event))
 
-    def fetch(self, version: str, scratch: Path) -> Path:
+    def fetch(self, version: str, scratch: Path, vouch: Vouch | None = None) -> Path:
         """A version's folder on this machine, held to the record that it was let in with.
 
         Args:
             scratch: an empty folder to download to; a registry in a folder needs no download.
+            vouch: looks at the manifest before anything of it is believed.
 
         Raises:
             InputError: it is not there, incomplete, or not what was let in.
+            Exception: what `vouch` raises.
         """
         release, folder = self.release(version), f"{VERSIONS}/{version}"
         content = self.storage.read(f"{folder}/{MANIFEST}")
         if content is None:
             raise InputError(f"{self.location}/{folder} is no version: {MANIFEST} is missing; promote it again")
+        if vouch is not None:
+            vouch(release, content)
         if hashlib.sha256(content).hexdigest() != release.manifest_sha256:
             raise InputError(f"{self.location}/{folder}/{MANIFEST} was changed since it was let in; promote it again")
         manifest = _parsed(Manifest, content, f"{self.location}/{folder}/{MANIFEST}")
         found = self.storage.fetch(folder, [MANIFEST, *manifest.sha256], scratch)
         verify_artifact(found)
+        if sha256_of(found / MANIFEST) != release.manifest_sha256:  # it was read a second time
+            raise InputError(f"{self.location}/{folder}/{MANIFEST} was changed while it was read; promote it again")
         return found
 
     def add(
@@ -125,17 +132,19 @@ class Registry:
         self._point(Pointer(version=release.version, since=now(), before=below), before)
         return release
 
-    def rollback(self, to: str | None = None) -> tuple[Pointer, Pointer]:
+    def rollback(self, to: str | None = None, vouch: Vouch | None = None) -> tuple[Pointer, Pointer]:
         """Let the pointer name an earlier version again, after checking that version's files.
 
         Args:
             to: the version; default: the one that was deployed before.
+            vouch: looks at that version's manifest first.
 
         Returns:
             The pointer that was, and the pointer that is.
 
         Raises:
             InputError: there is nothing to go back to, or the version is not whole.
+            Exception: what `vouch` raises.
         """
         was = self.current()
         if was is None:
@@ -146,7 +155,7 @@ class Registry:
         if version == was.version:
             raise InputError(f"{self.location}: {version} is deployed already")
         with tempfile.TemporaryDirectory() as scratch:
-            self.fetch(version, Path(scratch))
+            self.fetch(version, Path(scratch), vouch)
         below = was.before[: was.before.index(version)] if version in was.before else (*was.before, was.version)
         become = Pointer(version=version, since=now(), before=below)
         self._point(become, was)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import tempfile
 from pathlib import Path
 from typing import Any
 
-from export.manifest import MANIFEST
-from pipeline.registry.registry import VERSIONS, Registry, Sign
+from pipeline.registry.records import Release
+from pipeline.registry.registry import Registry, Sign, Vouch
 from teachers.errors import GateError, InputError
 
 CONTEXT = b"decant release 1\0"  # so that a signature of something else is none of a release
@@ -39,18 +40,13 @@ def signer(key: Path | None) -> Sign | None:
     return sign
 
 
-def check_signatures(location: str, key: Path) -> int:
-    """Hold every release of a registry to a public key.
+def voucher(key: Path) -> Vouch:
+    """A function that holds a release's manifest to a public key: it raises GateError where that did not sign it.
 
     Args:
-        location: the registry's folder or URL.
         key: PEM file of the public key.
 
-    Returns:
-        The number of releases.
-
     Raises:
-        GateError: a release is not signed by it; names the first.
         InputError: it is no such key, or cryptography is not installed.
     """
     serialization, ed25519 = _cryptography()
@@ -62,16 +58,46 @@ def check_signatures(location: str, key: Path) -> int:
         raise InputError(f"{key} is no public key in PEM; `openssl pkey -in KEY -pubout` writes one") from error
     if not isinstance(public, ed25519.Ed25519PublicKey):
         raise InputError(f"{key} is no ed25519 key; `openssl pkey -in KEY -pubout` of an ed25519 key writes one")
-    registry = Registry.at(location)
-    releases = registry.releases()
-    for release in releases:
+
+    def vouch(release: Release, manifest: bytes) -> None:
         if release.signature is None:
-            raise GateError(f"release {release.version} of {location} is not signed")
-        manifest = registry.storage.read(f"{VERSIONS}/{release.version}/{MANIFEST}") or b""
+            raise GateError(f"release {release.version} is not signed")
         try:
             public.verify(base64.b64decode(release.signature, validate=True), _signed(manifest))
         except (InvalidSignature, ValueError) as error:
-            raise GateError(f"release {release.version} of {location} is not signed by {key.name}") from error
+            raise GateError(f"release {release.version} is not signed by {key.name}") from error
+
+    return vouch
+
+
+def check_signatures(location: str, key: Path) -> int:
+    """Hold every release of a registry to a public key, its files to its manifest, and the pointer to a release.
+
+    A registry that is not a folder is downloaded, one version at a time.
+
+    Args:
+        location: the registry's folder or URL.
+        key: PEM file of the public key.
+
+    Returns:
+        The number of releases, 1 or more.
+
+    Raises:
+        GateError: nothing is deployed, or a release is not signed by the key, or not what was signed; names the first.
+        InputError: it is no such key, or cryptography is not installed.
+    """
+    vouch, registry = voucher(key), Registry.at(location)
+    pointer, releases = registry.current(), registry.releases()
+    if pointer is None:
+        raise GateError(f"nothing is deployed in {location}, so there is no signature to hold to {key.name}")
+    if pointer.version not in {release.version for release in releases}:
+        raise GateError(f"{location} deploys {pointer.version}, of which there is no release, so nobody signed it")
+    for release in releases:
+        try:
+            with tempfile.TemporaryDirectory() as scratch:
+                registry.fetch(release.version, Path(scratch), vouch)
+        except InputError as error:
+            raise GateError(f"release {release.version} is not what was signed: {error}") from error
     return len(releases)
 
 
