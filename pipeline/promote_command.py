@@ -15,6 +15,7 @@ from pipeline.registry.records import Event, EventKind, Gate, Release, Today, no
 from pipeline.registry.registry import Registry, Sign, same_model
 from pipeline.registry.settings import PromotionSettings
 from teachers.errors import GateError, InputError
+from teachers.secrets import redacted
 
 Measure = Callable[[Path, Path | None, Path, PromotionSettings], Today]
 REPORT, ARTIFACTS = "report/report.json", "artifacts"
@@ -138,7 +139,7 @@ def _announced(
     registry: Registry, artifact: Path, release: Release, replaced: str | None, settings: PromotionSettings
 ) -> tuple[str, ...]:
     facts = {
-        "event": "promoted", "registry": registry.location, "version": release.version, "replaced": replaced,
+        "event": "promoted", "registry": redacted(registry.location), "version": release.version, "replaced": replaced,
         "name": release.name, "released": release.released, "manifest_sha256": release.manifest_sha256,
         "today": release.today.model_dump(mode="json") if release.today is not None else None,
     }  # fmt: skip

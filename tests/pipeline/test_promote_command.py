@@ -16,6 +16,7 @@ from tests.tiny_artifacts import PARITY, tiny_artifact
 from tests.tiny_runs import SmokeRun, decant, pairs, write_tsv
 
 SETTINGS = PromotionSettings(pairs="today.tsv")
+KEEP = (sys.executable, "-c", "import sys, pathlib; pathlib.Path(sys.argv[1]).write_bytes(sys.stdin.buffer.read())")
 
 
 def let_in(artifact: Path, registry: Path, found: Today, settings: PromotionSettings = SETTINGS) -> Promotion:
@@ -79,10 +80,7 @@ def test_the_deployed_itself_changes_nothing(tmp_path: Path, registry: Path) -> 
 
 def test_a_hook_that_fails_does_not_take_the_promotion_back(tmp_path: Path, registry: Path) -> None:
     out = tmp_path / "told.json"
-    write = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_bytes(sys.stdin.buffer.read())"
-    settings = PromotionSettings(
-        pairs="today.tsv", webhook="http://127.0.0.1:1/x", command=(sys.executable, "-c", write, str(out))
-    )
+    settings = PromotionSettings(pairs="today.tsv", webhook="http://127.0.0.1:1/x", command=(*KEEP, str(out)))
     done = let_in(tiny_artifact(tmp_path / "one"), registry, today(timed()), settings)
     assert done.failed[0].startswith("webhook at 127.0.0.1 cannot be reached")
     told = json.loads(out.read_text(encoding="utf-8"))
@@ -93,6 +91,14 @@ def test_a_hook_that_fails_does_not_take_the_promotion_back(tmp_path: Path, regi
         "announcement failed",
     ]
     assert Registry.at(registry).current().version == done.version
+
+
+def test_who_is_told_gets_no_password_of_the_registry(tmp_path: Path) -> None:
+    pytest.importorskip("fsspec", reason="fsspec is not installed")
+    out, location = tmp_path / "told.json", f"memory://user:hunter2222@host/{tmp_path.name}"
+    settings = PromotionSettings(pairs="today.tsv", command=(*KEEP, str(out)))
+    assert promote(tiny_artifact(tmp_path / "one"), location, settings, lambda *_: today(timed()), print).failed == ()
+    assert json.loads(out.read_text(encoding="utf-8"))["registry"] == f"memory://***@host/{tmp_path.name}"
 
 
 def test_rollback_is_written_down(tmp_path: Path, registry: Path) -> None:
