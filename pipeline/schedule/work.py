@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.registry.settings import promotion_settings
 from pipeline.schedule.attempts import BAD_INPUT, DEFECT, DONE, GATE_FAILED, INTERRUPTED, Outcome, attempt
 from pipeline.schedule.changes import pairs_snapshot, state_of, what_changed, with_inputs
+from pipeline.schedule.finished import finished_run
 from pipeline.schedule.last_run import write_schedule
 from pipeline.schedule.lock import recipe_lock
 from pipeline.schedule.spec import Schedule
@@ -87,10 +88,19 @@ def work(
 def _worked(schedule: Schedule, log: Path, descriptor: int) -> tuple[Worked, dict[str, Any]]:
     state, pairs = state_of(schedule), pairs_snapshot(schedule)
     ran = attempt(run_command(schedule), log, schedule.retries, schedule.backoff_s, [descriptor])
+    ran = _but_for_left_out(ran, Path(schedule.run))
     if ran.code != DONE or schedule.promote_to is None:
-        return _told(ran, "done", log, 0), with_inputs(state, schedule, pairs)
+        return _told(ran, "done", log), with_inputs(state, schedule, pairs)
     let_in = attempt(promote_command(schedule), log, schedule.retries, schedule.backoff_s, [descriptor])
-    return _told(let_in, "promoted", log, ran.attempts), with_inputs(state, schedule, pairs)
+    return _told(let_in, "promoted", log, ran), with_inputs(state, schedule, pairs)
+
+
+def _but_for_left_out(ran: Outcome, run: Path) -> Outcome:
+    """A run that left out a graph, which missed its gate, but has an artifact to ship, as one that is done."""
+    finished = finished_run(run) if ran.code == GATE_FAILED else None
+    if finished is None or not finished.left_out:
+        return ran
+    return replace(ran, code=DONE, said=f"left out: {'; '.join(finished.left_out)}")
 
 
 def run_command(schedule: Schedule) -> list[str]:
@@ -117,8 +127,18 @@ def check_promotion(values: Mapping[str, Any]) -> None:
         raise InputError("--promote-to needs pairs to measure on: give --pairs, or promotion.pairs in the recipe")
 
 
-def _told(outcome: Outcome, good: str, log: Path, earlier: int) -> Worked:
+def _told(outcome: Outcome, good: str, log: Path, before: Outcome | None = None) -> Worked:
+    """How it ended, and why, for the history.
+
+    Args:
+        outcome: of the last command.
+        good: what the schedule's run is where that command is done.
+        log: of them all.
+        before: of the run whose pick it was about.
+    """
     states = {DONE: good, GATE_FAILED: "refused", INTERRUPTED: "interrupted"}
-    said = outcome.said.removeprefix("gate failed: ") or ("" if outcome.code == DONE else f"exit code {outcome.code}")
+    why = outcome.said.removeprefix("gate failed: ") or ("" if outcome.code == DONE else f"exit code {outcome.code}")
+    said = "; ".join(filter(None, (why, before.said if before is not None else "")))
+    attempts = max(outcome.attempts, before.attempts if before is not None else 0)
     code = outcome.code if outcome.code in (*states, BAD_INPUT) else DEFECT
-    return Worked(states.get(outcome.code, "failed"), said, max(earlier, outcome.attempts), str(log), code)
+    return Worked(states.get(outcome.code, "failed"), said, attempts, str(log), code)

@@ -17,10 +17,11 @@ RUN = """
 import json, pathlib, sys
 from pipeline.snapshot import take_snapshot, write_snapshot
 
-run, data, code = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3])
+run, data, code, report, last = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:]
 (run / "report").mkdir(parents=True, exist_ok=True)
 write_snapshot(take_snapshot([data]), run / "inputs.json")
-(run / "report" / "report.json").write_text("{}")
+(run / "report" / "report.json").write_text(report)
+(run / "log.jsonl").write_text(json.dumps({"stage": last, "event": "done"}) + "\\n")
 with (run / "ran").open("a") as file:
     file.write("x")
 if code:
@@ -42,9 +43,9 @@ def schedule(folder: Path, **values: Any) -> Schedule:
     return Schedule.model_validate(common | values)
 
 
-def stand_in(folder: Path, code: int = 0) -> list[str]:
-    """A command that leaves what a run leaves, and an exit code."""
-    return [sys.executable, "-c", RUN, str(folder / "run"), str(folder / "data.tsv"), str(code)]
+def stand_in(folder: Path, code: int = 0, report: str = "{}", last: str = "report") -> list[str]:
+    """A command that leaves what a run leaves, by its report and the last stage that it finished, and an exit code."""
+    return [sys.executable, "-c", RUN, str(folder / "run"), str(folder / "data.tsv"), str(code), report, last]
 
 
 def times_run(folder: Path) -> int:

@@ -73,6 +73,64 @@ def test_a_run_without_a_pick_is_refused_and_nothing_is_promoted(
     assert times_run(tmp_path) == 1
 
 
+LEFT_OUT = '{"selected": "L6xD384-fp32", "left_out": ["L6xD384-int4: cosine 0.970000 is below 0.98"]}'
+NOTE = "left out: L6xD384-int4: cosine 0.970000 is below 0.98"
+
+
+def leaving_out(folder: Path, monkeypatch: pytest.MonkeyPatch, report: str = LEFT_OUT, last: str = "report") -> None:
+    """Let the run be one that leaves a graph out."""
+    monkeypatch.setattr(work_module, "run_command", lambda one: stand_in(folder, 3, report, last))
+
+
+def promoting(store: Store, folder: Path) -> None:
+    """Add a schedule that promotes."""
+    store.add(schedule(folder, promote_to="/registry", pairs=str(folder / "data.tsv")))
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "said"), [(0, "promoted", NOTE), (3, "refused", f"because; {NOTE}"), (2, "failed", NOTE)]
+)
+def test_a_graph_that_is_left_out_does_not_keep_the_pick_back(
+    store: Store, tmp_path: Path, codes: dict[str, int], monkeypatch: pytest.MonkeyPatch, code: int, state: str,
+    said: str,
+) -> None:  # fmt: skip
+    leaving_out(tmp_path, monkeypatch)
+    codes["promote"] = code
+    promoting(store, tmp_path)
+    found = due(store, tmp_path)
+    assert (found.state, found.code) == (state, code)
+    assert found.said.endswith(said)
+    assert times_run(tmp_path) == 2
+
+
+def test_without_a_promotion_a_run_that_left_a_graph_out_is_done(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaving_out(tmp_path, monkeypatch)
+    store.add(schedule(tmp_path))
+    assert due(store, tmp_path) == Worked("done", NOTE, 1, str(tmp_path / "state/logs/my/000001.log"), 0)
+    assert due(store, tmp_path).state == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("report", "last"),
+    [
+        (LEFT_OUT.replace('"L6xD384-fp32"', "null"), "report"),
+        (LEFT_OUT.replace('"L6xD384-fp32"', "1"), "report"),
+        (LEFT_OUT, "graphs"),
+        ("[]", "report"),
+    ],
+    ids=["nothing fits the budget", "no name", "the report of the run before", "no report"],
+)
+def test_a_gate_that_leaves_nothing_to_ship_refuses_the_run(
+    store: Store, tmp_path: Path, codes: dict[str, int], monkeypatch: pytest.MonkeyPatch, report: str, last: str
+) -> None:
+    leaving_out(tmp_path, monkeypatch, report, last)
+    promoting(store, tmp_path)
+    assert due(store, tmp_path).state == "refused"
+    assert times_run(tmp_path) == 1
+
+
 @pytest.mark.parametrize(
     ("code", "state", "times", "left"), [(2, "failed", 1, 2), (1, "failed", 2, 1), (130, "interrupted", 1, 130)]
 )
