@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from export.encode_texts import EncodePrecision
 from pipeline.budget import Budget
 from pipeline.measure.evaluate import MAIN_METRICS
+from pipeline.overrides import override
 from pipeline.registry.settings import PromotionSettings
 from pipeline.settings import ExportSettings, MeasureSettings
 from pipeline.texts.augment import AugmentSettings
@@ -21,7 +22,7 @@ from pipeline.texts.mine import MineSettings
 from pipeline.texts.sentences import SentenceSource
 from pipeline.texts.settings import TextsSettings
 from pipeline.tracking.settings import TrackingSettings
-from pipeline.yaml_text import YamlError, parse_yaml, read_yaml
+from pipeline.yaml_text import YamlError, read_yaml
 from students.distill import DistillSettings
 from students.embed import EmbedSettings
 from students.nesting import LastNesting, Nesting
@@ -286,8 +287,11 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         RecipeError: all that is wrong with the file's form and values.
     """
     content, lines = _read_yaml(path)
-    for override in overrides:
-        _set(content, override)
+    try:
+        for given in overrides:
+            override(content, given)
+    except InputError as error:
+        raise RecipeError([str(error)]) from error
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
@@ -335,22 +339,6 @@ def _key_lines(node: yaml.Node | None, path: tuple[str, ...]) -> dict[tuple[str,
             lines[*path, str(index)] = value.start_mark.line + 1
             lines |= _key_lines(value, (*path, str(index)))
     return lines
-
-
-def _set(content: dict[str, Any], override: str) -> None:
-    key, equals, value = override.partition("=")
-    if not equals or not key.strip():
-        raise RecipeError([f"--set {override}: write it as key.of.a.setting=value"])
-    *parents, last = key.strip().split(".")
-    place = content
-    for parent in parents:
-        place = place.setdefault(parent, {})
-        if not isinstance(place, dict):
-            raise RecipeError([f"--set {override}: {parent} is a single value, so it has no {last}"])
-    try:
-        place[last] = parse_yaml(value)[0]
-    except YamlError as error:
-        raise RecipeError([f"--set {override}: the value is not YAML"]) from error
 
 
 def _line(path: Path, lines: dict[tuple[str, ...], int], location: tuple[Any, ...], message: str, given: Any) -> str:

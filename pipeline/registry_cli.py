@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli_options import AsJson, Quiet, print_json, print_table
+from pipeline.cli_options import AsJson, Overrides, Quiet, print_json, print_table
 
 app = typer.Typer()
 Location = Annotated[
@@ -43,6 +43,7 @@ def promote(
     recipe: Annotated[
         Path | None, typer.Option(help="Recipe whose promotion block holds the gates.", show_default="the defaults")
     ] = None,
+    set_: Overrides = None,
     margin: Annotated[
         float | None,
         typer.Option(help="Most points ×100 that the interval of the difference may reach below 0.", show_default="1"),
@@ -109,7 +110,7 @@ def promote(
         "columns": {"first": first, "second": second, "label": label}, "webhook": webhook, "command": command or None,
         "speed": {"rounds": rounds, "threads": threads}, "announce_timeout_s": announce_timeout_s,
     }  # fmt: skip
-    settings = promotion_settings(recipe, options)
+    settings = promotion_settings(recipe, options, set_ or ())
     done = let_in(candidate, to, settings, measure_today, Screen(quiet=quiet or as_json).say, signer(sign))
     for failure in done.failed:
         sys.stderr.write(f"decant: promoted, but {failure}\n")

@@ -46,7 +46,10 @@ def add(
         str | None, typer.Option(help="Registry that the run's pick is promoted to, by the recipe's gates.")
     ] = None,
     pairs: Annotated[
-        Path | None, typer.Option(help="Labelled pairs for the promotion.", show_default="promotion.pairs")
+        Path | None,
+        typer.Option(
+            help="Labelled pairs, or a folder as BEIR has it, for the promotion.", show_default="promotion.pairs"
+        ),
     ] = None,
     retries: Annotated[int, typer.Option(help="More tries after a defect or a kill, not after bad input.")] = 2,
     backoff: Annotated[str, typer.Option(help="Time before the first retry; doubled each time.")] = "60s",

@@ -95,8 +95,8 @@ def new_schedule(
         "pairs": absolute(pairs) if pairs is not None else None,
         "retries": retries, "backoff_s": parse_duration(backoff, "--backoff"),
     }  # fmt: skip
-    if pairs is not None and not pairs.is_file():
-        raise InputError(f"--pairs {pairs}: no such file")
+    if pairs is not None and not Path(values["pairs"]).exists():
+        raise InputError(f"--pairs {pairs}: no such file or folder")
     if pairs is not None and promote_to is None:
         raise InputError("--pairs are what a promotion is measured on; give --promote-to REGISTRY too")
     check_promotion(values)

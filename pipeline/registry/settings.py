@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from pipeline.measure.set_metrics import MAIN_METRICS, MetricName
 from pipeline.measure.speed import SpeedSettings
+from pipeline.overrides import override
 from pipeline.yaml_text import YamlError, read_yaml
 from teachers.errors import InputError
 from teachers.given_path import expanded
@@ -127,7 +128,9 @@ OPTIONS = {  # fields that the command line has, too
 }  # fmt: skip
 
 
-def promotion_settings(recipe: Path | None, options: Mapping[str, Any]) -> PromotionSettings:
+def promotion_settings(
+    recipe: Path | None, options: Mapping[str, Any], overrides: Sequence[str] = ()
+) -> PromotionSettings:
     """The `promotion` block of a recipe, with what the command line says over it; its task is the recipe's own.
 
     Only what is asked of the file is read, so that nothing of training is loaded; relative files of it start at the
@@ -136,11 +139,14 @@ def promotion_settings(recipe: Path | None, options: Mapping[str, Any]) -> Promo
     Args:
         recipe: a recipe's file; None: the defaults.
         options: by field; None counts as not given. Mappings, such as `speed`, are merged.
+        overrides: `key.of.a.setting=value` over the recipe's, as given to `--set`; of other blocks they change nothing.
 
     Raises:
         InputError: all that is wrong, a line each.
     """
-    content, own = _block(recipe) if recipe is not None else ({}, {})
+    if overrides and recipe is None:
+        raise InputError("--set goes over what a recipe says; give --recipe too")
+    content, own = _block(recipe, overrides) if recipe is not None else ({}, {})
     for field, value in options.items():
         if isinstance(value, Mapping):
             under = content.get(field)
@@ -157,12 +163,15 @@ def promotion_settings(recipe: Path | None, options: Mapping[str, Any]) -> Promo
         raise InputError(*(_line(one, options, recipe) for one in error.errors())) from error
 
 
-def _block(recipe: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _block(recipe: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The promotion block, its files found beside the recipe, and the task of its texts."""
     try:
         content, _ = read_yaml(recipe)
     except YamlError as error:
         raise InputError(f"{recipe} is no recipe: not YAML in UTF-8; `decant validate {recipe}` tells more") from error
+    if isinstance(content, dict):
+        for given in overrides:
+            override(content, given)
     block = content.get("promotion") if isinstance(content, dict) else None
     if block is not None and not isinstance(block, dict):
         raise InputError(f"{recipe}: promotion: a mapping of keys is wanted, not {type(block).__name__}")

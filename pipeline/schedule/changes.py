@@ -57,7 +57,7 @@ def pairs_snapshot(schedule: Schedule) -> dict[str, Any]:
     """
     if schedule.promote_to is None:
         return {}
-    settings = promotion_settings(Path(schedule.recipe), {})
+    settings = promotion_settings(Path(schedule.recipe), {}, schedule.overrides)
     files = [schedule.pairs or settings.pairs, settings.dev]
     return dict(take_snapshot([Path(file) for file in files if file is not None]))
 

@@ -30,7 +30,9 @@ class Schedule(BaseModel, frozen=True, extra="forbid"):
     timezone: str = Field(description="IANA name, such as Europe/Berlin, that cron is read in")
     created: float = Field(ge=0, le=1e11, description="seconds since 1970 UTC; intervals are counted from here")
     promote_to: str | None = Field(None, description="registry that the run's pick is promoted to")
-    pairs: str | None = Field(None, description="file of labelled pairs for the promotion; default: the recipe's")
+    pairs: str | None = Field(
+        None, description="labelled pairs, or a folder as BEIR has it, for the promotion; default: the recipe's"
+    )
     retries: int = Field(2, ge=0, le=100, description="more tries after a defect or a kill; bad input is not retried")
     backoff_s: float = Field(60.0, ge=0, le=86_400, description="seconds before the first retry; doubled each time")
 

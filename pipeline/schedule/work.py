@@ -105,14 +105,18 @@ def _but_for_left_out(ran: Outcome, run: Path) -> Outcome:
 
 def run_command(schedule: Schedule) -> list[str]:
     """`decant run` of the schedule's recipe."""
-    settings = [part for override in schedule.overrides for part in ("--set", override)]
-    return [*DECANT, "run", schedule.recipe, "--out", schedule.run, "--quiet", *settings]
+    return [*DECANT, "run", schedule.recipe, "--out", schedule.run, "--quiet", *_settings(schedule)]
 
 
 def promote_command(schedule: Schedule) -> list[str]:
     """`decant promote` of the run's pick, by the recipe's gates."""
     pairs = ["--pairs", schedule.pairs] if schedule.pairs is not None else []
-    return [*DECANT, "promote", schedule.run, "--to", str(schedule.promote_to), "--recipe", schedule.recipe, *pairs]
+    to = ["--to", str(schedule.promote_to)]
+    return [*DECANT, "promote", schedule.run, *to, "--recipe", schedule.recipe, *pairs, *_settings(schedule)]
+
+
+def _settings(schedule: Schedule) -> list[str]:
+    return [part for override in schedule.overrides for part in ("--set", override)]
 
 
 def check_promotion(values: Mapping[str, Any]) -> None:
@@ -123,7 +127,7 @@ def check_promotion(values: Mapping[str, Any]) -> None:
     """
     if values["promote_to"] is None or values["pairs"] is not None:
         return
-    if promotion_settings(Path(values["recipe"]), {}).pairs is None:
+    if promotion_settings(Path(values["recipe"]), {}, values["overrides"]).pairs is None:
         raise InputError("--promote-to needs pairs to measure on: give --pairs, or promotion.pairs in the recipe")
 
 

@@ -20,6 +20,19 @@ def test_the_recipes_block_with_options_over_it(recipe: Path, tmp_path: Path) ->
     assert found.speed.batch_sizes == (1,)
 
 
+def test_what_is_set_goes_over_the_recipe_and_under_the_options(recipe: Path, tmp_path: Path) -> None:
+    asked = ["promotion.margin=0.2", "promotion.level=0.9", "promotion.pairs=other.tsv", "student.epochs=3"]
+    found = promotion_settings(recipe, {"level": 0.99}, [*asked, "texts.task.kind=binary"])
+    assert (found.margin, found.level, found.speed.rounds, found.task) == (0.2, 0.99, 7, "binary")
+    assert found.pairs == str(tmp_path / "other.tsv")
+    with pytest.raises(InputError, match=r"^--set promotion: write it as key\.of\.a\.setting=value$"):
+        promotion_settings(recipe, {}, ["promotion"])
+    with pytest.raises(InputError, match=r"recipe\.yaml: promotion\.margn: no such key$"):
+        promotion_settings(recipe, {}, ["promotion.margn=0.2"])
+    with pytest.raises(InputError, match="^--set goes over what a recipe says; give --recipe too$"):
+        promotion_settings(None, {}, ["promotion.margin=0.2"])
+
+
 def test_without_a_recipe_or_a_block_the_defaults_hold(tmp_path: Path) -> None:
     assert promotion_settings(None, {}) == PromotionSettings(task="regression")
     (tmp_path / "bare.yaml").write_text("name: my\n", encoding="utf-8")

@@ -135,6 +135,13 @@ def test_the_verbs(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "paused" in decant("schedule", "list").text
     assert decant("schedule", "pause", "my", "--resume").text == "my goes on\n"
     assert decant("schedule", "remove", "other").code == 0
+    beir = tmp_path / "today"
+    beir.mkdir()
+    promoting = ("schedule", "add", recipe, "--name", "beir", "--every", "6h", "--promote-to", "r", "--pairs")
+    assert decant(*promoting, beir).code == 0
+    gone = decant(*promoting, tmp_path / "gone")
+    assert (gone.code, gone.lines) == (2, [f"decant: --pairs {tmp_path / 'gone'}: no such file or folder"])
+    assert decant("schedule", "remove", "beir").code == 0
     recipe.unlink()
     failed = decant("schedule", "run-now", "my")
     assert (failed.code, failed.text) == (2, f"my: failed: {recipe}: No such file or directory\n")

@@ -185,18 +185,19 @@ def test_the_commands(tmp_path: Path) -> None:
     one = schedule(tmp_path, overrides=("seed=1",), promote_to="/registry", pairs="/pairs.tsv")
     assert run_command(one)[3:] == ["run", one.recipe, "--out", one.run, "--quiet", "--set", "seed=1"]
     assert promote_command(one)[3:] == [
-        "promote", one.run, "--to", "/registry", "--recipe", one.recipe, "--pairs", "/pairs.tsv",
+        "promote", one.run, "--to", "/registry", "--recipe", one.recipe, "--pairs", "/pairs.tsv", "--set", "seed=1",
     ]  # fmt: skip
 
 
 def test_a_promotion_needs_pairs(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("name: my\n", encoding="utf-8")
-    values = {"recipe": str(recipe), "promote_to": "/registry", "pairs": None}
+    values = {"recipe": str(recipe), "promote_to": "/registry", "pairs": None, "overrides": ()}
     with pytest.raises(InputError, match=r"--promote-to needs pairs to measure on"):
         check_promotion(values)
     check_promotion(values | {"pairs": "x.tsv"})
     check_promotion(values | {"promote_to": None})
+    check_promotion(values | {"overrides": ("promotion.pairs=x.tsv",)})
     recipe.write_text("name: my\npromotion: {pairs: x.tsv}\n", encoding="utf-8")
     check_promotion(values)
 
