@@ -36,7 +36,9 @@ def finished_run(run: Path) -> Finished | None:
         selected, left_out = report["selected"], report.get("left_out", [])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    if not isinstance(selected, str) or not selected or not isinstance(left_out, list):
+    if not isinstance(selected, str) or not isinstance(left_out, list):
+        return None
+    if selected == ".." or Path(selected).name != selected or not selected:  # no name of a folder in the run's own
         return None
     return Finished(selected, tuple(map(str, left_out)))
 

@@ -1,9 +1,9 @@
-"""One run of a schedule: the lock, the change detector, `decant run`, `decant promote`, and a line of history."""
+"""One run of a schedule: the lock, the change detector, `decant run`, `certify` and `promote`, a line of history."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from pipeline.schedule.spec import Schedule
 from pipeline.schedule.store import Store
 from teachers.errors import InputError
 
+ARTIFACTS = "artifacts"
 DECANT = (sys.executable, "-m", "pipeline.cli")
 SETTLED = ("done", "promoted", "refused")  # the same inputs would come to the same end
 
@@ -87,12 +88,22 @@ def work(
 
 def _worked(schedule: Schedule, log: Path, descriptor: int) -> tuple[Worked, dict[str, Any]]:
     state, pairs = state_of(schedule), pairs_snapshot(schedule)
-    ran = attempt(run_command(schedule), log, schedule.retries, schedule.backoff_s, [descriptor])
-    ran = _but_for_left_out(ran, Path(schedule.run))
+
+    def tried(command: list[str]) -> Outcome:
+        return attempt(command, log, schedule.retries, schedule.backoff_s, [descriptor])
+
+    ran = _but_for_left_out(tried(run_command(schedule)), Path(schedule.run))
+    state = with_inputs(state, schedule, pairs)
     if ran.code != DONE or schedule.promote_to is None:
-        return _told(ran, "done", log), with_inputs(state, schedule, pairs)
-    let_in = attempt(promote_command(schedule), log, schedule.retries, schedule.backoff_s, [descriptor])
-    return _told(let_in, "promoted", log, ran), with_inputs(state, schedule, pairs)
+        return _told(ran, "done", log), state
+    before = [ran]
+    certify = certify_command(schedule)
+    if certify is not None:
+        certified = tried(certify)
+        if certified.code != DONE:
+            return _told(certified, "promoted", log, before), state
+        before.append(certified)
+    return _told(tried(promote_command(schedule)), "promoted", log, before), state
 
 
 def _but_for_left_out(ran: Outcome, run: Path) -> Outcome:
@@ -106,6 +117,20 @@ def _but_for_left_out(ran: Outcome, run: Path) -> Outcome:
 def run_command(schedule: Schedule) -> list[str]:
     """`decant run` of the schedule's recipe."""
     return [*DECANT, "run", schedule.recipe, "--out", schedule.run, "--quiet", *_settings(schedule)]
+
+
+def certify_command(schedule: Schedule) -> list[str] | None:
+    """`decant certify` of the run's pick in the runtimes that the promotion asks for; None: it asks for none.
+
+    Raises:
+        InputError: the recipe's promotion block cannot be read.
+    """
+    runtimes = promotion_settings(Path(schedule.recipe), {}, schedule.overrides).certificate
+    finished = finished_run(Path(schedule.run)) if runtimes else None
+    if finished is None:  # without a pick the promotion says what is wrong
+        return None
+    pick = Path(schedule.run) / ARTIFACTS / finished.selected
+    return [*DECANT, "certify", str(pick), "--runtimes", ",".join(runtimes), "--quiet"]
 
 
 def promote_command(schedule: Schedule) -> list[str]:
@@ -131,18 +156,18 @@ def check_promotion(values: Mapping[str, Any]) -> None:
         raise InputError("--promote-to needs pairs to measure on: give --pairs, or promotion.pairs in the recipe")
 
 
-def _told(outcome: Outcome, good: str, log: Path, before: Outcome | None = None) -> Worked:
+def _told(outcome: Outcome, good: str, log: Path, before: Sequence[Outcome] = ()) -> Worked:
     """How it ended, and why, for the history.
 
     Args:
         outcome: of the last command.
         good: what the schedule's run is where that command is done.
         log: of them all.
-        before: of the run whose pick it was about.
+        before: of those that it came after, all of them done.
     """
     states = {DONE: good, GATE_FAILED: "refused", INTERRUPTED: "interrupted"}
     why = outcome.said.removeprefix("gate failed: ") or ("" if outcome.code == DONE else f"exit code {outcome.code}")
-    said = "; ".join(filter(None, (why, before.said if before is not None else "")))
-    attempts = max(outcome.attempts, before.attempts if before is not None else 0)
+    said = "; ".join(filter(None, (why, *(one.said for one in before))))
+    attempts = max(one.attempts for one in (outcome, *before))
     code = outcome.code if outcome.code in (*states, BAD_INPUT) else DEFECT
     return Worked(states.get(outcome.code, "failed"), said, attempts, str(log), code)

@@ -7,7 +7,7 @@ from pipeline.schedule import work as work_module
 from pipeline.schedule.lock import recipe_lock
 from pipeline.schedule.spec import Schedule
 from pipeline.schedule.store import Store
-from pipeline.schedule.work import Worked, check_promotion, promote_command, run_command, work
+from pipeline.schedule.work import Worked, certify_command, check_promotion, promote_command, run_command, work
 from teachers.errors import InputError
 from tests.pipeline.schedule.conftest import schedule, stand_in, times_run
 
@@ -103,6 +103,38 @@ def test_a_graph_that_is_left_out_does_not_keep_the_pick_back(
     assert times_run(tmp_path) == 2
 
 
+@pytest.mark.parametrize(("code", "state", "ran"), [(0, "promoted", 3), (3, "refused", 2), (2, "failed", 2)])
+def test_the_pick_is_certified_before_it_is_promoted(
+    store: Store, tmp_path: Path, codes: dict[str, int], monkeypatch: pytest.MonkeyPatch, code: int, state: str,
+    ran: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(work_module, "run_command", lambda one: stand_in(tmp_path, 0, LEFT_OUT))
+    asked: list[list[str] | None] = []
+    real = work_module.certify_command
+    monkeypatch.setattr(
+        work_module, "certify_command", lambda one: asked.append(real(one)) or stand_in(tmp_path, code, LEFT_OUT)
+    )
+    promoting(store, tmp_path)
+    (tmp_path / "recipe.yaml").write_text("promotion: {certificate: [onnxruntime, fastembed]}\n", encoding="utf-8")
+    assert due(store, tmp_path) == Worked(
+        state, "because" if code else "", 1, str(tmp_path / "state/logs/my/000001.log"), code
+    )
+    assert times_run(tmp_path) == ran
+    pick = str(tmp_path / "run" / "artifacts" / "L6xD384-fp32")
+    assert asked[0] is not None
+    assert asked[0][3:] == ["certify", pick, "--runtimes", "onnxruntime,fastembed", "--quiet"]
+
+
+def test_what_no_promotion_asks_for_is_not_certified(tmp_path: Path) -> None:
+    one = schedule(tmp_path, promote_to="/registry", overrides=("promotion.certificate=[triton]",))
+    assert certify_command(one) is None, "there is no pick"
+    for name, content in (("log.jsonl", '{"stage": "report", "event": "reused"}\n'), ("report/report.json", LEFT_OUT)):
+        (tmp_path / "run" / "report").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "run" / name).write_text(content, encoding="utf-8")
+    assert (certify_command(one) or [])[-2:] == ["triton", "--quiet"]
+    assert certify_command(schedule(tmp_path, promote_to="/registry")) is None
+
+
 def test_without_a_promotion_a_run_that_left_a_graph_out_is_done(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,10 +149,11 @@ def test_without_a_promotion_a_run_that_left_a_graph_out_is_done(
     [
         (LEFT_OUT.replace('"L6xD384-fp32"', "null"), "report"),
         (LEFT_OUT.replace('"L6xD384-fp32"', "1"), "report"),
+        (LEFT_OUT.replace("L6xD384-fp32", "../other"), "report"),
         (LEFT_OUT, "graphs"),
         ("[]", "report"),
     ],
-    ids=["nothing fits the budget", "no name", "the report of the run before", "no report"],
+    ids=["nothing fits the budget", "no name", "outside", "the report of the run before", "no report"],
 )
 def test_a_gate_that_leaves_nothing_to_ship_refuses_the_run(
     store: Store, tmp_path: Path, codes: dict[str, int], monkeypatch: pytest.MonkeyPatch, report: str, last: str
