@@ -13,11 +13,12 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
-from teachers.errors import DecantError, InputError
+from teachers.errors import DecantError, InputError, one_line
 from teachers.given_path import expanded
 
 WHOLE_PUTS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory"}  # an object is there or is not
 INCOMING = ".incoming-"
+WRITABLE = ".writable"  # an empty file that says nothing but that it could be written
 Check = Callable[[Path], object]
 
 
@@ -162,15 +163,24 @@ class RemoteStorage:
             return content
 
     def put(self, path: str, content: bytes) -> None:
-        """Let a file hold this from one moment to the next."""
+        """Let a file hold this from one moment to the next.
+
+        Raises:
+            InputError: there is no such bucket.
+        """
         target = f"{self.root}/{path}"
         parent, _, name = target.rpartition("/")
         beside = target if self.whole_puts else f"{parent}/{INCOMING}{uuid.uuid4().hex}-{name}"
         with self._reached():
-            self._have_folder(target)
-            self.filesystem.pipe_file(beside, content)
-            if beside != target:
-                self.filesystem.mv(beside, target)
+            try:
+                self._have_folder(target)
+                self.filesystem.pipe_file(beside, content)
+                if beside != target:
+                    self.filesystem.mv(beside, target)
+            except FileNotFoundError as error:
+                raise InputError(
+                    f"{self.root} cannot be written ({one_line(error)}); make the bucket, or name another registry"
+                ) from error
 
     def names(self, folder: str) -> list[str]:
         """Names in a folder, sorted, without what is still being written."""
@@ -220,7 +230,12 @@ class RemoteStorage:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Nothing: object stores have no lock. The pointer is read again before it is changed."""
+        """Find out whether it can be written. Object stores have no lock: the pointer is read again before a change.
+
+        Raises:
+            InputError: there is no such bucket, or it cannot be written.
+        """
+        self.put(WRITABLE, b"")
         yield
 
     @contextmanager
@@ -228,8 +243,12 @@ class RemoteStorage:
         """Have what goes wrong on the way there, which each library says otherwise, as an error worth another try."""
         try:
             yield
-        except (DecantError, FileNotFoundError, PermissionError):
+        except (DecantError, FileNotFoundError):
             raise
+        except PermissionError as error:
+            raise InputError(
+                f"{self.root}: you are not let in ({one_line(error)}); its credentials must read, list and write"
+            ) from error
         except Exception as error:
             said = str(error).partition("\n")[0] or type(error).__name__
             raise DecantError(

@@ -205,6 +205,27 @@ def test_what_goes_wrong_on_the_way_is_one_line(monkeypatch: pytest.MonkeyPatch)
         Registry.at("nosuch://x")
 
 
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (FileNotFoundError("no such bucket"), r"^/models cannot be written \(no such bucket\); make the bucket"),
+        (PermissionError("Forbidden"), r"^/models: you are not let in \(Forbidden\); its credentials must read"),
+    ],
+)
+def test_a_store_that_cannot_be_written_is_named_before_anything_is_measured(
+    raised: OSError, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
+
+    def refused(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "pipe_file", refused)
+    with pytest.raises(InputError, match=said):
+        with Registry.at("memory://models").storage.locked():
+            pytest.fail("it went on")
+
+
 def test_a_version_does_not_lead_out_of_its_folder(tmp_path: Path) -> None:
     pytest.importorskip("fsspec", reason="fsspec is not installed")
     storage = Registry.at("memory://models").storage
