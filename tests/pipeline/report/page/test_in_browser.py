@@ -196,3 +196,19 @@ def test_a_long_label_of_a_run_leaves_room_for_the_plot(opened: Any, report: Rep
     plot = page.locator("#plot svg .mark-symbol.models").bounding_box()
     assert plot["width"] > 300
     assert plot["height"] > 150
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1100, 390])
+def test_axe_finds_no_serious_violation(scheme: str, width: int, opened: Any, report: Report) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe: pip install 'decant[dev]'")
+    records = [TrainingRecord(step=step, loss=1 / step, dev=step / 10 if step % 2 else None) for step in range(1, 6)]
+    page = opened(html_report(nested(report), {"student": records}))
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
+    page.locator("#lengths").scroll_into_view_if_needed()
+    page.wait_for_selector("#lengths .mark-symbol.times path", state="attached")
+    found = axe.Axe().run(page).response
+    assert len(found["passes"]) > 20
+    grave = [one for one in found["violations"] if one["impact"] in ("serious", "critical")]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in grave] == []
