@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 RECIPE ?= configs/quickstart.yaml
 
-.PHONY: run test check fix install clean demo-schedule
+.PHONY: run test check audit fix install clean demo-schedule
 
 run: $(VENV)/.installed  ## install and run RECIPE
 	$(BIN)/decant run $(RECIPE)
@@ -22,6 +22,11 @@ check: $(VENV)/.installed-dev  ## what must hold before a commit
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python configs/quickstart/build_pairs.py --check
+
+audit: $(VENV)/.installed  ## known vulnerabilities of the pinned versions; asks PyPI
+	test -x $(VENV)/audit/bin/pip-audit || $(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet pip-audit
+	$(VENV)/audit/bin/pip-audit -r constraints.txt --no-deps --disable-pip
 
 fix: $(VENV)/.installed-dev  ## format and mend what can be mended
 	$(BIN)/ruff check --fix .

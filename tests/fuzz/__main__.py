@@ -1,4 +1,4 @@
-"""The long hunt: `python -m tests.fuzz --seconds 480` prints how many inputs each reader took, and what failed."""
+"""The long hunt: `python -m tests.fuzz --inputs 100000` prints how many inputs each reader took, and what failed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ FAILURES = 5  # of one target, after which it is left alone
 def main() -> int:
     """Hunt in rounds until the time is over; the exit code is 1 where an input failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=480)
+    parser.add_argument("--seconds", type=float, default=480, help="after which the round at work is the last")
+    parser.add_argument("--inputs", type=int, help="so many inputs instead, however long they take")
     parser.add_argument("--seed", type=int, default=0, help="of the first round; each further one adds 1")
     parser.add_argument("--only", nargs="*", choices=NAMES, default=NAMES, metavar="TARGET")
     options = parser.parse_args()
@@ -29,9 +30,13 @@ def main() -> int:
         targets = {name: target for name, target in every_target(Path(place)).items() if name in options.only}
         tried, seconds, failed = dict.fromkeys(targets, 0), dict.fromkeys(targets, 0.0), dict.fromkeys(targets, 0)
         end, round_ = time.monotonic() + options.seconds, options.seed
-        while time.monotonic() < end and any(count < FAILURES for count in failed.values()):
+
+        def over() -> bool:
+            return time.monotonic() > end if options.inputs is None else sum(tried.values()) >= options.inputs
+
+        while not over() and any(count < FAILURES for count in failed.values()):
             for name, target in targets.items():
-                if failed[name] >= FAILURES or time.monotonic() > end:
+                if failed[name] >= FAILURES or over():
                     continue
                 begun = time.monotonic()
                 try:
