@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.manifest import MANIFEST, verify_artifact
+from export.manifest import MANIFEST, sha256_of, verify_artifact
 from pipeline.registry.announce import announce
 from pipeline.registry.gates import measured_gates, missed, stated_gates
 from pipeline.registry.records import Event, EventKind, Gate, Release, Today, now
@@ -73,7 +73,7 @@ def promote(
 
     Raises:
         GateError: which gates were missed, and by how much; the history holds it, too.
-        InputError: the pairs or the registry cannot be used.
+        InputError: the pairs or the registry cannot be used, or the artifact was changed on the way.
     """
     if settings.pairs is None:
         raise InputError("a promotion measures on today's data: give --pairs FILE, or promotion.pairs in the recipe")
@@ -81,12 +81,12 @@ def promote(
     with registry.storage.locked(), tempfile.TemporaryDirectory() as scratch:
         pointer = registry.current()
         deployed = registry.fetch(pointer.version, Path(scratch)) if pointer is not None else None
-        gates, today = _gates(artifact, deployed, settings, measure, say, registry)
+        gates, today, measured = _gates(artifact, deployed, settings, measure, say, registry)
         if pointer is not None and deployed is not None and same_model(artifact, deployed):
             why = "the deployed artifact has the same files"
             registry.note(_event("unchanged", artifact, version=pointer.version, why=why, gates=gates, today=today))
             return Promotion("unchanged", pointer.version, None)
-        release = registry.add(artifact, gates, today, sign)
+        release = registry.add(artifact, gates, today, sign, expected=measured)
         replaced = pointer.version if pointer is not None else None
         registry.note(
             _event("promoted", artifact, version=release.version, replaced=replaced, gates=gates, today=today)
@@ -101,14 +101,17 @@ def _gates(
     measure: Measure,
     say: Callable[[str], None],
     registry: Registry,
-) -> tuple[list[Gate], Today | None]:
+) -> tuple[list[Gate], Today, str]:
     """All gates, passed; what costs nothing is asked first.
+
+    Returns:
+        The gates, what was measured, and the sha256 of the decant.json that it was measured with.
 
     Raises:
         GateError: one was missed.
     """
     try:
-        manifest = verify_artifact(artifact)
+        manifest, measured = verify_artifact(artifact), sha256_of(artifact / MANIFEST)
     except InputError as error:
         gates = [Gate(gate="manifest", passed=False, said=str(error))]
         raise _refused(registry, artifact, gates, None) from error
@@ -126,7 +129,7 @@ def _gates(
     gates += measured_gates(today, settings)
     if missed(gates):
         raise _refused(registry, artifact, gates, today)
-    return gates, today
+    return gates, today, measured
 
 
 def _refused(registry: Registry, artifact: Path, gates: list[Gate], today: Today | None) -> GateError:

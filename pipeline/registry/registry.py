@@ -106,7 +106,12 @@ class Registry:
         return found
 
     def add(
-        self, artifact: Path, gates: Sequence[Gate] = (), today: Today | None = None, sign: Sign | None = None
+        self,
+        artifact: Path,
+        gates: Sequence[Gate] = (),
+        today: Today | None = None,
+        sign: Sign | None = None,
+        expected: str | None = None,
     ) -> Release:
         """Write an artifact as the next version, then let the pointer name it. The gates are the caller's.
 
@@ -115,18 +120,25 @@ class Registry:
             gates: what it passed, for the record.
             today: what it was measured at, for the record.
             sign: makes a signature of bytes.
+            expected: sha256 of the decant.json that passed the gates; None: whatever is there now.
 
         Raises:
-            InputError: the artifact is not as exported, or another promotion came between.
+            InputError: the artifact is not as exported, or no longer what passed, or another promotion came between.
         """
         manifest, before = verify_artifact(artifact), self.current()
-        digest = content_digest(manifest)
+        digest, stated = content_digest(manifest), (artifact / MANIFEST).read_bytes()
         release = Release(
             version=f"{self._next_number():06d}-{digest[:12]}", released=now(), name=manifest.name, digest=digest,
-            manifest_sha256=sha256_of(artifact / MANIFEST), recipe_sha256=manifest.recipe_sha256, gates=tuple(gates),
-            today=today, signature=sign((artifact / MANIFEST).read_bytes()) if sign is not None else None,
+            manifest_sha256=hashlib.sha256(stated).hexdigest(), recipe_sha256=manifest.recipe_sha256,
+            gates=tuple(gates), today=today, signature=sign(stated) if sign is not None else None,
         )  # fmt: skip
-        self.storage.add_folder(artifact, f"{VERSIONS}/{release.version}", MANIFEST, verify_artifact)
+
+        def check(copy: Path) -> None:
+            found = content_digest(verify_artifact(copy)), sha256_of(copy / MANIFEST)
+            if found != (digest, release.manifest_sha256) or expected not in (None, release.manifest_sha256):
+                raise InputError(f"{artifact} was changed while it was measured or copied; promote it again")
+
+        self.storage.add_folder(artifact, f"{VERSIONS}/{release.version}", MANIFEST, check)
         self.storage.put(f"{RELEASES}/{release.version}.json", _written(release))
         below = (*before.before, before.version) if before is not None else ()
         self._point(Pointer(version=release.version, since=now(), before=below), before)

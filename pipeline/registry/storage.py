@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -194,20 +195,24 @@ class RemoteStorage:
         return sorted(name for name in names if not name.startswith("."))
 
     def add_folder(self, source: Path, folder: str, last: str, check: Check) -> None:
-        """Upload a folder, the file `last` after all others: a folder without it is no version yet.
+        """Copy a folder here, check the copy and upload that, the file `last` after all others.
+
+        A folder without `last` is no version yet. The copy is nobody else's, so what is uploaded is what was checked.
 
         Raises:
-            InputError: there is such a folder already, or the check of the source says so.
+            InputError: there is such a folder already, or the check says so.
         """
         if self.read(f"{folder}/{last}") is not None:
             raise InputError(f"{self.root}/{folder} is there already; a version is never written twice")
-        check(source)
-        paths = sorted(path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file())
-        for path in sorted(paths, key=lambda path: path == last):
-            target = f"{self.root}/{folder}/{path}"
-            with self._reached():
-                self._have_folder(target)
-                self.filesystem.put_file(str(source / path), target)
+        with tempfile.TemporaryDirectory() as scratch:
+            copy = Path(shutil.copytree(source, Path(scratch) / "copy"))
+            check(copy)
+            paths = sorted(path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file())
+            for path in sorted(paths, key=lambda path: path == last):
+                target = f"{self.root}/{folder}/{path}"
+                with self._reached():
+                    self._have_folder(target)
+                    self.filesystem.put_file(str(copy / path), target)
 
     def fetch(self, folder: str, files: Sequence[str], target: Path) -> Path:
         """Download the named files of a folder.

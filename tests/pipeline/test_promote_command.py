@@ -71,6 +71,25 @@ def test_scores_that_are_not_finite_are_a_refusal(tmp_path: Path, registry: Path
     assert [event.event for event in Registry.at(registry).history()] == ["refused"]
 
 
+@pytest.mark.parametrize("location", ["folder", "memory://measured"])
+def test_what_another_run_writes_there_in_the_meantime_is_not_promoted(tmp_path: Path, location: str) -> None:
+    if location == "folder":
+        location = str(tmp_path / "registry")
+    else:
+        pytest.importorskip("fsspec", reason="fsspec is not installed")
+        location += f"/{tmp_path.name}"
+    artifact = tiny_artifact(tmp_path / "one", "measured")
+
+    def measure(*_: object) -> Today:
+        tiny_artifact(artifact, "never measured")  # whole, as another run leaves it
+        return today(timed())
+
+    with pytest.raises(InputError, match="one was changed while it was measured or copied; promote it again"):
+        promote(artifact, location, SETTINGS, measure, lambda text: None)
+    known = Registry.at(location)
+    assert (known.current(), known.storage.names("versions"), known.history()) == (None, [], [])
+
+
 def test_the_deployed_itself_changes_nothing(tmp_path: Path, registry: Path) -> None:
     let_in(tiny_artifact(tmp_path / "one", "same"), registry, today(timed()))
     again = let_in(tiny_artifact(tmp_path / "again", "same"), registry, today(timed(), timed()))

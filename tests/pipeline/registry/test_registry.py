@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,6 +114,21 @@ def test_a_version_that_was_changed_is_neither_fetched_nor_rolled_back_to(
 def test_a_changed_artifact_is_not_added(registry: Registry, artifacts: list[Path]) -> None:
     (artifacts[0] / "config.json").write_text("changed", encoding="utf-8")
     with pytest.raises(InputError, match=r"config\.json was changed"):
+        registry.add(artifacts[0])
+    assert registry.current() is None
+    assert registry.storage.names("versions") == []
+
+
+def test_what_is_written_there_between_check_and_copy_is_not_added(
+    registry: Registry, artifacts: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def after_another_run(source: Path, target: Path) -> Path:
+        monkeypatch.undo()
+        tiny_artifact(artifacts[0], "another model")
+        return shutil.copytree(source, target)
+
+    monkeypatch.setattr(shutil, "copytree", after_another_run)
+    with pytest.raises(InputError, match="one was changed while it was measured or copied; promote it again"):
         registry.add(artifacts[0])
     assert registry.current() is None
     assert registry.storage.names("versions") == []
