@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +13,7 @@ from pydantic import Field
 
 from pipeline.texts.problems import Problem, refuse
 from pipeline.texts.settings import DEFAULT_ACTIONS, Action, ProblemKind
-from pipeline.texts.source import LINES, SUFFIXES, Source, read_rows
+from pipeline.texts.source import LINES, SUFFIXES, Source, row_parts
 from teachers.errors import InputError
 
 WORDS: dict[ProblemKind, str] = {
@@ -76,9 +77,9 @@ def load_sentences(
     found: list[Problem] = []
     files = []
     for source in sources:
-        rows, file = read_rows(source, base, source.columns)
+        parts, file = row_parts(source, base, source.columns)
         files.append(file)
-        for number, row in enumerate(rows[: source.limit], start=1):
+        for number, row in enumerate(islice(chain.from_iterable(parts), source.limit), start=1):
             for column in source.columns:
                 text = fold(row[column] or "")
                 kind = _problem(text, texts, held_out)

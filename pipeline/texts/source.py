@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
-import json
 import os
-import re
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import datasets
-import pyarrow.parquet as pq
+import pyarrow as pa
 from pydantic import BaseModel, Field, model_validator
 
+from pipeline.texts.cells import as_text
 from pipeline.texts.delimited import ROWS_AT_ONCE, column_parts, read_header
-from teachers.errors import InputError, one_line
+from pipeline.texts.lines import TEXT, line_parts, object_parts, read_names
+from pipeline.texts.parquet_file import read_features, table_parts
+from teachers.errors import InputError
 from teachers.given_path import expanded, is_there
 
 LINES = ".txt"  # a text a line, without a header: one column named text
@@ -25,7 +25,6 @@ SUFFIXES = {".tsv": "csv", ".csv": "csv", ".jsonl": "json", ".parquet": "parquet
 DATA_VARIABLE = "DECANT_DATA"
 DEFAULT_DATA = Path("../shared/data")
 SNIFFED_BYTES = 8192
-HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 Row = dict[str, str | None]
 
@@ -120,7 +119,7 @@ def read_rows(source: Source, base: Path, columns: tuple[str, ...]) -> tuple[lis
 
 
 def row_parts(source: Source, base: Path, columns: tuple[str, ...]) -> tuple[Iterator[list[Row]], str]:
-    """As `read_rows`, some thousand rows at a time; of a .tsv or .csv file, no more than those are in memory.
+    """As `read_rows`, some thousand rows at a time; no more than those are in memory.
 
     Raises:
         InputError: as `read_rows`; what is wrong further down is told when it is reached.
@@ -132,10 +131,7 @@ def row_parts(source: Source, base: Path, columns: tuple[str, ...]) -> tuple[Ite
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what goes wrong is raised here in one line
     try:
-        if SUFFIXES.get(path.suffix) == "csv" and not path.is_dir():
-            parts = _delimited(path, columns)
-        else:
-            parts = _wanted(_load_file(path), columns, str(path), {})
+        parts = _file_parts(path, columns)
     except InputError:
         raise
     except Exception as error:  # pandas, pyarrow and datasets each raise their own
@@ -197,34 +193,22 @@ def _delimited(path: Path, columns: tuple[str, ...]) -> Iterator[list[Row]]:
     return (_rows(columns, cells) for cells in column_parts(path, header, columns))
 
 
-def _load_file(path: Path) -> datasets.Dataset:
+def _file_parts(path: Path, columns: tuple[str, ...]) -> Iterator[list[Row]]:
+    """The parts of a file or folder that is there, each read when it is asked for."""
     if path.is_dir():
-        return datasets.load_from_disk(str(path))
+        return _wanted(datasets.load_from_disk(str(path)), columns, str(path), {})
     if path.suffix == LINES:
-        with path.open(encoding="utf-8-sig", errors="replace") as lines:
-            return datasets.Dataset.from_dict({"text": [line.rstrip("\n") for line in lines]})
+        _check_columns([TEXT], columns, str(path))
+        return (_rows(columns, cells) for cells in line_parts(path, columns))
     kind = SUFFIXES[path.suffix]
-    if kind == "parquet":
-        if pq.read_metadata(path).num_rows == 0:
-            raise InputError(f"{path} has a header but no rows")
-        return datasets.Dataset.from_parquet(glob.escape(str(path)), keep_in_memory=True)
-    return _load_json(path)
-
-
-def _load_json(path: Path) -> datasets.Dataset:
-    rows = []
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:  # ValueError: a number of 4,300 digits, too
-                raise InputError(f"{path}:{number} is not JSON: {one_line(error)}") from error
-            if not isinstance(row, dict):
-                raise InputError(f"{path}:{number} is not a JSON object")
-            rows.append({_whole(name): _text(value) for name, value in row.items()})
-    return datasets.Dataset.from_list(rows)
+    if kind == "csv":
+        return _delimited(path, columns)
+    if kind == "json":
+        _check_columns(read_names(path), columns, str(path))
+        return (_rows(columns, cells) for cells in object_parts(path, columns))
+    features, rows = read_features(path)
+    _check_features(features, rows, columns, str(path))
+    return _parts(table_parts(path, features, columns), features, columns)
 
 
 def _hub_rows(source: Source, columns: tuple[str, ...]) -> tuple[Iterator[list[Row]], str]:
@@ -241,23 +225,20 @@ def _wanted(
     loaded: datasets.Dataset, columns: tuple[str, ...], name: str, rename: Mapping[str, str]
 ) -> Iterator[list[Row]]:
     loaded = loaded.rename_columns({old: new for old, new in rename.items() if old in loaded.column_names})
-    _check_columns(loaded.column_names, columns, name)
-    if len(loaded) == 0:
-        raise InputError(f"{name} has a header but no rows")
-    _check_plain(loaded, columns, name)
-    names = {c: loaded.features[c].names for c in columns if isinstance(loaded.features[c], datasets.ClassLabel)}
-    return _parts(loaded.with_format("arrow"), columns, names)
+    _check_features(loaded.features, len(loaded), columns, name)
+    return _parts(loaded.with_format("arrow").iter(batch_size=ROWS_AT_ONCE), loaded.features, columns)
 
 
-def _parts(loaded: datasets.Dataset, columns: tuple[str, ...], names: Mapping[str, list[str]]) -> Iterator[list[Row]]:
-    for table in loaded.iter(batch_size=ROWS_AT_ONCE):
+def _parts(tables: Iterator[pa.Table], features: datasets.Features, columns: tuple[str, ...]) -> Iterator[list[Row]]:
+    names = {c: features[c].names for c in columns if isinstance(features[c], datasets.ClassLabel)}
+    for table in tables:
         values: list[list[str | None]] = []
         for column in columns:
             cells = table.column(column).to_pylist()
             if column in names:
                 values.append([names[column][cell] if cell is not None and cell >= 0 else None for cell in cells])
             else:
-                values.append([_text(cell) for cell in cells])
+                values.append([as_text(cell) for cell in cells])
         yield _rows(columns, values)
 
 
@@ -265,10 +246,13 @@ def _rows(columns: tuple[str, ...], values: list[list[str | None]]) -> list[Row]
     return [dict(zip(columns, cells, strict=True)) for cells in zip(*values, strict=True)]
 
 
-def _check_plain(loaded: datasets.Dataset, columns: tuple[str, ...], name: str) -> None:
-    """Refuse columns whose cells are decoded when they are read: an image's may name any file or URL."""
+def _check_features(features: datasets.Features, rows: int, columns: tuple[str, ...], name: str) -> None:
+    """Refuse what has no rows or not these columns, or whose cells are decoded: an image's may name any file or URL."""
+    _check_columns(list(features), columns, name)
+    if rows == 0:
+        raise InputError(f"{name} has a header but no rows")
     for column in columns:
-        kind = loaded.features[column]
+        kind = features[column]
         if not isinstance(kind, datasets.Value | datasets.ClassLabel) or "binary" in str(getattr(kind, "dtype", "")):
             said = kind.dtype if isinstance(kind, datasets.Value) else type(kind).__name__
             raise InputError(f"{name}: column {column!r} holds {said}, not texts or numbers; name another column")
@@ -278,15 +262,6 @@ def _check_columns(present: list[str], columns: tuple[str, ...], name: str) -> N
     missing = [column for column in columns if column not in present]
     if missing:
         raise InputError(f"{name}: no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, present))}")
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else _whole(value if isinstance(value, str) else str(value))
-
-
-def _whole(text: str) -> str:
-    """The text with each half of a surrogate pair, which is in no UTF-8, as the sign of a byte that cannot be read."""
-    return HALF_PAIR.sub("\ufffd", text)
 
 
 def _cause(error: BaseException) -> str:

@@ -1,0 +1,59 @@
+"""Files of a row a line: .jsonl, an object each, and .txt, a text each → their columns, some thousand rows at a time.
+
+What cannot be read as UTF-8 becomes the sign for it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pipeline.texts.cells import as_text, whole
+from pipeline.texts.delimited import ROWS_AT_ONCE
+from teachers.errors import InputError, one_line
+
+TEXT = "text"  # the one column of a .txt file
+
+
+def read_names(path: Path) -> list[str]:
+    """The columns of a .jsonl file: the keys of its first object, none where there is no object.
+
+    Raises:
+        InputError: the first line that is not blank is no object.
+    """
+    return list(next(_objects(path), {}))
+
+
+def object_parts(path: Path, columns: Sequence[str]) -> Iterator[list[list[str | None]]]:
+    """The wanted columns of a .jsonl file, [columns][rows], some thousand rows at a time; None where a row has none.
+
+    Raises:
+        InputError: a line is no object; it is named by its number.
+    """
+    rows = ([as_text(row.get(name)) for name in columns] for row in _objects(path))
+    while part := list(islice(rows, ROWS_AT_ONCE)):
+        yield [list(cells) for cells in zip(*part, strict=True)]
+
+
+def line_parts(path: Path, columns: Sequence[str]) -> Iterator[list[list[str | None]]]:
+    """The lines of a .txt file without their ends, as often as there are columns, some thousand at a time."""
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
+        while part := list(islice(lines, ROWS_AT_ONCE)):
+            yield [[line.rstrip("\n") for line in part] for _ in columns]
+
+
+def _objects(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:  # ValueError: a number of 4,300 digits, too
+                raise InputError(f"{path}:{number} is not JSON: {one_line(error)}") from error
+            if not isinstance(row, dict):
+                raise InputError(f"{path}:{number} is not a JSON object")
+            yield {whole(name): value for name, value in row.items()}
