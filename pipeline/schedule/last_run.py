@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.schedule.store import LOST, Store
+from pipeline.schedule.store import LOST, SKIPPED, Store
 from pipeline.tracking.textfile import Sample, states, write_textfile
 
 GOOD = ("done", "promoted")
-STATES = (*GOOD, "refused", "skipped", "failed", "interrupted", LOST)
+AT_ONCE = 100  # a run may end after others that began later and were skipped
+STATES = (*GOOD, "refused", SKIPPED, "failed", "interrupted", LOST)
 TOLD = {
     "decant_schedule_status": "1 for how the schedule's last run ended, 0 for the other ways",
     "decant_schedule_end_timestamp_seconds": "when its last run ended",
@@ -41,14 +42,15 @@ def write_schedule(store: Store, name: str, folder: Path, say: Callable[[str], N
 
 def schedule_samples(store: Store, name: str) -> list[Sample]:
     """Figures of a schedule that has run once or more; nothing of one that has not, or was removed meanwhile."""
-    found, last = store.all_planned(name), store.runs(name, 1)
-    if not found or not last or last[0].ended is None:
+    found = store.all_planned(name)
+    ends = [(run.ended, run) for run in store.runs(name, AT_ONCE) if run.ended is not None]
+    if not found or not ends:
         return []
     labels = {"name": name}
-    (run,), (planned,) = last, found
+    (ended, run), (planned,) = max(ends, key=lambda end: end[0]), found
     values: dict[str, float | None] = {
-        "end_timestamp_seconds": run.ended,
-        "duration_seconds": last[0].ended - run.started,
+        "end_timestamp_seconds": ended,
+        "duration_seconds": ended - run.started,
         "attempts": run.attempts,
         "last_success_timestamp_seconds": _last_good(store, name),
         "next_run_timestamp_seconds": planned.next_run,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pipeline.schedule.attempts import stop
 from pipeline.schedule.clock import bring_forward
+from pipeline.schedule.last_run import write_schedule
 from pipeline.schedule.lock import is_held, recipe_lock
 from pipeline.schedule.store import LOST, LOST_AT_ONCE, LOST_SAID, RUNNING, Store
 from pipeline.schedule.triggers import INSTALL
@@ -59,13 +60,15 @@ def serve(
         number = store.begin(event.job_id, "schedule")
         store.end(number, "skipped", "its last run is still at work")
         say(f"{event.job_id}: skipped: its last run is still at work")
+        if prometheus is not None:
+            write_schedule(store, event.job_id, prometheus, say)
 
     with recipe_lock(home, SCHEDULER) as descriptor:
         if descriptor is None:
             raise InputError(f"{home}: another scheduler is at work here; stop it, or give --home")
         seen = time.time()
         bring_forward(store, seen, say)
-        recover(store, home, say)
+        recover(store, home, say, prometheus)
         scheduler = BackgroundScheduler(timezone="UTC", executors={"default": ThreadPoolExecutor(parallel)})
         scheduler.add_jobstore(
             ScheduleJobStore(store, lambda name: _fire(name, url, home, children, say, prometheus)), SCHEDULES
@@ -89,16 +92,27 @@ def serve(
             scheduler.shutdown(wait=True)
 
 
-def recover(store: Store, home: Path, say: Callable[[str], None]) -> None:
-    """Close the lines of runs that died without a word, such as by kill -9, and let those schedules be due now."""
+def recover(store: Store, home: Path, say: Callable[[str], None], prometheus: Path | None = None) -> None:
+    """Close the lines of runs that died without a word, such as by kill -9, and let those schedules be due now.
+
+    A schedule whose runs are lost one after another, more often than it is tried again, may be what takes the machine
+    down; it waits for its next time.
+
+    Args:
+        prometheus: folder for files of how the schedules' runs ended; None: none are written.
+    """
     for run in store.runs(count=LOST_AT_ONCE, state=RUNNING):
         found = store.all_planned(run.name)
         if found and is_held(home, found[0].schedule.recipe):
             continue
         store.end(run.number, LOST, LOST_SAID)
-        say(f"{run.name}: run {run.number} was lost")
-        if found and not found[0].paused:
+        lost, again = store.lost_in_a_row(run.name), found[0].schedule.retries if found else 0
+        waits = f"; {lost} were in a row, so the schedule waits for its next time" if lost > again and found else ""
+        say(f"{run.name}: run {run.number} was lost{waits}")
+        if found and not found[0].paused and not waits:
             store.move(run.name, time.time())
+        if found and prometheus is not None:
+            write_schedule(store, run.name, prometheus, say)
 
 
 class Children:

@@ -14,7 +14,7 @@ from pipeline.schedule.spec import Schedule
 from pipeline.schedule.triggers import INSTALL, next_time
 from teachers.errors import InputError
 
-RUNNING, LOST, LOST_AT_ONCE = "running", "lost", 10_000
+RUNNING, LOST, SKIPPED, LOST_AT_ONCE = "running", "lost", "skipped", 10_000
 LOST_SAID = "its process died without a word; what it had finished is used again"
 
 
@@ -206,6 +206,11 @@ class Store:
         for run in self.runs(name, LOST_AT_ONCE, RUNNING):
             if run.number < number:
                 self.end(run.number, LOST, LOST_SAID)
+
+    def lost_in_a_row(self, name: str) -> int:
+        """How many of a schedule's last runs were lost, one after another; skipped ones count for nothing."""
+        told = [run.state for run in self.runs(name, LOST_AT_ONCE) if run.state != SKIPPED]
+        return next((back for back, state in enumerate(reversed(told)) if state != LOST), len(told))
 
     def runs(self, name: str | None = None, count: int = 20, state: str | None = None) -> list[Run]:
         """The last runs, the oldest of them first."""

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.schedule import work as work_module
+from pipeline.schedule.last_run import schedule_samples
 from pipeline.schedule.store import Store
 from pipeline.schedule.work import work
 from tests.pipeline.schedule.conftest import schedule, stand_in
@@ -43,6 +44,15 @@ def test_a_schedule_tells_how_it_stands(store: Store, tmp_path: Path, monkeypatc
     assert refused["status=refused"] == 1
     assert refused["last_success_timestamp_seconds"] == run.ended
     assert [path.name for path in folder.iterdir()] == ["decant_schedule_my.prom"]
+
+
+def test_a_run_that_ends_after_one_that_was_skipped_meanwhile_is_the_last(store: Store, tmp_path: Path) -> None:
+    store.add(schedule(tmp_path))
+    number = store.begin("my", "schedule")
+    store.end(store.begin("my", "schedule"), "skipped", "its last run is still at work")
+    store.end(number, "failed", "because", 3)
+    told = {sample.gauge: sample.value for sample in schedule_samples(store, "my")}
+    assert told["decant_schedule_attempts"] == 3
 
 
 def test_a_folder_that_is_not_there_is_refused(url: str, store: Store, tmp_path: Path) -> None:

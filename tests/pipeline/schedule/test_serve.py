@@ -16,6 +16,7 @@ from pipeline.schedule.store import Store
 from pipeline.schedule.work import work
 from teachers.errors import InputError
 from tests.pipeline.schedule.conftest import schedule, stand_in, times_run
+from tests.prometheus_reader import read_textfile
 from tests.tiny_runs import decant
 
 PATIENCE_S = 60.0
@@ -99,6 +100,32 @@ def test_runs_that_died_without_a_word_are_closed_and_due_again(store: Store, tm
     assert {run.name: run.state for run in store.runs()} == {"lost": "lost", "alive": "running", "removed": "lost"}
     assert store.planned("lost").next_run <= time.time()
     assert store.planned("alive").next_run > time.time()
+
+
+def test_a_schedule_that_is_lost_again_and_again_waits_for_its_time(store: Store, tmp_path: Path) -> None:
+    store.add(schedule(tmp_path, retries=1))
+    regular = store.planned("my").next_run
+    folder = tmp_path / "collected"
+    folder.mkdir()
+
+    def lost() -> tuple[bool, str]:
+        """Whether the schedule is due at once after a run of it that died, and what is said of it."""
+        said = list[str]()
+        number = store.begin("my", "schedule")
+        store.move("my", regular)
+        recover(store, tmp_path / "state", said.append, folder)
+        told = read_textfile(folder / "decant_schedule_my.prom")
+        assert told["decant_schedule_status", "name=my", "status=lost"] == 1
+        assert told["decant_schedule_end_timestamp_seconds", "name=my"] == store.runs("my", 1)[0].ended
+        assert told["decant_schedule_next_run_timestamp_seconds", "name=my"] == store.planned("my").next_run
+        return store.planned("my").next_run != regular, said[0].removeprefix(f"my: run {number} was lost")
+
+    assert lost() == (True, "")
+    store.end(store.begin("my", "schedule"), "skipped", "another run of this recipe is at work")
+    assert lost() == (False, "; 2 were in a row, so the schedule waits for its next time")
+    assert lost() == (False, "; 3 were in a row, so the schedule waits for its next time")
+    store.end(store.begin("my", "schedule"), "failed")
+    assert lost() == (True, "")
 
 
 def test_sigterm_ends_the_foreground_and_its_runs(store: Store, url: str, tmp_path: Path) -> None:
