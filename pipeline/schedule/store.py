@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.schedule.spec import Schedule
 from pipeline.schedule.triggers import INSTALL, next_time
-from teachers.errors import InputError
+from teachers.errors import DecantError, InputError, one_line
 
 RUNNING, LOST, SKIPPED, LOST_AT_ONCE = "running", "lost", "skipped", 10_000
 LOST_SAID = "its process died without a word; what it had finished is used again"
@@ -51,6 +51,8 @@ class Store:
 
     Raises:
         InputError: it cannot be opened, or SQLAlchemy or the database's driver is not installed.
+
+    Each of its functions raises a DecantError where the database cannot be reached any more, or refuses to be written.
     """
 
     def __init__(self, url: str) -> None:
@@ -85,14 +87,14 @@ class Store:
             if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
                 Path(str(parsed.database)).expanduser().parent.mkdir(parents=True, exist_ok=True)
             wait = {"timeout": 30} if parsed.get_backend_name() == "sqlite" else {}
-            self._engine = sql.create_engine(parsed, connect_args=wait)
+            # a run lasts hours: a connection that a restart of the database has cut meanwhile is made again
+            self._engine = sql.create_engine(parsed, connect_args=wait, pool_pre_ping=True)
             tables.create_all(self._engine)
         except ImportError as error:
             raise InputError(f"--store: the database's driver is not installed ({error}); pip install it") from error
         except sql.exc.SQLAlchemyError as error:  # its text may hold the URL, and with that a password
-            said = str(getattr(error, "orig", None) or type(error).__name__)
             raise InputError(
-                f"--store: the database cannot be opened ({said}); give sqlite:///FILE or a URL"
+                f"--store: the database cannot be opened ({_said(error)}); give sqlite:///FILE or a URL"
             ) from error
 
     def add(self, schedule: Schedule, *, replace: bool = False) -> float | None:
@@ -103,7 +105,7 @@ class Store:
         """
         due = next_time(schedule, schedule.created)
         row = {"schedule": schedule.model_dump_json(), "next_run": due, "paused": False, "settled": None}
-        with self._engine.begin() as connection:
+        with self._reached(self._engine.begin) as connection:
             found = (
                 connection.execute(self._schedules.update().where(self._named(schedule.name)).values(row))
                 if replace
@@ -139,7 +141,7 @@ class Store:
 
     def move(self, name: str, next_run: float | None) -> None:
         """Set when a schedule is due next; one that was removed meanwhile is let go."""
-        with self._engine.begin() as connection:
+        with self._reached(self._engine.begin) as connection:
             connection.execute(self._schedules.update().where(self._named(name)).values(next_run=next_run))
 
     def planned(self, name: str) -> Planned:
@@ -158,13 +160,13 @@ class Store:
         """Every schedule, or the one of this name, by name."""
         query = self._sql.select(self._schedules).order_by(self._schedules.c.name)
         query = query.where(self._named(name)) if name is not None else query
-        with self._engine.connect() as connection:
+        with self._reached(self._engine.connect) as connection:
             rows = connection.execute(query).all()
         return [Planned(Schedule.model_validate_json(row.schedule), row.next_run, row.paused) for row in rows]
 
     def settled(self, name: str) -> dict[str, Any] | None:
         """What the last run that came to an end was made from; None where there was none."""
-        with self._engine.connect() as connection:
+        with self._reached(self._engine.connect) as connection:
             found = connection.execute(self._sql.select(self._schedules.c.settled).where(self._named(name))).scalar()
         content = json.loads(found) if found else None
         return content if isinstance(content, dict) else None
@@ -172,7 +174,7 @@ class Store:
     def settle(self, name: str, state: dict[str, Any] | None) -> None:
         """Keep what a run was made from, for the next one to compare with."""
         text = json.dumps(state) if state is not None else None
-        with self._engine.begin() as connection:
+        with self._reached(self._engine.begin) as connection:
             connection.execute(self._schedules.update().where(self._named(name)).values(settled=text))
 
     def begin(self, name: str, cause: str) -> int:
@@ -186,14 +188,14 @@ class Store:
             "attempts": 0,
             "log": "",
         }
-        with self._engine.begin() as connection:
+        with self._reached(self._engine.begin) as connection:
             key: Any = connection.execute(self._runs.insert().values(row)).inserted_primary_key
         return int(key[0])
 
     def end(self, number: int, state: str, said: str = "", attempts: int = 0, log: str = "") -> None:
         """Write down what came of a run."""
         values = {"ended": time.time(), "state": state, "said": said, "attempts": attempts, "log": log}
-        with self._engine.begin() as connection:
+        with self._reached(self._engine.begin) as connection:
             connection.execute(self._runs.update().where(self._runs.c.number == number).values(values))
 
     def close_lost(self, name: str, number: int) -> None:
@@ -217,7 +219,7 @@ class Store:
         query = self._sql.select(self._runs).order_by(self._runs.c.number.desc()).limit(count)
         query = query.where(self._runs.c.name == name) if name is not None else query
         query = query.where(self._runs.c.state == state) if state is not None else query
-        with self._engine.connect() as connection:
+        with self._reached(self._engine.connect) as connection:
             rows = connection.execute(query).all()
         return [Run(**row._mapping) for row in reversed(rows)]
 
@@ -225,14 +227,30 @@ class Store:
         """Let go of the database."""
         self._engine.dispose()
 
+    @contextmanager
+    def _reached(self, connect: Callable[[], AbstractContextManager[Any]]) -> Iterator[Any]:
+        """A connection; what goes wrong with it is an error worth another try."""
+        try:
+            with connect() as connection:
+                yield connection
+        except (self._sql.exc.OperationalError, self._sql.exc.InterfaceError) as error:
+            raise DecantError(
+                f"--store: the database fails ({_said(error)}); is it there, and can it be written?"
+            ) from error
+
     def _named(self, name: str) -> Any:
         return self._schedules.c.name == name
 
     def _change(self, name: str, statement: Any) -> None:
-        with self._engine.begin() as connection:
+        with self._reached(self._engine.begin) as connection:
             changed = connection.execute(statement.where(self._named(name))).rowcount
         if not changed:
             self.planned(name)
+
+
+def _said(error: Exception) -> str:
+    """What the driver says; what SQLAlchemy makes of it may hold the URL, and holds what was to be written."""
+    return one_line(getattr(error, "orig", None) or type(error).__name__)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from pipeline.schedule.last_run import write_schedule
 from pipeline.schedule.lock import recipe_lock
 from pipeline.schedule.spec import Schedule
 from pipeline.schedule.store import Store
-from teachers.errors import InputError
+from teachers.errors import DecantError, InputError
 
 ARTIFACTS = "artifacts"
 DECANT = (sys.executable, "-m", "pipeline.cli")
@@ -51,6 +51,7 @@ def work(
 
     Raises:
         InputError: there is no such schedule.
+        DecantError: the database cannot be reached; the history shows the run as lost from its next one on.
     """
     schedule = store.planned(name).schedule
     number = store.begin(name, cause)
@@ -73,6 +74,9 @@ def work(
             return worked
     except InputError as error:
         worked = Worked("failed", str(error), code=BAD_INPUT)
+        return worked
+    except DecantError as error:  # the database was away, and may be back for the line of history
+        worked = Worked("failed", str(error), worked.attempts, worked.log, DEFECT)
         return worked
     except OSError as error:
         worked = Worked("failed", f"{error.filename or schedule.run}: {error.strerror or error}", code=BAD_INPUT)

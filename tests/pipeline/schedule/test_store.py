@@ -1,9 +1,11 @@
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from pipeline.schedule.store import Planned, Store, opened
-from teachers.errors import InputError
+from teachers.errors import DecantError, InputError
 from tests.pipeline.schedule.conftest import schedule
 
 
@@ -76,6 +78,22 @@ def test_a_database_that_cannot_be_opened_is_told_without_its_password(url: str,
     with pytest.raises((InputError, OSError), match=said) as caught:
         Store(url)
     assert "secret" not in str(caught.value)
+
+
+def test_a_connection_that_was_cut_meanwhile_is_made_again(store: Store) -> None:
+    number = store.begin("my", "schedule")
+    with store._engine.connect() as connection:
+        pooled = connection.connection.dbapi_connection
+    pooled.close()  # as a server leaves it that was started again
+    store.end(number, "done")
+    assert [run.state for run in store.runs()] == ["done"]
+
+
+def test_a_database_that_fails_is_one_line(store: Store, url: str, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+        connection.execute("drop table decant_runs")
+    with pytest.raises(DecantError, match=r"^--store: the database fails \(no such table: decant_runs\); is it there"):
+        store.begin("my", "schedule")
 
 
 def test_nothing_in_the_database_is_a_pickle(store: Store, url: str, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pipeline.schedule.lock import recipe_lock
 from pipeline.schedule.spec import Schedule
 from pipeline.schedule.store import Store
 from pipeline.schedule.work import Worked, certify_command, check_promotion, promote_command, run_command, work
-from teachers.errors import InputError
+from teachers.errors import DecantError, InputError
 from tests.pipeline.schedule.conftest import schedule, stand_in, times_run
 
 
@@ -205,6 +205,20 @@ def test_an_interruption_is_written_down(store: Store, tmp_path: Path, monkeypat
     with pytest.raises(KeyboardInterrupt):  # noqa: PT011 it has no text
         due(store, tmp_path)
     assert states(store) == ["interrupted"]
+
+
+def test_a_database_that_was_away_for_a_moment_is_no_interruption(
+    store: Store, tmp_path: Path, codes: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise DecantError("--store: the database fails")
+
+    monkeypatch.setattr(store, "settle", away)
+    store.add(schedule(tmp_path))
+    assert due(store, tmp_path).code == 1
+    assert [(run.state, run.said, run.attempts) for run in store.runs()] == [
+        ("failed", "--store: the database fails", 1)
+    ]
 
 
 def test_an_earlier_run_that_died_without_a_word_is_closed(store: Store, tmp_path: Path, codes: dict[str, int]) -> None:
