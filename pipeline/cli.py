@@ -1,6 +1,7 @@
 """The `decant` command: one function a verb.
 
-Exit codes: 0 done, 2 bad input, 3 a gate failed or no artifact fits the budget, 1 a defect, 130 interrupted.
+Exit codes: 0 done, 2 bad input, 3 a gate failed or no artifact fits the budget, 75 what may pass by itself (network,
+memory, a full disk, another run at work in the folder), 1 a defect, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from pipeline.log_lines import VARIABLE, asked_format, log_format, log_line
 from pipeline.registry_cli import app as registry_app
 from pipeline.schedule_cli import app as schedule_app
 from pipeline.text_console import text_console
-from teachers.errors import DecantError, GateError, InputError, shown
+from teachers.errors import DecantError, GateError, InputError, TransientError, shown
 from teachers.secrets import redacted
+from teachers.transient import may_pass
 
 INTERRUPT_AGAIN_SECONDS = 10.0
 NO_ROOM = {
@@ -35,7 +37,7 @@ NO_ROOM = {
     errno.EFBIG: "raise the limit (ulimit -f), or choose a file system with --out that takes larger files",
 }
 CUT_SHORT = re.compile(r"\d+ requested and \d+ written")  # numpy's words; it does not tell which of the two it was
-DONE, DEFECT, BAD_INPUT, GATE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, DEFECT, BAD_INPUT, GATE_FAILED, TEMPORARY, INTERRUPTED = 0, 1, 2, 3, 75, 130  # 75: EX_TEMPFAIL of sysexits.h
 
 app = typer.Typer(
     help="Distil a slow text-pair model into a small, fast one, and prove what was lost and gained.",
@@ -63,16 +65,16 @@ def main() -> NoReturn:
     except GateError as error:
         code = _fail(f"gate failed: {error}", GATE_FAILED)
     except InputError as error:
-        code = _fail(str(error), BAD_INPUT)
+        code = _fail(str(error), _code_of(error))
     except DecantError as error:
         code = _fail(str(error), DEFECT)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = DONE
     except OSError as error:
-        code = _fail(_system_error(error), BAD_INPUT)
+        code = _fail(_system_error(error), _code_of(error))
     except MemoryError:
-        code = _fail("out of memory; lower batch_size or max_length", BAD_INPUT)
+        code = _fail("out of memory; lower batch_size or max_length", TEMPORARY)
     except Exception as error:
         code = _usage_or_defect(error)
     sys.exit(code)
@@ -352,6 +354,11 @@ def _fail(message: str, code: int, trace: str = "") -> int:
     return code
 
 
+def _code_of(error: InputError | OSError) -> int:
+    passes = isinstance(error, TransientError) or (isinstance(error, OSError) and may_pass(error))
+    return TEMPORARY if passes or CUT_SHORT.fullmatch(str(error)) else BAD_INPUT  # numpy's: a full disk, most often
+
+
 def _system_error(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
     if CUT_SHORT.fullmatch(str(error)):
@@ -370,7 +377,8 @@ def _usage_or_defect(error: Exception) -> int:
         )
     for number in NO_ROOM:  # safetensors and torch have errors of their own for a full disk
         if os.strerror(number) in str(error):
-            return _fail(_system_error(OSError(number, os.strerror(number))), BAD_INPUT)
+            told = OSError(number, os.strerror(number))
+            return _fail(_system_error(told), _code_of(told))
     return _fail(f"a defect in Decant: {type(error).__name__}: {error}", DEFECT, traceback.format_exc())
 
 

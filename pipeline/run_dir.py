@@ -21,7 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pipeline.checksums import checksum, checksums_of, damaged
-from teachers.errors import DecantError, InputError
+from teachers.errors import DecantError, InputError, TransientError
 from teachers.on_nan import LossError
 
 STAGES = (
@@ -32,7 +32,7 @@ PARTS = {"vectors": "embedding", "student": "students"}  # a stage → the folde
 MARK = "stage.json"
 
 
-class BusyError(InputError):
+class BusyError(TransientError):
     """Another process is at work in the run's folder."""
 
 

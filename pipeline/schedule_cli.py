@@ -51,7 +51,7 @@ def add(
             help="Labelled pairs, or a folder as BEIR has it, for the promotion.", show_default="promotion.pairs"
         ),
     ] = None,
-    retries: Annotated[int, typer.Option(help="More tries after a defect or a kill, not after bad input.")] = 2,
+    retries: Annotated[int, typer.Option(help="More tries after a defect, a kill or what may pass by itself.")] = 2,
     backoff: Annotated[str, typer.Option(help="Time before the first retry; doubled each time.")] = "60s",
     replace: Annotated[bool, typer.Option("--replace", help="Replace the schedule of this name.")] = False,
     home: Home = None,

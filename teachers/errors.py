@@ -2,6 +2,7 @@
 
 DecantError
 ├── InputError   what the user gave cannot be used: recipe, data, model, option   (exit code 2)
+│   └── TransientError   it may pass by itself: network, memory, a full disk, busy   (exit code 75)
 ├── GateError    a result is worse than its gate allows                           (exit code 3)
 └── RankError    a process of a training in several died                          (exit code 1)
 
@@ -53,6 +54,10 @@ class DecantError(Exception):
 
 class InputError(DecantError, ValueError):
     """What was given cannot be used; the text names it, what is allowed, and what to do."""
+
+
+class TransientError(InputError):
+    """What was given cannot be used now, for a cause that may pass by itself; the same may go well another time."""
 
 
 class GateError(DecantError):

@@ -25,6 +25,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from teachers.errors import DecantError, InputError, one_line
 from teachers.spread import Item, Label, Labelled, Progress, Spread
+from teachers.transient import raised_for
 
 RETRIES = 3  # of a worker that died, and of the shard that it was at
 Files = dict[str, bytes]
@@ -167,7 +168,8 @@ def _connected(settings: LabelSettings) -> Iterator[None]:
             )  # fmt: skip
         except (ray.exceptions.RayError, ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
             where = settings.address or "this machine"
-            raise InputError(f"labels.address: Ray at {where} cannot be reached ({one_line(error)})") from error
+            said = f"labels.address: Ray at {where} cannot be reached ({one_line(error)})"
+            raise raised_for(error)(said) from error
         finally:
             _restore(handlers)
         yield

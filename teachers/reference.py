@@ -21,6 +21,7 @@ from teachers.errors import InputError
 from teachers.given_path import expanded, is_there
 from teachers.json_file import read_object, whole_number
 from teachers.no_code import check_no_code
+from teachers.transient import raised_for
 
 MODELS_VARIABLE = "DECANT_MODELS"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
@@ -134,7 +135,7 @@ def _from_hub(reference: str) -> Path:
     try:
         return Path(snapshot_download(reference, allow_patterns=HUB_FILES))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise InputError(
+        raise raised_for(error)(
             f"model {reference!r} is neither a local folder nor reachable on the hub "
             f"({type(error).__name__}); check the name and the network, or download it and give its "
             f"folder, or set {MODELS_VARIABLE} to the folder it lies in"

@@ -381,7 +381,7 @@ def full_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk(full_disk: Path, place: Place) -> None:
     said = decant("run", place.recipe, "--out", full_disk / "run", "--quiet")
-    assert_refused(said, "No space left on device", "free space or choose another folder with --out")
+    assert_refused(said, "No space left on device", "free space or choose another folder with --out", code=75)
     for stage in STAGES:
         folder = full_disk / "run" / stage
         assert not folder.exists() or (folder / "stage.json").is_file()
@@ -412,7 +412,13 @@ def test_a_limit_that_numpy_meets(place: Place, monkeypatch: pytest.MonkeyPatch)
             np.save(place.folder / "vectors.npy", np.zeros(10_000))
 
     monkeypatch.setattr("pipeline.run.texts_stage", write)
-    assert_refused(place.run(), "No space left on device, or File too large; free space or choose another folder")
+    said = "No space left on device, or File too large; free space or choose another folder"
+    assert_refused(place.run(), said, code=75)
+
+
+def test_memory_that_does_not_suffice(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.run.texts_stage", lambda *given: bytearray(1 << 62))
+    assert_refused(place.run(), "out of memory; lower batch_size or max_length", code=75)
 
 
 @pytest.fixture

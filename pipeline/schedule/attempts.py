@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline.log_lines import told_in
 from teachers.secrets import redacted
 
-DONE, DEFECT, BAD_INPUT, GATE_FAILED, INTERRUPTED = 0, 1, 2, 3, 130  # as the command line leaves
+DONE, DEFECT, BAD_INPUT, GATE_FAILED, TEMPORARY, INTERRUPTED = 0, 1, 2, 3, 75, 130  # as the command line leaves
 SETTLED = (DONE, BAD_INPUT, GATE_FAILED, INTERRUPTED)
 GRACE_S = 8.0  # for a child to write down where it is; what is done is kept either way
 LAST_BYTES = 8192
@@ -37,7 +37,8 @@ def attempt(
 ) -> Outcome:
     """Run a command until it is done, or what stops it would stop it again.
 
-    Bad input, a gate and an interruption are not tried again; defects and kills are, after back-off.
+    Bad input, a gate and an interruption are not tried again; defects, kills and what may pass by itself are, after
+    back-off.
 
     Args:
         command: argument list, run without a shell.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.registry.settings import promotion_settings
-from pipeline.schedule.attempts import BAD_INPUT, DEFECT, DONE, GATE_FAILED, INTERRUPTED, Outcome, attempt
+from pipeline.schedule.attempts import BAD_INPUT, DEFECT, DONE, GATE_FAILED, INTERRUPTED, TEMPORARY, Outcome, attempt
 from pipeline.schedule.changes import pairs_snapshot, state_of, what_changed, with_inputs
 from pipeline.schedule.finished import finished_run
 from pipeline.schedule.last_run import write_schedule
@@ -173,5 +173,5 @@ def _told(outcome: Outcome, good: str, log: Path, before: Sequence[Outcome] = ()
     why = outcome.said.removeprefix("gate failed: ") or ("" if outcome.code == DONE else f"exit code {outcome.code}")
     said = "; ".join(filter(None, (why, *(one.said for one in before))))
     attempts = max(one.attempts for one in (outcome, *before))
-    code = outcome.code if outcome.code in (*states, BAD_INPUT) else DEFECT
+    code = outcome.code if outcome.code in (*states, BAD_INPUT, TEMPORARY) else DEFECT
     return Worked(states.get(outcome.code, "failed"), said, attempts, str(log), code)

@@ -19,6 +19,7 @@ from pipeline.texts.lines import TEXT, line_parts, object_parts, read_names
 from pipeline.texts.parquet_file import read_features, table_parts
 from teachers.errors import InputError
 from teachers.given_path import expanded, is_there
+from teachers.transient import raised_for
 
 LINES = ".txt"  # a text a line, without a header: one column named text
 SUFFIXES = {".tsv": "csv", ".csv": "csv", ".jsonl": "json", ".parquet": "parquet"}
@@ -149,7 +150,7 @@ def _told(parts: Iterator[list[Row]], path: Path) -> Iterator[list[Row]]:
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path} cannot be read: {_cause(error)}")
+    return raised_for(error)(f"{path} cannot be read: {_cause(error)}")
 
 
 def _data_file(source: Source) -> Path | None:
@@ -217,7 +218,8 @@ def _hub_rows(source: Source, columns: tuple[str, ...]) -> tuple[Iterator[list[R
         loaded = datasets.load_dataset(source.hub, source.config, split=source.split, trust_remote_code=False)
     except Exception as error:  # datasets passes on whatever its readers and the network raise
         instead = f"; or put {source.data} into a folder and set {DATA_VARIABLE} to it" if source.data else ""
-        raise InputError(f"{name} cannot be reached ({type(error).__name__}): connect to the hub{instead}") from error
+        said = f"{name} cannot be reached ({type(error).__name__}): connect to the hub{instead}"
+        raise raised_for(error)(said) from error
     return _wanted(loaded, columns, name, source.rename), name
 
 

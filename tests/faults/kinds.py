@@ -19,7 +19,7 @@ import numpy as np
 from tests.faults.forked import largest_file
 from tests.faults.place import Place
 
-INTERRUPTED, BAD_INPUT = 130, 2
+INTERRUPTED, BAD_INPUT, TEMPORARY = 130, 2, 75
 STUDENT_STEPS = 4  # 60 pairs in batches of 16
 SAID_INTERRUPTED = ["decant: interrupted; the same command goes on from here"]
 SAID_TAKEN = "another run is at work in this folder; wait for it, or give --out"
@@ -79,7 +79,7 @@ def run_twice(place: Place, count: int, generator: np.random.Generator) -> Itera
             before = (run / "log.jsonl").read_bytes()
             second = place.begin(run)
             code, said = second.wait(), second.lines()
-            wanted = 0 if ended else BAD_INPUT
+            wanted = 0 if ended else TEMPORARY
             refused = code == wanted and (ended or (len(said) == 1 and SAID_TAKEN in said[0]))
             lost = "" if refused else f"the second ended with {code}: {' / '.join(said[-3:])}"
             if not ended and (run / "log.jsonl").read_bytes() != before:
@@ -91,7 +91,7 @@ def run_twice(place: Place, count: int, generator: np.random.Generator) -> Itera
 
 
 def disk_filled(place: Place, count: int, generator: np.random.Generator) -> Iterator[Tried]:
-    """A disk that is full after so many bytes: one line, exit code 2; once there is space, the run goes on."""
+    """A disk that is full after so many bytes: one line, exit code 75; once there is space, the run goes on."""
     size = sum(path.stat().st_size for path in place.undisturbed.rglob("*") if path.is_file())
     for free in generator.integers(4096, int(0.95 * size), count):
         with _small_disk(place.folder / "disk", 4 * size) as disk:
@@ -205,7 +205,8 @@ def _ours(lines: list[str]) -> list[str]:
 def _refused(code: int, said: list[str], number: int) -> str:
     """What is wrong with a run's end on a full disk; nothing where it is one line with the error's name."""
     last = _ours(said)
-    if code == BAD_INPUT and len(last) == 1 and os.strerror(number) in last[0]:
+    wanted = {TEMPORARY} if number == errno.ENOSPC else {BAD_INPUT, TEMPORARY}  # numpy does not tell which it was
+    if code in wanted and len(last) == 1 and os.strerror(number) in last[0]:
         return ""
     return f"ended with {code}: {' / '.join(said[-3:])}"
 

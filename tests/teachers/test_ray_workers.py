@@ -18,7 +18,7 @@ from pipeline.stages.vectors import text_encoder
 from teachers import ray_workers as module
 from teachers import targets, vectors
 from teachers.cross_encoder import CrossEncoder, Pair
-from teachers.errors import InputError
+from teachers.errors import InputError, TransientError
 from teachers.ray_workers import LabelSettings, check_ray, ray_workers
 from teachers.targets import Score, teacher_targets
 from teachers.vectors import teacher_vectors
@@ -179,6 +179,6 @@ class TestRay:
 
     def test_a_cluster_that_is_not_there(self, models: Models) -> None:
         away, before = LabelSettings(engine="ray", address="auto"), signal.getsignal(signal.SIGTERM)
-        with pytest.raises(InputError, match=r"labels\.address: Ray at auto cannot be reached"):
+        with pytest.raises(TransientError, match=r"labels\.address: Ray at auto cannot be reached"):
             list(ray_workers(away, refusing, models.teachers[1])([pairs(2)], lambda done: None))
         assert signal.getsignal(signal.SIGTERM) is before

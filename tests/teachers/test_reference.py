@@ -10,7 +10,7 @@ import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from teachers import reference
-from teachers.errors import InputError
+from teachers.errors import InputError, TransientError
 from teachers.reference import is_on_the_hub, model_digest, resolve_model
 from tests.tiny_models import tiny_backbone_folder
 
@@ -157,6 +157,14 @@ def test_unreachable_hub_is_one_line(monkeypatch: pytest.MonkeyPatch, error: Exc
     with pytest.raises(InputError, match=rf"'org/name' is neither a local folder nor reachable .*\({kind}\)") as caught:
         resolve_model("org/name")
     assert "\n" not in str(caught.value)
+
+
+def test_a_hub_that_does_not_answer_may_do_so_later(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(TransientError, match="'org/name' is neither a local folder nor reachable on the hub"):
+        resolve_model("org/name")
 
 
 @pytest.mark.parametrize("inside", ["org/name", "name"])

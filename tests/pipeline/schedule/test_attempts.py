@@ -28,9 +28,10 @@ def test_what_would_end_the_same_way_is_not_tried_again(tmp_path: Path, code: in
     assert (outcome, times, waits) == (Outcome(code, 1, "so"), 1, [])
 
 
-def test_a_defect_is_tried_again_after_back_off(tmp_path: Path) -> None:
-    outcome, times, waits = tried(tmp_path, "print('decant: one\\ndecant: two'); sys.exit(1)", 3)
-    assert (outcome, times, waits) == (Outcome(1, 4, "one; two"), 4, [5.0, 10.0, 20.0])
+@pytest.mark.parametrize("code", [1, 75])
+def test_a_defect_or_what_may_pass_is_tried_again_after_back_off(tmp_path: Path, code: int) -> None:
+    outcome, times, waits = tried(tmp_path, f"print('decant: one\\ndecant: two'); sys.exit({code})", 3)
+    assert (outcome, times, waits) == (Outcome(code, 4, "one; two"), 4, [5.0, 10.0, 20.0])
 
 
 def test_a_kill_is_tried_again_and_may_succeed(tmp_path: Path) -> None:

@@ -165,7 +165,8 @@ def test_a_gate_that_leaves_nothing_to_ship_refuses_the_run(
 
 
 @pytest.mark.parametrize(
-    ("code", "state", "times", "left"), [(2, "failed", 1, 2), (1, "failed", 2, 1), (130, "interrupted", 1, 130)]
+    ("code", "state", "times", "left"),
+    [(2, "failed", 1, 2), (1, "failed", 2, 1), (75, "failed", 2, 75), (130, "interrupted", 1, 130)],
 )
 def test_what_fails_is_run_again_when_it_is_due_again(
     store: Store, tmp_path: Path, codes: dict[str, int], code: int, state: str, times: int, left: int

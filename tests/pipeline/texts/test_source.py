@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.texts.source import DATA_VARIABLE, Source, data_folder, local_file, read_rows, source_digest
-from teachers.errors import InputError
+from teachers.errors import InputError, TransientError
 
 COLUMNS = ("first", "second", "label")
 ROWS = [
@@ -168,7 +168,7 @@ def test_offline_says_what_to_do_instead(monkeypatch: pytest.MonkeyPatch, withou
         raise ConnectionError("no network\nat all")
 
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
-    with pytest.raises(InputError, match=f"org/set .*ConnectionError.*set/dev.tsv.*{DATA_VARIABLE}") as caught:
+    with pytest.raises(TransientError, match=f"org/set .*ConnectionError.*set/dev.tsv.*{DATA_VARIABLE}") as caught:
         read_rows(HUB, tmp_path, COLUMNS)
     assert "\n" not in str(caught.value)
 

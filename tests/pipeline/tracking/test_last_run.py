@@ -79,6 +79,7 @@ def test_the_command_writes_it_for_bad_input_but_not_for_a_folder_that_is_taken(
     with RunDir(run).locked():
         said = decant(*command)
     assert "another run is at work" in said.err
+    assert said.code == 75
     assert not file.exists()
 
 
