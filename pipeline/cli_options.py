@@ -17,6 +17,7 @@ Overrides = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+REGISTRY_VARIABLE = "DECANT_REGISTRY"  # a registry's place, kept out of the arguments that every user of a machine sees
 WIDE = 160  # columns of a table that no terminal shows
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli_options import AsJson, Overrides, Quiet, print_json, print_table
+from pipeline.cli_options import REGISTRY_VARIABLE, AsJson, Overrides, Quiet, print_json, print_table
 
 app = typer.Typer()
 Location = Annotated[
@@ -25,7 +25,10 @@ def promote(
     artifact: Annotated[
         Path, typer.Argument(help="An artifact's folder, or a finished run's, whose pick is taken.", metavar="ARTIFACT")
     ],
-    to: Annotated[str, typer.Option(help="The registry: a folder, or a URL such as s3://bucket/models.")],
+    to: Annotated[
+        str,
+        typer.Option(help="The registry: a folder, or a URL such as s3://bucket/models.", envvar=REGISTRY_VARIABLE),
+    ],
     pairs: Annotated[
         Path | None, typer.Option(help="Labelled pairs, or a folder as BEIR has it: today's data.")
     ] = None,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def attempt(
     retries: int,
     backoff_s: float,
     hold: Sequence[int] = (),
+    environment: Mapping[str, str] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Outcome:
     """Run a command until it is done, or what stops it would stop it again.
@@ -46,6 +48,7 @@ def attempt(
         retries: tries after the first.
         backoff_s: seconds before the first retry; doubled each time.
         hold: descriptors that the child keeps open, such as a lock's.
+        environment: variables over our own, for what is not to be seen among the arguments.
         sleep: waits; a stand-in in tests.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +56,7 @@ def attempt(
         with log.open("ab") as file:
             file.write(redacted(f"$ {' '.join(command)}\n").encode("utf-8", "backslashreplace"))
             file.flush()
-            code = _run(command, file.fileno(), hold)
+            code = _run(command, file.fileno(), hold, environment or {})
         if code in SETTLED or tried > retries:
             break
         wait = backoff_s * 2 ** (tried - 1)
@@ -77,10 +80,11 @@ def last_words(log: Path, code: int) -> str:
     return "; ".join(said for said in map(told_in, lines[begun + 1 :]) if said is not None)
 
 
-def _run(command: Sequence[str], output: int, hold: Sequence[int]) -> int:
+def _run(command: Sequence[str], output: int, hold: Sequence[int], environment: Mapping[str, str]) -> int:
     child = subprocess.Popen(
-        list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, pass_fds=tuple(hold)
-    )
+        list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, pass_fds=tuple(hold),
+        env=os.environ | environment,
+    )  # fmt: skip
     try:
         return child.wait()
     finally:

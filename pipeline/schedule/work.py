@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.cli_options import REGISTRY_VARIABLE
 from pipeline.registry.settings import promotion_settings
 from pipeline.schedule.attempts import BAD_INPUT, DEFECT, DONE, GATE_FAILED, INTERRUPTED, TEMPORARY, Outcome, attempt
 from pipeline.schedule.changes import pairs_snapshot, state_of, what_changed, with_inputs
@@ -93,8 +94,8 @@ def work(
 def _worked(schedule: Schedule, log: Path, descriptor: int) -> tuple[Worked, dict[str, Any]]:
     state, pairs = state_of(schedule), pairs_snapshot(schedule)
 
-    def tried(command: list[str]) -> Outcome:
-        return attempt(command, log, schedule.retries, schedule.backoff_s, [descriptor])
+    def tried(command: list[str], environment: Mapping[str, str] | None = None) -> Outcome:
+        return attempt(command, log, schedule.retries, schedule.backoff_s, [descriptor], environment)
 
     ran = _but_for_left_out(tried(run_command(schedule)), Path(schedule.run))
     state = with_inputs(state, schedule, pairs)
@@ -107,7 +108,8 @@ def _worked(schedule: Schedule, log: Path, descriptor: int) -> tuple[Worked, dic
         if certified.code != DONE:
             return _told(certified, "promoted", log, before), state
         before.append(certified)
-    return _told(tried(promote_command(schedule)), "promoted", log, before), state
+    let_in = tried(promote_command(schedule), {REGISTRY_VARIABLE: schedule.promote_to})  # it may hold a password
+    return _told(let_in, "promoted", log, before), state
 
 
 def _but_for_left_out(ran: Outcome, run: Path) -> Outcome:
@@ -138,10 +140,9 @@ def certify_command(schedule: Schedule) -> list[str] | None:
 
 
 def promote_command(schedule: Schedule) -> list[str]:
-    """`decant promote` of the run's pick, by the recipe's gates."""
+    """`decant promote` of the run's pick, by the recipe's gates; where to is in the environment."""
     pairs = ["--pairs", schedule.pairs] if schedule.pairs is not None else []
-    to = ["--to", str(schedule.promote_to)]
-    return [*DECANT, "promote", schedule.run, *to, "--recipe", schedule.recipe, *pairs, *_settings(schedule)]
+    return [*DECANT, "promote", schedule.run, "--recipe", schedule.recipe, *pairs, *_settings(schedule)]
 
 
 def _settings(schedule: Schedule) -> list[str]:

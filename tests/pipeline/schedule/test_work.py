@@ -1,3 +1,5 @@
+import os
+import sys
 import time
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from pipeline.schedule.store import Store
 from pipeline.schedule.work import Worked, certify_command, check_promotion, promote_command, run_command, work
 from teachers.errors import DecantError, InputError
 from tests.pipeline.schedule.conftest import schedule, stand_in, times_run
+from tests.tiny_runs import decant
 
 
 @pytest.fixture
@@ -233,8 +236,29 @@ def test_the_commands(tmp_path: Path) -> None:
     one = schedule(tmp_path, overrides=("seed=1",), promote_to="/registry", pairs="/pairs.tsv")
     assert run_command(one)[3:] == ["run", one.recipe, "--out", one.run, "--quiet", "--set", "seed=1"]
     assert promote_command(one)[3:] == [
-        "promote", one.run, "--to", "/registry", "--recipe", one.recipe, "--pairs", "/pairs.tsv", "--set", "seed=1",
+        "promote", one.run, "--recipe", one.recipe, "--pairs", "/pairs.tsv", "--set", "seed=1",
     ]  # fmt: skip
+
+
+def test_the_registry_is_named_by_a_variable_and_by_no_argument(
+    store: Store, tmp_path: Path, codes: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = "s3://key:secret@bucket/models"
+    tell = "import os, sys; print('decant:', os.environ['DECANT_REGISTRY'] == sys.argv[1]); sys.exit(3)"
+    monkeypatch.setattr(work_module, "promote_command", lambda one: [sys.executable, "-c", tell, registry])
+    one = schedule(tmp_path, promote_to=registry, pairs=str(tmp_path / "data.tsv"))
+    store.add(one)
+    assert due(store, tmp_path).said == "True"
+    assert registry not in promote_command(one)
+    assert "DECANT_REGISTRY" not in os.environ
+
+
+def test_promote_takes_the_registry_of_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Missing option '--to'" in decant("promote", tmp_path).err
+    monkeypatch.setenv("DECANT_REGISTRY", str(tmp_path / "registry"))
+    assert decant("promote", tmp_path).lines == [
+        f"decant: {tmp_path} is neither an artifact (decant.json) nor a finished run (report/report.json)"
+    ]
 
 
 def test_a_promotion_needs_pairs(tmp_path: Path) -> None:
