@@ -59,6 +59,8 @@ class InputError(DecantError, ValueError):
 class TransientError(InputError):
     """What was given cannot be used now, for a cause that may pass by itself; the same may go well another time."""
 
+    keeps_work = True
+
 
 class GateError(DecantError):
     """A measured figure misses its gate; the text names the figure, the limit and the worst case."""

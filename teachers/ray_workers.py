@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, model_validator
 
-from teachers.errors import DecantError, InputError, one_line
+from teachers.errors import DecantError, InputError, TransientError, one_line
 from teachers.spread import Item, Label, Labelled, Progress, Spread
 from teachers.transient import raised_for
 
@@ -142,7 +142,7 @@ def _next(pool: Any, progress: Progress) -> tuple[int, NDArray[np.float32]]:
             raise error.cause from None
         raise
     except raised.RayActorError as error:
-        raise InputError(
+        raise TransientError(
             f"a Ray worker died {1 + RETRIES} times ({one_line(error)}); the finished shards are kept: give workers "
             "more memory, or fewer of them, and run again"
         ) from error

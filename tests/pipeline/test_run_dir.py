@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.run_dir import STAGES, RunDir, Stage, fingerprint, restamp
-from teachers.errors import GateError, InputError, RankError
+from teachers.errors import DecantError, GateError, InputError, RankError, TransientError
 from teachers.on_nan import loss_error
 
 
@@ -84,12 +84,13 @@ def test_a_refusal_leaves_nothing(error: type[Exception], run_dir: RunDir) -> No
     assert not run_dir.folder("texts").exists()
 
 
-def test_a_dead_process_leaves_its_work_to_go_on_from(run_dir: RunDir) -> None:
+@pytest.mark.parametrize("error", [RankError, TransientError])
+def test_what_may_go_well_another_time_leaves_its_work_to_go_on_from(error: type[DecantError], run_dir: RunDir) -> None:
     def die(folder: Path) -> None:
         (folder / "half").write_text("x")
-        raise RankError("killed")
+        raise error("killed")
 
-    with pytest.raises(RankError, match="killed"):
+    with pytest.raises(error, match="killed"):
         run_dir.make("texts", "f1", die)
     run_dir.make("texts", "f1", lambda folder: (folder / "half").rename(folder / "whole"))
     assert (run_dir.folder("texts") / "whole").read_text() == "x"

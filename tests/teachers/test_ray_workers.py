@@ -143,7 +143,7 @@ class TestRay:
         mark.mkdir()
         one = LabelSettings(engine="ray", workers=1)
         spread = ray_workers(one, partial(dying, mark=mark, times=100), models.teachers[1])
-        with pytest.raises(InputError, match="a Ray worker died 4 times"):
+        with pytest.raises(TransientError, match="a Ray worker died 4 times"):
             teacher_targets(pairs(MANY), refused, tmp_path / "shards", 1, spread=spread)
         assert list((tmp_path / "shards").glob("shard-*.arrow")), "what was finished is kept"
 
