@@ -72,7 +72,7 @@ def fit(
     while True:
         work = partial(_train, module, stream, folder, settings, seed, devices, retries.rate)
         try:
-            with watch(label, settings.epochs * len(stream)) as advance, ranks(work, devices):
+            with watch(label, settings.epochs * len(stream)) as advance, ranks(work, devices, folder):
                 more = watch.loggers(folder) if isinstance(watch, Logged) else ()
                 work(dev=dev, given=given, advance=advance, more=more)
             break

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from teachers.devices import TrainerSettings, check_devices
 from teachers.errors import DecantError, InputError, RankError
+from teachers.handed_arrays import dump
 
 HOST = "127.0.0.1"
 COLLECTIVE = timedelta(hours=2)  # the others wait for rank 0 as long as it judges an epoch; a death is seen at once
@@ -37,6 +39,7 @@ END_SECONDS = 10.0
 FAULT_SECONDS = 3.0  # from an error in rank 0 until the child is gone whose end was its cause
 CHILD = "from teachers.ranks import serve; serve()"
 READY, DONE = "ready", "done"
+SCRATCH = ".handed."
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,14 @@ class _Child:
 
 
 @contextmanager
-def ranks(work: Callable[[], object], settings: TrainerSettings) -> Iterator[None]:
+def ranks(work: Callable[[], object], settings: TrainerSettings, folder: Path | None = None) -> Iterator[None]:
     """A process group, in which the other ranks do `work` while the body of the `with` does it as rank 0.
 
     Without several devices there is no group, and the body runs as it is.
 
     Args:
-        work: goes to the other processes by cloudpickle.
+        work: goes to the other processes by cloudpickle, and its big arrays as files that they map.
+        folder: for those files, which are gone when the body begins; default: the system's for temporary files.
 
     Raises:
         InputError: more devices than are there, or what another rank raised.
@@ -77,11 +81,12 @@ def ranks(work: Callable[[], object], settings: TrainerSettings) -> Iterator[Non
     children: list[_Child] = []
     ended = threading.Event()
     try:
-        job = cloudpickle.dumps(work) if settings.devices > 1 else b""
-        how = {"settings": settings.model_dump(), "port": store.port, "threads": threads, "bytes": len(job)}
-        children += [_start(number) for number in range(1, settings.devices)]
-        with _faults_told(children):
-            _hand_over(children, how, job)
+        with _scratch(folder) as scratch:
+            job = dump(work, scratch) if settings.devices > 1 else b""
+            how = {"settings": settings.model_dump(), "port": store.port, "threads": threads, "bytes": len(job)}
+            children += [_start(number) for number in range(1, settings.devices)]
+            with _faults_told(children):
+                _hand_over(children, how, job)
         del job
         threading.Thread(target=_guard, args=(children, ended), daemon=True).start()
         with _group(store, 0, settings, threads), _faults_told(children):
@@ -114,6 +119,14 @@ def serve() -> NoReturn:
     tell.write(json.dumps(said) + "\n")
     tell.flush()
     os._exit(code)  # no library's clean-up may wait for the others
+
+
+@contextmanager
+def _scratch(folder: Path | None) -> Iterator[Path]:
+    for left in folder.glob(f"{SCRATCH}*") if folder is not None else ():  # of a killed run
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=SCRATCH, ignore_cleanup_errors=True) as scratch:
+        yield Path(scratch)
 
 
 def _start(number: int) -> _Child:

@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch import LightningModule
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch import distributed as dist
 
 from teachers.batch_stream import Batch, BatchStream
 from teachers.devices import ONE_PROCESS, TrainerSettings
@@ -21,6 +22,7 @@ from teachers.fit import fit
 from teachers.joint import ROWS, from_first, joint, rank, world
 from teachers.on_nan import LossError, OnNan
 from teachers.optimizer import FitSettings, adamw
+from teachers.ranks import ranks
 
 TWO = TrainerSettings(devices=2, accelerator="cpu")
 ROW_COUNT, BATCHES = 27, 7  # the last batch has three rows
@@ -123,6 +125,21 @@ def test_two_processes_train_what_one_does(alone: dict[str, Tensor], tmp_path: P
     assert module.seen == SETTINGS.epochs * BATCHES
     assert (world(), from_first(3.0), torch.get_num_threads()) == (1, 3.0, threads)
     assert {path.name for path in tmp_path.iterdir()} == {"best.safetensors", "best.json", "csv", "tensorboard"}
+
+
+def test_the_other_process_maps_big_arrays_from_files_that_are_gone(tmp_path: Path) -> None:
+    (tmp_path / ".handed.left").mkdir()  # by a killed run
+    targets = np.arange(2**18, dtype=np.float32)
+    place = str(tmp_path)
+
+    def work() -> list[float]:
+        found = torch.tensor([float(targets.sum()), float(place in Path("/proc/self/maps").read_text())])
+        dist.all_reduce(found)
+        return found.tolist()
+
+    with ranks(work, TWO, tmp_path):
+        assert list(tmp_path.iterdir()) == []
+        assert work() == [2 * float(targets.sum()), 1]
 
 
 @pytest.mark.slow
