@@ -29,6 +29,7 @@ from teachers.neighbours import neighbour_batches, sketch
 from teachers.optimizer import FitSettings, adamw
 from teachers.progress import Watch, unwatched
 from teachers.shared_config import shared_attention
+from teachers.token_rows import tokenize_rows
 from teachers.vectors import Vectors
 
 DEFAULTS = VectorWeights()
@@ -109,14 +110,14 @@ def embed(
     _check_live(settings.states, encoder, live, texts)
     if len(texts) < settings.batch_size:
         raise InputError(f"{len(texts)} texts are fewer than a batch of {settings.batch_size}; give more texts")
-    ids = encoder.tokenize(texts)
+    tokens = tokenize_rows(texts, encoder.tokenize, len(encoder.tokenizer))
+    lengths = tokens.lengths
     pad_id = int(encoder.tokenizer.pad_token_id)
 
     def collate(rows: NDArray[np.int64]) -> Batch:
-        input_ids, mask = padded([ids[row] for row in rows], pad_id)
+        input_ids, mask = padded([tokens[row] for row in rows], pad_id)
         return {"input_ids": input_ids, "attention_mask": mask, "teacher": torch.from_numpy(teacher.take(rows))}
 
-    lengths = [len(row) for row in ids]
     draw = None
     if settings.neighbours > 1:
         sketches = sketch(teacher, seed)

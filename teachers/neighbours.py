@@ -35,7 +35,11 @@ def sketch(vectors: Vectors, seed: int) -> NDArray[np.float16]:
 
 
 def neighbour_batches(
-    lengths: Sequence[int], sketches: NDArray[np.float16], group: int, batch_size: int, generator: np.random.Generator
+    lengths: Sequence[int] | NDArray[np.int64],
+    sketches: NDArray[np.float16],
+    group: int,
+    batch_size: int,
+    generator: np.random.Generator,
 ) -> list[NDArray[np.int64]]:
     """Batches of whole groups of neighbours of like length, in random order; each row stands in one batch.
 
