@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from export.manifest import MANIFEST, sha256_of, verify_artifact
@@ -83,15 +83,42 @@ def promote(
         deployed = registry.fetch(pointer.version, Path(scratch)) if pointer is not None else None
         gates, today, measured = _gates(artifact, deployed, settings, measure, say, registry)
         if pointer is not None and deployed is not None and same_model(artifact, deployed):
-            why = "the deployed artifact has the same files"
-            registry.note(_event("unchanged", artifact, version=pointer.version, why=why, gates=gates, today=today))
-            return Promotion("unchanged", pointer.version, None)
-        release = registry.add(artifact, gates, today, sign, expected=measured)
-        replaced = pointer.version if pointer is not None else None
-        registry.note(
-            _event("promoted", artifact, version=release.version, replaced=replaced, gates=gates, today=today)
+            replaced = pointer.before[-1] if pointer.before else None
+            done, untold = _again(registry, artifact, pointer.version, replaced, gates, today)
+        else:
+            untold = registry.add(artifact, gates, today, sign, expected=measured)
+            replaced = pointer.version if pointer is not None else None
+            done = Promotion("promoted", untold.version, untold)
+            registry.note(
+                _event("promoted", artifact, version=done.version, replaced=replaced, gates=gates, today=today)
+            )
+    if untold is None:
+        return done
+    return replace(done, failed=_announced(registry, artifact, untold, replaced, settings))
+
+
+def _again(
+    registry: Registry, artifact: Path, version: str, replaced: str | None, gates: list[Gate], today: Today
+) -> tuple[Promotion, Release | None]:
+    """The deployed artifact once more: nothing to do but what a promotion that was killed left undone.
+
+    Returns:
+        What came of it, and the release that is still to be announced, if it is.
+    """
+    release = registry.release(version)
+    written = {event.event for event in registry.history() if event.version == version}
+    untold = None if written & {"announced", "announcement failed"} else release
+    if "promoted" in written:
+        why = "the deployed artifact has the same files"
+        registry.note(_event("unchanged", artifact, version=version, why=why, gates=gates, today=today))
+        return Promotion("unchanged", version, None), untold
+    registry.note(
+        _event(
+            "promoted", artifact, version=version, replaced=replaced, why="deployed by a promotion cut short",
+            gates=[*release.gates], today=release.today,
         )
-    return Promotion("promoted", release.version, release, _announced(registry, artifact, release, replaced, settings))
+    )  # fmt: skip
+    return Promotion("promoted", version, release), untold
 
 
 def _gates(

@@ -1,5 +1,6 @@
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -118,6 +119,43 @@ def test_who_is_told_gets_no_password_of_the_registry(tmp_path: Path) -> None:
     settings = PromotionSettings(pairs="today.tsv", command=(*KEEP, str(out)))
     assert promote(tiny_artifact(tmp_path / "one"), location, settings, lambda *_: today(timed()), print).failed == ()
     assert json.loads(out.read_text(encoding="utf-8"))["registry"] == f"memory://***@host/{tmp_path.name}"
+
+
+def lines_of(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_what_a_killed_promotion_left_untold_is_told_by_the_next(tmp_path: Path, registry: Path) -> None:
+    append = "import sys; print(sys.stdin.read(), file=open(sys.argv[1], 'a'))"
+    settings = SETTINGS.model_copy(update={"command": (sys.executable, "-c", append, str(tmp_path / "told"))})
+    first = let_in(tiny_artifact(tmp_path / "one", "one"), registry, today(timed())).version
+    two, known = tiny_artifact(tmp_path / "two", "two"), Registry.at(registry)
+    killed = known.add(two, today=today(timed(0.9)))  # the pointer was moved, then kill -9
+    done = let_in(two, registry, today(timed(), timed(), 0.0, 0.0), settings)
+    assert (done.event, done.version, done.release) == ("promoted", killed.version, killed)
+    assert [event.event for event in known.history()] == ["promoted", "promoted", "announced"]
+    late = known.history()[1]
+    assert (late.version, late.replaced, late.today) == (killed.version, first, killed.today)
+    told = lines_of(tmp_path / "told")[0]
+    assert (told["version"], told["replaced"], told["released"]) == (killed.version, first, killed.released)
+    again = let_in(two, registry, today(timed(), timed(), 0.0, 0.0), settings)
+    assert (again.event, len(lines_of(tmp_path / "told"))) == ("unchanged", 1)
+
+
+def test_a_promotion_killed_before_its_hook_ended_is_announced_by_the_next(tmp_path: Path, registry: Path) -> None:
+    one = tiny_artifact(tmp_path / "one")
+    code = (
+        "import os, signal, sys; from pathlib import Path; from pipeline.promote_command import promote;"
+        "from pipeline.registry.settings import PromotionSettings; from tests.pipeline.registry.conftest import *;"
+        "settings = PromotionSettings(pairs='x', command=('sh', '-c', f'kill -9 {os.getpid()}'));"
+        "promote(Path(sys.argv[1]), sys.argv[2], settings, lambda *_: today(timed()), print)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(one), str(registry)], check=False).returncode == -9
+    assert [event.event for event in Registry.at(registry).history()] == ["promoted"]
+    settings = SETTINGS.model_copy(update={"command": (*KEEP, str(tmp_path / "told"))})
+    done = let_in(one, registry, today(timed(), timed(), 0.0, 0.0), settings)
+    assert (done.event, done.failed) == ("unchanged", ())
+    assert lines_of(tmp_path / "told")[0]["version"] == done.version
 
 
 def test_rollback_is_written_down(tmp_path: Path, registry: Path) -> None:
