@@ -11,7 +11,7 @@ from pathlib import Path
 from export.manifest import MANIFEST, sha256_of, verify_artifact
 from pipeline.registry.announce import announce
 from pipeline.registry.gates import measured_gates, missed, stated_gates
-from pipeline.registry.records import Event, EventKind, Gate, Release, Today, now
+from pipeline.registry.records import Event, EventKind, Gate, Pointer, Release, Today, now
 from pipeline.registry.registry import Registry, Sign, same_model
 from pipeline.registry.settings import PromotionSettings
 from teachers.errors import GateError, InputError
@@ -60,6 +60,7 @@ def promote(
     measure: Measure,
     say: Callable[[str], None],
     sign: Sign | None = None,
+    replace_damaged: bool = False,
 ) -> Promotion:
     """Let a candidate through the gates and into a registry.
 
@@ -70,31 +71,57 @@ def promote(
         measure: `pipeline.registry.judge.measure_today`, or a stand-in.
         say: shows what is at work.
         sign: makes a signature of bytes.
+        replace_damaged: compare with nothing where the deployed version's files are not those that were let in.
 
     Raises:
         GateError: which gates were missed, and by how much; the history holds it, too.
-        InputError: the pairs or the registry cannot be used, or the artifact was changed on the way.
+        InputError: the pairs or the registry cannot be used, what is deployed is damaged, or the artifact was changed
+            on the way.
     """
     if settings.pairs is None:
         raise InputError("a promotion measures on today's data: give --pairs FILE, or promotion.pairs in the recipe")
     registry = Registry.at(location)
     with registry.storage.locked(), tempfile.TemporaryDirectory() as scratch:
         pointer = registry.current()
-        deployed = registry.fetch(pointer.version, Path(scratch)) if pointer is not None else None
+        deployed, damage = _deployed(registry, pointer, Path(scratch), replace_damaged)
         gates, today, measured = _gates(artifact, deployed, settings, measure, say, registry)
         if pointer is not None and deployed is not None and same_model(artifact, deployed):
             replaced = pointer.before[-1] if pointer.before else None
             done, untold = _again(registry, artifact, pointer.version, replaced, gates, today)
         else:
+            gates += [Gate(gate="deployed", passed=True, said=damage)] if damage else []
             untold = registry.add(artifact, gates, today, sign, expected=measured)
             replaced = pointer.version if pointer is not None else None
             done = Promotion("promoted", untold.version, untold)
             registry.note(
-                _event("promoted", artifact, version=done.version, replaced=replaced, gates=gates, today=today)
-            )
+                _event(
+                    "promoted", artifact, version=done.version, replaced=replaced, why=damage, gates=gates, today=today
+                )
+            )  # fmt: skip
     if untold is None:
         return done
     return replace(done, failed=_announced(registry, artifact, untold, replaced, settings))
+
+
+def _deployed(
+    registry: Registry, pointer: Pointer | None, scratch: Path, replace_damaged: bool
+) -> tuple[Path | None, str]:
+    """What is deployed, to compare with; or None, and why it is left out where something is there.
+
+    Raises:
+        InputError: it is damaged, and may not be left out.
+    """
+    if pointer is None:
+        return None, ""
+    try:
+        return registry.fetch(pointer.version, scratch), ""
+    except InputError as error:
+        if not replace_damaged:
+            raise InputError(
+                f"{error}; {pointer.version} is deployed, so nothing can be compared with it: restore its files, roll "
+                "back, or promote with --replace-damaged, by the absolute gates alone"
+            ) from error
+        return None, f"left out, because it is damaged: {error}"
 
 
 def _again(

@@ -88,6 +88,10 @@ def promote(
         float | None, typer.Option(help="Seconds for webhook and command, each.", show_default="10")
     ] = None,
     sign: Annotated[Path | None, typer.Option(help="Private ed25519 key (PEM) to sign the manifest with.")] = None,
+    replace_damaged: Annotated[
+        bool,
+        typer.Option("--replace-damaged", help="Compare with nothing where the deployed version's files are damaged."),
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -114,7 +118,8 @@ def promote(
         "speed": {"rounds": rounds, "threads": threads}, "announce_timeout_s": announce_timeout_s,
     }  # fmt: skip
     settings = promotion_settings(recipe, options, set_ or ())
-    done = let_in(candidate, to, settings, measure_today, Screen(quiet=quiet or as_json).say, signer(sign))
+    say = Screen(quiet=quiet or as_json).say
+    done = let_in(candidate, to, settings, measure_today, say, signer(sign), replace_damaged)
     for failure in done.failed:
         sys.stderr.write(f"decant: promoted, but {failure}\n")
     if as_json:

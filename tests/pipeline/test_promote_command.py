@@ -158,6 +158,39 @@ def test_a_promotion_killed_before_its_hook_ended_is_announced_by_the_next(tmp_p
     assert lines_of(tmp_path / "told")[0]["version"] == done.version
 
 
+@pytest.mark.parametrize("location", ["folder", "memory://damaged"])
+def test_a_damaged_deployed_version_is_replaced_by_absolute_gates_where_one_says_so(
+    tmp_path: Path, location: str
+) -> None:
+    if location == "folder":
+        location = str(tmp_path / "registry")
+    else:
+        pytest.importorskip("fsspec", reason="fsspec is not installed")
+        location += f"/{tmp_path.name}"
+    one, known = tiny_artifact(tmp_path / "one"), Registry.at(location)
+    settings, compared = SETTINGS.model_copy(update={"min_accuracy": 75.0}), []
+
+    def measure(_: Path, deployed: Path | None, *__: object) -> Today:
+        compared.append(deployed)
+        return today(timed(0.8 if len(compared) > 2 else 0.7 if len(compared) > 1 else 0.9))
+
+    def let(replace_damaged: bool) -> Promotion:
+        return promote(one, location, settings, measure, lambda text: None, replace_damaged=replace_damaged)
+
+    first = let(True).version
+    known.storage.put(f"versions/{first}/onnx/model.onnx", b"bits that rotted")
+    with pytest.raises(InputError, match=rf"onnx/model\.onnx was changed.*{first} is deployed.*--replace-damaged"):
+        let(False)
+    with pytest.raises(GateError, match=r"accuracy: .* 5\.00 points too low"):
+        let(True)
+    done = let(True)
+    assert (done.event, compared, known.current().version) == ("promoted", [None, None, None], done.version)
+    event = known.history()[-1]
+    assert (event.event, event.replaced) == ("promoted", first)
+    assert event.why.startswith("left out, because it is damaged: ")
+    assert [gate.said for gate in done.release.gates if gate.gate == "deployed"] == [event.why]
+
+
 def test_rollback_is_written_down(tmp_path: Path, registry: Path) -> None:
     for name in ("one", "two"):
         let_in(tiny_artifact(tmp_path / name, name), registry, today(timed(), timed(), 0.0, 0.0))
