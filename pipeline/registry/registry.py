@@ -174,9 +174,18 @@ class Registry:
         return was, become
 
     def _point(self, pointer: Pointer, before: Pointer | None) -> None:
+        between = f"{self.location}: another promotion came between; look at `decant releases`, try again"
         if self.current() != before:
-            raise InputError(f"{self.location}: another promotion came between; look at `decant releases`, try again")
+            raise InputError(between)
         self.storage.put(CURRENT, _written(pointer))
+        found = self.current()  # some stores answer a rename onto a file by doing nothing
+        if found == before:
+            raise InputError(
+                f"{self.location}/{CURRENT} was written and is what it was: this storage lets no file replace another; "
+                "keep the registry in a folder, in an object store or over sftp"
+            )
+        if found != pointer:
+            raise InputError(between)
 
     def _next_number(self) -> int:
         taken = [*self.storage.names(VERSIONS), *self.storage.names(RELEASES)]

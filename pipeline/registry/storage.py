@@ -24,7 +24,7 @@ Check = Callable[[Path], object]
 
 
 class Storage(Protocol):
-    """Files by their paths under the registry's root; `put` changes a file at once, `add_folder` adds one whole."""
+    """Files by their paths under the registry's root; `put` changes one at once where it can."""
 
     def read(self, path: str) -> bytes | None: ...
 
@@ -164,7 +164,9 @@ class RemoteStorage:
             return content
 
     def put(self, path: str, content: bytes) -> None:
-        """Let a file hold this from one moment to the next.
+        """Let a file hold this, from one moment to the next where puts are whole or a move replaces, as over sftp.
+
+        Elsewhere it may be half written for a moment, or a move onto a file may do nothing: read it back.
 
         Raises:
             InputError: there is no such bucket.

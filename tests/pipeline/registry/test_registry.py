@@ -12,6 +12,7 @@ import pytest
 from export.manifest import MANIFEST, verify_artifact
 from pipeline.registry.records import Event, Pointer, now
 from pipeline.registry.registry import Registry
+from pipeline.registry.storage import RemoteStorage
 from teachers.errors import DecantError, InputError
 from tests.tiny_artifacts import tiny_artifact
 
@@ -205,6 +206,24 @@ def test_a_promotion_killed_at_any_moment_leaves_a_whole_registry(artifacts: lis
         added = registry.add(artifacts[0])
     assert registry.current().version == added.version
     assert not list((tmp_path / "registry" / "versions").glob(".*"))
+
+
+def test_a_storage_where_no_file_replaces_another_is_named(artifacts: list[Path], tmp_path: Path) -> None:
+    """As HDFS is over HTTP: its rename onto a file answers false, which fsspec does not look at."""
+    memory = pytest.importorskip("fsspec.implementations.memory", reason="fsspec is not installed")
+
+    class Unmoved(memory.MemoryFileSystem):
+        cachable = False
+
+        def mv(self, path1: str, path2: str, **rest: object) -> None:
+            if not self.exists(path2):
+                super().mv(path1, path2, **rest)
+
+    registry = Registry("webhdfs://host/models", RemoteStorage(Unmoved(), f"/{tmp_path.name}", whole_puts=False))
+    first = registry.add(artifacts[0]).version
+    with pytest.raises(InputError, match=r"current was written and is what it was: this storage lets no file replace"):
+        registry.add(artifacts[1])
+    assert registry.current().version == first
 
 
 def test_what_goes_wrong_on_the_way_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
