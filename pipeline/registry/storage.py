@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
-from teachers.errors import DecantError, InputError, one_line
+from teachers.errors import DecantError, InputError, TransientError, one_line
 from teachers.given_path import expanded
 
 WHOLE_PUTS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory"}  # an object is there or is not
@@ -130,14 +130,16 @@ class FolderStorage:
         """Keep other promotions out; the lock dies with its holder.
 
         Raises:
-            InputError: another process promotes, or the folder cannot be written.
+            TransientError: another process promotes.
+            InputError: the folder cannot be written.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.root / ".lock", timeout=0)
             lock.acquire()
         except Timeout as error:
-            raise InputError(f"{self.root}: another promotion is at work here; try again when it is done") from error
+            said = f"{self.root}: another promotion is at work here; try again when it is done"
+            raise TransientError(said) from error
         except OSError as error:
             raise InputError(f"{self.root} cannot be written ({error.strerror}); name another registry") from error
         try:
