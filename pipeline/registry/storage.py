@@ -44,6 +44,7 @@ def storage_of(location: str) -> Storage:
 
     Raises:
         InputError: fsspec, or the package that it reaches such URLs by, is not installed, or the URL is none.
+        DecantError: it connects at once, and cannot.
     """
     if "://" not in location:
         return FolderStorage(expanded(location))
@@ -61,6 +62,8 @@ def storage_of(location: str) -> Storage:
         ) from error
     except ValueError as error:
         raise InputError(f"{location}: {error}; give a folder, or a URL that fsspec knows") from error
+    except OSError as error:  # of those that connect at once
+        raise _unreached(location, error) from error
     return RemoteStorage(filesystem, root.rstrip("/"), protocol in WHOLE_PUTS)
 
 
@@ -259,15 +262,17 @@ class RemoteStorage:
                 f"{self.root}: you are not let in ({one_line(error)}); its credentials must read, list and write"
             ) from error
         except Exception as error:
-            said = str(error).partition("\n")[0] or type(error).__name__
-            raise DecantError(
-                f"{self.root} cannot be reached ({said}); is the address right, and are you let in?"
-            ) from error
+            raise _unreached(self.root, error) from error
 
     def _have_folder(self, path: str) -> None:
         """The folder of a file, where there are folders: object stores have none, and would make a bucket."""
         if not self.whole_puts:
             self.filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+
+
+def _unreached(place: str, error: Exception) -> DecantError:
+    said = str(error).partition("\n")[0] or type(error).__name__
+    return DecantError(f"{place} cannot be reached ({said}); is the address right, and are you let in?")
 
 
 def _sync(path: Path) -> None:

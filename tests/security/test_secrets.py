@@ -56,6 +56,7 @@ def test_commands_name_a_registry_without_its_password(command: list[str], holde
     assert said.code in (1, 2)
     assert SECRET not in said.err + said.text
     assert "Traceback" not in said.err
+    assert holder.partition("://")[0] in said.err
 
 
 def test_a_store_is_named_without_its_password(tmp_path: Path) -> None:
