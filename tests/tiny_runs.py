@@ -27,7 +27,6 @@ TASKS: dict[Task, dict[str, Any]] = {
 }
 FAST = {"epochs": 1, "batch_size": 16, "max_length": 32, "precision": "32-true"}
 OPTIMISATION = {key: FAST[key] for key in ("epochs", "batch_size", "precision")}
-RERANKER_BLOCK = {"sharing": {"groups": [[0, 1]]}, "pseudo": OPTIMISATION, **OPTIMISATION}
 SPEED = {
     "rounds": 2, "batch_rounds": 1, "throughput_rounds": 1, "warmup": 0, "batch_sizes": [1, 4], "texts": 16,
     "pairs": 8, "threads": 1, "candidates": 100, "sample": 8, "pause_ms": 0, "length_rounds": 1, "part_rounds": 2,
@@ -175,6 +174,11 @@ def trained_recipe(models: Models) -> dict[str, Any]:
     export = recipe["export"] | {"precisions": ["fp32", "int8-row"], "cuts": [[3, 32], [1, 8]]}
     export |= {"vectors": ["int8", "binary"]}
     return recipe | {"name": "trained", "student": student, "measure": measure, "export": export}
+
+
+def reranker_block() -> dict[str, Any]:
+    """What makes a recipe with a cross-encoder make a re-ranker, too."""
+    return {"sharing": {"groups": [[0, 1]]}, "pseudo": dict(OPTIMISATION), **OPTIMISATION}
 
 
 def write_project(folder: Path, recipe: dict[str, Any], train: int = 60) -> Path:

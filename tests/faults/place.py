@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tests.faults.forked import LOOK_S, PATIENCE_S, Child, import_modules, nothing, start, write_modules
-from tests.tiny_runs import RERANKER_BLOCK, Models, nested_recipe, read_log, tiny_recipe, trained_recipe, write_project
+from tests.tiny_runs import Models, nested_recipe, read_log, reranker_block, tiny_recipe, trained_recipe, write_project
 
 TOLERANCE = 1e-6
 
@@ -127,7 +127,7 @@ def _short(models: Models) -> dict[str, Any]:
 
 
 RECIPES: dict[str, Callable[[Models], dict[str, Any]]] = {
-    "pair": lambda models: tiny_recipe(models, load=False) | {"reranker": RERANKER_BLOCK},
+    "pair": lambda models: tiny_recipe(models, load=False) | {"reranker": reranker_block()},
     "nested": lambda models: nested_recipe(models, labelled=True),
     "short": _short,
 }

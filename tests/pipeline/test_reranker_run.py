@@ -16,7 +16,7 @@ from export.reranker import verify_reranker
 from pipeline.report.rows import read_report_json
 from pipeline.stages.candidates import RERANKER, SERVED_RERANKER, SHARED_TEACHER, TAUGHT_RERANKER
 from teachers.cross_encoder import CrossEncoder
-from tests.tiny_runs import RERANKER_BLOCK, Models, SmokeRun, Task, decant, read_log, tiny_recipe, write_project
+from tests.tiny_runs import Models, SmokeRun, Task, decant, read_log, reranker_block, tiny_recipe, write_project
 
 pytestmark = pytest.mark.smoke
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.smoke
 def reranker_recipe(models: Models, task: Task = "regression", *, load: bool = True) -> dict[str, Any]:
     recipe = tiny_recipe(models, task, load=load)
     recipe["export"]["precisions"] = ["fp32"]
-    return recipe | {"reranker": RERANKER_BLOCK}
+    return recipe | {"reranker": reranker_block()}
 
 
 @pytest.fixture(scope="module")
