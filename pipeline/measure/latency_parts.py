@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from export.node_times import pooling_share
 from export.session import OnnxEncoder
@@ -20,16 +20,19 @@ from pipeline.measure.speed import (
 
 def latency_parts(
     served: Mapping[str, OnnxEncoder],
+    whole_ms: Mapping[str, float],
     texts: Sequence[str],
     settings: SpeedSettings,
     clock: Clock = time.perf_counter,
 ) -> dict[str, LatencyParts]:
-    """Time tokenizer and graph apart, one text a call, all models in turns; onnxruntime's node times part the graph.
+    """The parts of each model's latency for one text, which they add up to.
 
-    An OpenVINO graph is not parted.
+    The tokenizer is timed by itself, one text a call, all models in turns. The rest of the latency is the graph's,
+    parted by onnxruntime's node times; an OpenVINO graph is not parted.
 
     Args:
         served: by row name.
+        whole_ms: median milliseconds for one text, by row name.
         texts: an evenly spaced sample of `settings.part_rounds` is used.
         settings: rounds, rest and threads.
         clock: returns seconds.
@@ -40,11 +43,7 @@ def latency_parts(
     if not texts:
         raise ValueError("latency_parts needs at least one text")
     texts = evenly_spaced(texts, settings.part_rounds)
-    calls: dict[str, Callable[[], object]] = {}
-    ids = {name: encoder.tokenize(texts) for name, encoder in served.items()}
-    for name, encoder in served.items():
-        calls[f"tokenizer of {name}"] = batches_of(encoder.tokenize, texts, 1)
-        calls[f"graph of {name}"] = batches_of(encoder.embed, ids[name], 1)
+    calls = {name: batches_of(encoder.tokenize, texts, 1) for name, encoder in served.items()}
 
     def rest() -> None:
         time.sleep(settings.pause_ms / 1000)
@@ -52,13 +51,12 @@ def latency_parts(
     seconds = time_interleaved(calls, settings.part_rounds, settings.warmup, clock, rest)
     found = {}
     for name, encoder in served.items():
-        tokenizer_ms = percentiles_ms(seconds[f"tokenizer of {name}"]).p50
-        graph_ms = percentiles_ms(seconds[f"graph of {name}"]).p50
+        tokenizer_ms = min(percentiles_ms(seconds[name]).p50, whole_ms[name])
+        graph_ms = whole_ms[name] - tokenizer_ms
         if encoder.graph.suffix == ".xml":
             found[name] = LatencyParts(tokenizer_ms=tokenizer_ms, encoder_ms=graph_ms)
             continue
-        pooling_ms = graph_ms * pooling_share(
-            encoder.graph, [encoder.feed([row]) for row in ids[name]], settings.threads
-        )
+        feeds = [encoder.feed([row]) for row in encoder.tokenize(texts)]
+        pooling_ms = graph_ms * pooling_share(encoder.graph, feeds, settings.threads)
         found[name] = LatencyParts(tokenizer_ms=tokenizer_ms, encoder_ms=graph_ms - pooling_ms, pooling_ms=pooling_ms)
     return found

@@ -48,7 +48,8 @@ def latency_legend(report: Report) -> list[str]:
     if _parted(report):
         said.append(
             "Tokenizer, encoder and pooling are parts of one text as they come: from text to token ids, to token "
-            "states, and to one vector (cut, mean, norm); pooling's share is that of onnxruntime's node times."
+            "states, and to one vector (cut, mean, norm). They add up to the latency: the tokenizer is timed by "
+            "itself, the rest is the graph's, and pooling's share of that is onnxruntime's node times'."
         )
     if any(row.latency_parts is not None and row.latency_parts.pooling_ms is None for row in report.rows):
         said.append("Where pooling has no figure, the encoder's holds it.")

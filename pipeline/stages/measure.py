@@ -36,7 +36,7 @@ from students.student import Student
 from teachers.cores import usable_cores
 from teachers.progress import Watch
 
-VERSION = 4
+VERSION = 5
 
 
 @dataclass(frozen=True)

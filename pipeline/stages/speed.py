@@ -31,8 +31,9 @@ def measured_speed(
         for name, by_tokens in _by_tokens(settings, distinct, candidates).items():
             found[name]["latency_by_tokens"] = by_tokens
         advance(1)
-        served = {one.name: one.served for one in candidates if one.served is not None}
-        for name, parts in latency_parts(served, distinct, settings).items():
+        whole = {name: speed.latency_ms["1"].p50 for name, speed in speeds.items() if "1" in speed.latency_ms}
+        served = {one.name: one.served for one in candidates if one.served is not None and one.name in whole}
+        for name, parts in latency_parts(served, whole, distinct, settings).items():
             found[name]["latency_parts"] = parts
         advance(1)
     return found
