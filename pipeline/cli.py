@@ -36,6 +36,7 @@ NO_ROOM = {
     errno.EDQUOT: "free space or choose another folder with --out",
     errno.EFBIG: "raise the limit (ulimit -f), or choose a file system with --out that takes larger files",
 }
+OUT_OF_MEMORY = "out of memory; lower batch_size or max_length"
 CUT_SHORT = re.compile(r"\d+ requested and \d+ written")  # numpy's words; it does not tell which of the two it was
 DONE, DEFECT, BAD_INPUT, GATE_FAILED, TEMPORARY, INTERRUPTED = 0, 1, 2, 3, 75, 130  # 75: EX_TEMPFAIL of sysexits.h
 
@@ -74,7 +75,7 @@ def main() -> NoReturn:
     except OSError as error:
         code = _fail(_system_error(error), _code_of(error))
     except MemoryError:
-        code = _fail("out of memory; lower batch_size or max_length", TEMPORARY)
+        code = _fail(OUT_OF_MEMORY, TEMPORARY)
     except Exception as error:
         code = _usage_or_defect(error)
     sys.exit(code)
@@ -375,6 +376,8 @@ def _usage_or_defect(error: Exception) -> int:
         return _fail(
             f"{usage().rstrip('.')}; `decant --help` and `decant COMMAND --help` tell what there is", BAD_INPUT
         )
+    if type(error).__name__ == "OutOfMemoryError" or os.strerror(errno.ENOMEM) in str(error):  # torch's own
+        return _fail(OUT_OF_MEMORY, TEMPORARY)
     for number in NO_ROOM:  # safetensors and torch have errors of their own for a full disk
         if os.strerror(number) in str(error):
             told = OSError(number, os.strerror(number))

@@ -14,7 +14,8 @@ from pipeline.registry.gates import measured_gates, missed, stated_gates
 from pipeline.registry.records import Event, EventKind, Gate, Pointer, Release, Today, now
 from pipeline.registry.registry import Registry, Sign, same_model
 from pipeline.registry.settings import PromotionSettings
-from teachers.errors import GateError, InputError
+from pipeline.registry.storage import LockedOutError
+from teachers.errors import GateError, InputError, TransientError
 from teachers.secrets import redacted
 
 Measure = Callable[[Path, Path | None, Path, PromotionSettings], Today]
@@ -115,6 +116,8 @@ def _deployed(
         return None, ""
     try:
         return registry.fetch(pointer.version, scratch), ""
+    except (TransientError, LockedOutError):  # which tell nothing of the files
+        raise
     except InputError as error:
         if not replace_damaged:
             raise InputError(

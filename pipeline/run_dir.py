@@ -21,8 +21,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pipeline.checksums import checksum, checksums_of, damaged
-from teachers.errors import DecantError, InputError, TransientError
+from teachers.errors import DecantError, TransientError
 from teachers.on_nan import LossError
+from teachers.transient import raised_for
 
 STAGES = (
     "texts", "vectors", "mine", "teacher", "targets", "embed", "student", "reranker", "graphs", "openvino",
@@ -159,7 +160,8 @@ class RunDir:
                 f"{self.root}: another run is at work in this folder; wait for it, or give --out"
             ) from error
         except OSError as error:
-            raise InputError(f"{self.root} cannot be written ({error.strerror}); give --out another folder") from error
+            said = f"{self.root} cannot be written ({error.strerror}); give --out another folder"
+            raise raised_for(error)(said) from error
         try:
             self._mend_log()
             yield

@@ -8,6 +8,7 @@ judges epochs and writes files, and a checkpoint does not know how many there we
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
 import threading
 import warnings
@@ -32,7 +33,7 @@ from teachers.keeper import BEST, DEV_METRIC, LAST, Keeper, has_frozen, last_sta
 from teachers.on_nan import LossError, Retries
 from teachers.optimizer import FitSettings, training_precision
 from teachers.progress import Advance, Logged, Watch, unwatched
-from teachers.ranks import ranks
+from teachers.ranks import SCRATCH, ranks
 
 
 def fit(
@@ -89,6 +90,8 @@ def discard_checkpoints(folder: Path) -> None:
     """Drop what only an unfinished training needs, once its result is saved; the logs stay."""
     for name in (LAST, BEST):
         (folder / name).unlink(missing_ok=True)
+    for left in folder.glob(f"{SCRATCH}*"):
+        shutil.rmtree(left)
 
 
 def _train(

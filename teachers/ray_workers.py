@@ -142,6 +142,8 @@ def _next(pool: Any, progress: Progress) -> tuple[int, NDArray[np.float32]]:
             raise error.cause from None
         raise
     except raised.RayActorError as error:
+        if "creation task" in str(error):  # it would fail again
+            raise InputError(f"a Ray worker cannot load the teacher: {one_line(error)}") from error
         raise TransientError(
             f"a Ray worker died {1 + RETRIES} times ({one_line(error)}); the finished shards are kept: give workers "
             "more memory, or fewer of them, and run again"

@@ -19,7 +19,7 @@ TOO_MANY_REQUESTS, SERVER_ERRORS = 429, 500
 def may_pass(error: BaseException) -> bool:
     """Whether the same may go well another time, by the error or by what it was raised from."""
     chain = list(_causes(error))
-    if any(STANDING & _names(one) for one in chain):
+    if any(STANDING & _names(one) or any(name in str(one) for name in STANDING) for one in chain):
         return False
     return any(PASSING & _names(one) or _number_passes(one) or _answer_passes(one) for one in chain)
 

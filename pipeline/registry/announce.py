@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from pipeline.cli_options import REGISTRY_VARIABLE
 from teachers.secrets import redacted
 
 SHOWN_CHARACTERS = 200
@@ -76,8 +77,9 @@ def _run(command: Sequence[str], content: bytes, timeout_s: float) -> str | None
         return None
     try:
         done = subprocess.run(
-            list(command), input=content, capture_output=True, timeout=timeout_s, check=False, shell=False
-        )
+            list(command), input=content, capture_output=True, timeout=timeout_s, check=False, shell=False,
+            env={name: value for name, value in os.environ.items() if name != REGISTRY_VARIABLE},
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         return f"{command[0]} took more than {timeout_s:g} s and was stopped"
     except OSError as error:

@@ -16,11 +16,16 @@ from filelock import FileLock, Timeout
 
 from teachers.errors import DecantError, InputError, TransientError, one_line
 from teachers.given_path import expanded
+from teachers.transient import raised_for
 
 WHOLE_PUTS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory"}  # an object is there or is not
 INCOMING = ".incoming-"
 WRITABLE = ".writable"  # an empty file that says nothing but that it could be written
 Check = Callable[[Path], object]
+
+
+class LockedOutError(InputError):
+    """The credentials do not let in, which says nothing of what is there."""
 
 
 class Storage(Protocol):
@@ -44,7 +49,7 @@ def storage_of(location: str) -> Storage:
 
     Raises:
         InputError: fsspec, or the package that it reaches such URLs by, is not installed, or the URL is none.
-        DecantError: it connects at once, and cannot.
+        TransientError: it connects at once, and cannot.
     """
     if "://" not in location:
         return FolderStorage(expanded(location))
@@ -144,7 +149,8 @@ class FolderStorage:
             said = f"{self.root}: another promotion is at work here; try again when it is done"
             raise TransientError(said) from error
         except OSError as error:
-            raise InputError(f"{self.root} cannot be written ({error.strerror}); name another registry") from error
+            said = f"{self.root} cannot be written ({error.strerror}); name another registry"
+            raise raised_for(error)(said) from error
         try:
             yield
         finally:
@@ -258,7 +264,7 @@ class RemoteStorage:
         except (DecantError, FileNotFoundError):
             raise
         except PermissionError as error:
-            raise InputError(
+            raise LockedOutError(
                 f"{self.root}: you are not let in ({one_line(error)}); its credentials must read, list and write"
             ) from error
         except Exception as error:
@@ -270,9 +276,9 @@ class RemoteStorage:
             self.filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
 
 
-def _unreached(place: str, error: Exception) -> DecantError:
+def _unreached(place: str, error: Exception) -> TransientError:
     said = str(error).partition("\n")[0] or type(error).__name__
-    return DecantError(f"{place} cannot be reached ({said}); is the address right, and are you let in?")
+    return TransientError(f"{place} cannot be reached ({said}); is the address right, and are you let in?")
 
 
 def _sync(path: Path) -> None:

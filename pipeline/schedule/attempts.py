@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,15 +54,13 @@ def attempt(
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     for tried in range(1, retries + 2):
+        _note(log, redacted(f"$ {' '.join(command)}\n"))
         with log.open("ab") as file:
-            file.write(redacted(f"$ {' '.join(command)}\n").encode("utf-8", "backslashreplace"))
-            file.flush()
             code = _run(command, file.fileno(), hold, environment or {})
         if code in SETTLED or tried > retries:
             break
         wait = backoff_s * 2 ** (tried - 1)
-        with log.open("ab") as file:
-            file.write(f"ended with {code}; tried again in {wait:g} s\n".encode())
+        _note(log, f"ended with {code}; tried again in {wait:g} s\n")
         sleep(wait)
     return Outcome(code, tried, last_words(log, code))
 
@@ -78,6 +77,12 @@ def last_words(log: Path, code: int) -> str:
         lines = file.read().decode("utf-8", "replace").splitlines()
     begun = max((i for i, line in enumerate(lines) if line.startswith("$ ")), default=-1)
     return "; ".join(said for said in map(told_in, lines[begun + 1 :]) if said is not None)
+
+
+def _note(log: Path, line: str) -> None:
+    with suppress(OSError):  # a full disk is what the next try may find free again
+        with log.open("ab") as file:
+            file.write(line.encode("utf-8", "backslashreplace"))
 
 
 def _run(command: Sequence[str], output: int, hold: Sequence[int], environment: Mapping[str, str]) -> int:

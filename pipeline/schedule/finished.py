@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-REPORT, LOG = "report/report.json", "log.jsonl"
+REPORT, LOG, MANIFEST = "report/report.json", "log.jsonl", "decant.json"
 LAST_STAGE = "report"
 
 
@@ -41,6 +42,17 @@ def finished_run(run: Path) -> Finished | None:
     if selected == ".." or Path(selected).name != selected or not selected:  # no name of a folder in the run's own
         return None
     return Finished(selected, tuple(map(str, left_out)))
+
+
+def not_run(artifact: Path | None, runtimes: Sequence[str]) -> list[str]:
+    """Of these runtimes, those that `decant certify` could not run on an artifact, as its decant.json states it."""
+    if artifact is None:
+        return []
+    try:
+        records = json.loads((artifact / MANIFEST).read_text(encoding="utf-8"))["certificate"]
+        return [name for name in runtimes if records[name]["status"] == "not run"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):  # the promotion says what is wrong with it
+        return []
 
 
 def _came_to_its_end(log: Path) -> bool:

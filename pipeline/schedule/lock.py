@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from teachers.errors import InputError
+from teachers.transient import raised_for
 
 
 @contextmanager
@@ -38,7 +39,8 @@ def recipe_lock(home: Path, recipe: str) -> Iterator[int | None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); give --home another folder") from error
+        said = f"{path} cannot be written ({error.strerror}); give --home another folder"
+        raise raised_for(error)(said) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

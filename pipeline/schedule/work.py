@@ -12,12 +12,13 @@ from pipeline.cli_options import REGISTRY_VARIABLE
 from pipeline.registry.settings import promotion_settings
 from pipeline.schedule.attempts import BAD_INPUT, DEFECT, DONE, GATE_FAILED, INTERRUPTED, TEMPORARY, Outcome, attempt
 from pipeline.schedule.changes import pairs_snapshot, state_of, what_changed, with_inputs
-from pipeline.schedule.finished import finished_run
+from pipeline.schedule.finished import finished_run, not_run
 from pipeline.schedule.last_run import write_schedule
 from pipeline.schedule.lock import recipe_lock
 from pipeline.schedule.spec import Schedule
 from pipeline.schedule.store import Store
-from teachers.errors import DecantError, InputError
+from teachers.errors import DecantError, InputError, TransientError
+from teachers.transient import may_pass
 
 ARTIFACTS = "artifacts"
 DECANT = (sys.executable, "-m", "pipeline.cli")
@@ -52,7 +53,7 @@ def work(
 
     Raises:
         InputError: there is no such schedule.
-        DecantError: the database cannot be reached; the history shows the run as lost from its next one on.
+        TransientError: the database cannot be reached; the history shows the run as lost from its next one on.
     """
     schedule = store.planned(name).schedule
     number = store.begin(name, cause)
@@ -73,14 +74,12 @@ def work(
             worked, state = _worked(schedule, log, descriptor)
             store.settle(name, state if worked.state in SETTLED else None)
             return worked
-    except InputError as error:
-        worked = Worked("failed", str(error), code=BAD_INPUT)
-        return worked
-    except DecantError as error:  # the database was away, and may be back for the line of history
-        worked = Worked("failed", str(error), worked.attempts, worked.log, DEFECT)
+    except DecantError as error:  # the database may be back for the line of history
+        worked = Worked("failed", str(error), worked.attempts, worked.log, _code_of(error))
         return worked
     except OSError as error:
-        worked = Worked("failed", f"{error.filename or schedule.run}: {error.strerror or error}", code=BAD_INPUT)
+        code = TEMPORARY if may_pass(error) else BAD_INPUT
+        worked = Worked("failed", f"{error.filename or schedule.run}: {error.strerror or error}", code=code)
         return worked
     except BaseException:
         worked = Worked("interrupted", "stopped from outside; the next run goes on from there")
@@ -108,6 +107,11 @@ def _worked(schedule: Schedule, log: Path, descriptor: int) -> tuple[Worked, dic
         if certified.code != DONE:
             return _told(certified, "promoted", log, before), state
         before.append(certified)
+        missing = not_run(*_to_certify(schedule))
+        if missing:  # which may pass, as a package index that is away does
+            said = f"not promoted: {', '.join(missing)} could not be run to certify it; decant.json says why"
+            attempts = max(one.attempts for one in before)
+            return Worked("failed", said, attempts, str(log), TEMPORARY), state
     let_in = tried(promote_command(schedule), {REGISTRY_VARIABLE: schedule.promote_to})  # it may hold a password
     return _told(let_in, "promoted", log, before), state
 
@@ -131,12 +135,19 @@ def certify_command(schedule: Schedule) -> list[str] | None:
     Raises:
         InputError: the recipe's promotion block cannot be read.
     """
+    pick, runtimes = _to_certify(schedule)
+    if pick is None:
+        return None
+    return [*DECANT, "certify", str(pick), "--runtimes", ",".join(runtimes), "--quiet"]
+
+
+def _to_certify(schedule: Schedule) -> tuple[Path | None, Sequence[str]]:
+    """The run's pick, and the runtimes that the promotion asks for; without both there is nothing to certify."""
     runtimes = promotion_settings(Path(schedule.recipe), {}, schedule.overrides).certificate
     finished = finished_run(Path(schedule.run)) if runtimes else None
     if finished is None:  # without a pick the promotion says what is wrong
-        return None
-    pick = Path(schedule.run) / ARTIFACTS / finished.selected
-    return [*DECANT, "certify", str(pick), "--runtimes", ",".join(runtimes), "--quiet"]
+        return None, ()
+    return Path(schedule.run) / ARTIFACTS / finished.selected, runtimes
 
 
 def promote_command(schedule: Schedule) -> list[str]:
@@ -147,6 +158,12 @@ def promote_command(schedule: Schedule) -> list[str]:
 
 def _settings(schedule: Schedule) -> list[str]:
     return [part for override in schedule.overrides for part in ("--set", override)]
+
+
+def _code_of(error: DecantError) -> int:
+    if isinstance(error, TransientError):
+        return TEMPORARY
+    return BAD_INPUT if isinstance(error, InputError) else DEFECT
 
 
 def check_promotion(values: Mapping[str, Any]) -> None:

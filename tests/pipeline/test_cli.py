@@ -40,3 +40,23 @@ def test_an_interrupt_that_python_drops_comes_again(
     assert dropped == [True]
     assert "interrupted; the same command goes on" in capsys.readouterr().err
     time.sleep(0.5)  # the signal that was on its way is ignored
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory. Error code 12 (Cannot allocate memory)"),
+    ],
+)
+def test_too_little_memory_may_pass(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work(standalone_mode: bool) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr(cli, "app", work)
+    with pytest.raises(SystemExit, match="75"):
+        cli.main()
+    assert capsys.readouterr().err == "decant: out of memory; lower batch_size or max_length\n"

@@ -10,8 +10,9 @@ from pipeline.promote_command import Promotion, candidate_of, promote
 from pipeline.registry.records import Today
 from pipeline.registry.registry import Registry
 from pipeline.registry.settings import PromotionSettings
+from pipeline.registry.storage import LockedOutError
 from pipeline.releases_command import history_lines, roll_back
-from teachers.errors import GateError, InputError
+from teachers.errors import GateError, InputError, TransientError
 from tests.pipeline.registry.conftest import timed, today
 from tests.tiny_artifacts import PARITY, tiny_artifact
 from tests.tiny_runs import SmokeRun, decant, pairs, write_tsv
@@ -20,7 +21,7 @@ SETTINGS = PromotionSettings(pairs="today.tsv")
 KEEP = (sys.executable, "-c", "import sys, pathlib; pathlib.Path(sys.argv[1]).write_bytes(sys.stdin.buffer.read())")
 
 
-def let_in(artifact: Path, registry: Path, found: Today, settings: PromotionSettings = SETTINGS) -> Promotion:
+def let_in(artifact: Path, registry: Path | str, found: Today, settings: PromotionSettings = SETTINGS) -> Promotion:
     return promote(artifact, str(registry), settings, lambda *_: found, lambda text: None)
 
 
@@ -189,6 +190,31 @@ def test_a_damaged_deployed_version_is_replaced_by_absolute_gates_where_one_says
     assert (event.event, event.replaced) == ("promoted", first)
     assert event.why.startswith("left out, because it is damaged: ")
     assert [gate.said for gate in done.release.gates if gate.gate == "deployed"] == [event.why]
+
+
+@pytest.mark.parametrize(
+    ("raised", "error"), [(PermissionError("Forbidden"), LockedOutError), (OSError("no route"), TransientError)]
+)
+def test_a_deployed_version_that_cannot_be_read_is_not_taken_for_damaged(
+    raised: OSError, error: type[InputError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
+    location = f"memory://unread/{tmp_path.name}"
+    let_in(tiny_artifact(tmp_path / "one"), location, today(timed()))
+    filesystem = type(fsspec.filesystem("memory"))
+    whole = filesystem.cat_file
+
+    def refused(self: object, path: str, *rest: object, **options: object) -> bytes:
+        if "/versions/" in path:
+            raise raised
+        return whole(self, path, *rest, **options)
+
+    monkeypatch.setattr(filesystem, "cat_file", refused)
+    with pytest.raises(error, match=str(raised)):
+        promote(
+            tiny_artifact(tmp_path / "two", "two"), location, SETTINGS, lambda *_: pytest.fail("measured"),
+            lambda text: None, replace_damaged=True,
+        )  # fmt: skip
 
 
 def test_rollback_is_written_down(tmp_path: Path, registry: Path) -> None:

@@ -62,6 +62,7 @@ def test_learns_and_leaves_nothing_but_logs_once_discarded(tmp_path: Path) -> No
     assert float(module.body.weight) == pytest.approx(2, abs=0.1)
     assert {path.name for path in tmp_path.iterdir()} == {"best.safetensors", "best.json", "csv", "tensorboard"}
     (tmp_path / "last.ckpt").touch()
+    (tmp_path / ".handed.left").mkdir()  # by a training of several processes that was killed
     discard_checkpoints(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"best.json", "csv", "tensorboard"}
 

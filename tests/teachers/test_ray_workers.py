@@ -64,6 +64,10 @@ def refusing(folder: Path, scratch: Path) -> Score:
     return label
 
 
+def unready(folder: Path, scratch: Path) -> Score:
+    raise InputError("no such model")
+
+
 def slow(folder: Path, scratch: Path, *, mark: Path) -> Score:
     def label(part: Sequence[Pair], progress: Callable[[int], None]) -> NDArray[np.float32]:
         time.sleep(0.3)
@@ -151,6 +155,12 @@ class TestRay:
         spread = ray_workers(TWO, refusing, models.teachers[1])
         with pytest.raises(InputError, match=r"^this teacher takes no pair$"):
             teacher_targets(pairs(MANY), refused, tmp_path, 1, spread=spread)
+
+    def test_a_teacher_that_no_worker_can_load(self, models: Models, tmp_path: Path) -> None:
+        spread = ray_workers(TWO, unready, models.teachers[1])
+        with pytest.raises(InputError, match=r"a Ray worker cannot load the teacher: .*") as told:
+            teacher_targets(pairs(MANY), refused, tmp_path, 1, spread=spread)
+        assert not isinstance(told.value, TransientError)
 
     def test_an_interrupt_ends_the_workers(self, models: Models, tmp_path: Path) -> None:
         import ray

@@ -50,6 +50,7 @@ def test_what_may_pass(error: Exception) -> None:
     [
         system_error(errno.EACCES), system_error(errno.EFBIG), FileNotFoundError("x"), ValueError("x"), Answered(404),
         not_found(None), not_found(Answered(403)), not_found(OfflineModeIsEnabled("as asked")),
+        ConnectionError("Couldn't reach 'x' on the Hub (OfflineModeIsEnabled)"),
     ],
     ids=repr,
 )  # fmt: skip

@@ -72,6 +72,12 @@ def test_a_command_gets_json_on_its_stdin_and_no_shell(tmp_path: Path) -> None:
     assert json.loads(out.read_text(encoding="utf-8")) == FACTS
 
 
+def test_a_command_does_not_inherit_the_registry_of_a_schedule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DECANT_REGISTRY", "sftp://user:secret@host/models")
+    code = "import os, sys; sys.exit('secret' in str(os.environ))"
+    assert announce(FACTS, None, (sys.executable, "-c", code), 30) == (["command"], [])
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [

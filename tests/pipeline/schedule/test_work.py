@@ -1,3 +1,4 @@
+import json
 import os
 import sys
 import time
@@ -126,6 +127,25 @@ def test_the_pick_is_certified_before_it_is_promoted(
     pick = str(tmp_path / "run" / "artifacts" / "L6xD384-fp32")
     assert asked[0] is not None
     assert asked[0][3:] == ["certify", pick, "--runtimes", "onnxruntime,fastembed", "--quiet"]
+
+
+def test_a_runtime_that_was_not_run_leaves_the_promotion_for_another_time(
+    store: Store, tmp_path: Path, codes: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work_module, "run_command", lambda one: stand_in(tmp_path, 0, LEFT_OUT))
+    monkeypatch.setattr(work_module, "certify_command", lambda one: stand_in(tmp_path, 0, LEFT_OUT))
+    promoting(store, tmp_path)
+    (tmp_path / "recipe.yaml").write_text("promotion: {certificate: [onnxruntime, fastembed]}\n", encoding="utf-8")
+    manifest = tmp_path / "run" / "artifacts" / "L6xD384-fp32" / "decant.json"
+    manifest.parent.mkdir(parents=True)
+    records = {"onnxruntime": {"status": "agrees"}, "fastembed": {"status": "not run"}}
+    manifest.write_text(json.dumps({"certificate": records}), encoding="utf-8")
+    done = due(store, tmp_path)
+    assert (done.state, done.code) == ("failed", 75)
+    assert done.said == "not promoted: fastembed could not be run to certify it; decant.json says why"
+    records["fastembed"]["status"] = "agrees"
+    manifest.write_text(json.dumps({"certificate": records}), encoding="utf-8")
+    assert due(store, tmp_path).state == "promoted", "what failed is not skipped"
 
 
 def test_what_no_promotion_asks_for_is_not_certified(tmp_path: Path) -> None:
