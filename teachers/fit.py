@@ -8,7 +8,6 @@ judges epochs and writes files, and a checkpoint does not know how many there we
 from __future__ import annotations
 
 import logging
-import shutil
 import signal
 import threading
 import warnings
@@ -33,7 +32,7 @@ from teachers.keeper import BEST, DEV_METRIC, LAST, Keeper, has_frozen, last_sta
 from teachers.on_nan import LossError, Retries
 from teachers.optimizer import FitSettings, training_precision
 from teachers.progress import Advance, Logged, Watch, unwatched
-from teachers.ranks import SCRATCH, ranks
+from teachers.ranks import drop_handed, ranks
 
 
 def fit(
@@ -90,8 +89,7 @@ def discard_checkpoints(folder: Path) -> None:
     """Drop what only an unfinished training needs, once its result is saved; the logs stay."""
     for name in (LAST, BEST):
         (folder / name).unlink(missing_ok=True)
-    for left in folder.glob(f"{SCRATCH}*"):
-        shutil.rmtree(left)
+    drop_handed(folder)
 
 
 def _train(

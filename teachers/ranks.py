@@ -121,10 +121,16 @@ def serve() -> NoReturn:
     os._exit(code)  # no library's clean-up may wait for the others
 
 
+def drop_handed(folder: Path) -> None:
+    """Remove what a killed training left of the arrays that it handed over."""
+    for left in folder.glob(f"{SCRATCH}*"):
+        shutil.rmtree(left)
+
+
 @contextmanager
 def _scratch(folder: Path | None) -> Iterator[Path]:
-    for left in folder.glob(f"{SCRATCH}*") if folder is not None else ():  # of a killed run
-        shutil.rmtree(left)
+    if folder is not None:
+        drop_handed(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=SCRATCH, ignore_cleanup_errors=True) as scratch:
         yield Path(scratch)
 
