@@ -22,13 +22,13 @@ import typer
 
 from pipeline.artifact_cli import app as artifact_app
 from pipeline.cli_options import AsJson, Overrides, RecipeFile, print_json
+from pipeline.exit_codes import BAD_INPUT, DEFECT, DONE, GATE_FAILED, INTERRUPTED, TEMPORARY, code_of
 from pipeline.log_lines import VARIABLE, asked_format, log_format, log_line
 from pipeline.registry_cli import app as registry_app
 from pipeline.schedule_cli import app as schedule_app
 from pipeline.text_console import text_console
-from teachers.errors import DecantError, GateError, InputError, TransientError, shown
+from teachers.errors import DecantError, GateError, InputError, shown
 from teachers.secrets import redacted
-from teachers.transient import may_pass
 
 INTERRUPT_AGAIN_SECONDS = 10.0
 NO_ROOM = {
@@ -38,7 +38,6 @@ NO_ROOM = {
 }
 OUT_OF_MEMORY = "out of memory; lower batch_size or max_length"
 CUT_SHORT = re.compile(r"\d+ requested and \d+ written")  # numpy's words; it does not tell which of the two it was
-DONE, DEFECT, BAD_INPUT, GATE_FAILED, TEMPORARY, INTERRUPTED = 0, 1, 2, 3, 75, 130  # 75: EX_TEMPFAIL of sysexits.h
 
 app = typer.Typer(
     help="Distil a slow text-pair model into a small, fast one, and prove what was lost and gained.",
@@ -64,16 +63,14 @@ def main() -> NoReturn:
             signal.signal(number, signal.SIG_IGN)
         code = _fail("interrupted; the same command goes on from here", INTERRUPTED)
     except GateError as error:
-        code = _fail(f"gate failed: {error}", GATE_FAILED)
-    except InputError as error:
-        code = _fail(str(error), _code_of(error))
+        code = _fail(f"gate failed: {error}", code_of(error))
     except DecantError as error:
-        code = _fail(str(error), DEFECT)
+        code = _fail(str(error), code_of(error))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = DONE
     except OSError as error:
-        code = _fail(_system_error(error), _code_of(error))
+        code = _fail(_system_error(error), _system_code(error))
     except MemoryError:
         code = _fail(OUT_OF_MEMORY, TEMPORARY)
     except Exception as error:
@@ -355,9 +352,8 @@ def _fail(message: str, code: int, trace: str = "") -> int:
     return code
 
 
-def _code_of(error: InputError | OSError) -> int:
-    passes = isinstance(error, TransientError) or (isinstance(error, OSError) and may_pass(error))
-    return TEMPORARY if passes or CUT_SHORT.fullmatch(str(error)) else BAD_INPUT  # numpy's: a full disk, most often
+def _system_code(error: OSError) -> int:
+    return TEMPORARY if CUT_SHORT.fullmatch(str(error)) else code_of(error)  # numpy's: a full disk, most often
 
 
 def _system_error(error: OSError) -> str:
@@ -381,7 +377,7 @@ def _usage_or_defect(error: Exception) -> int:
     for number in NO_ROOM:  # safetensors and torch have errors of their own for a full disk
         if os.strerror(number) in str(error):
             told = OSError(number, os.strerror(number))
-            return _fail(_system_error(told), _code_of(told))
+            return _fail(_system_error(told), _system_code(told))
     return _fail(f"a defect in Decant: {type(error).__name__}: {error}", DEFECT, traceback.format_exc())
 
 

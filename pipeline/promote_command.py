@@ -15,11 +15,11 @@ from pipeline.registry.records import Event, EventKind, Gate, Pointer, Release, 
 from pipeline.registry.registry import Registry, Sign, same_model
 from pipeline.registry.settings import PromotionSettings
 from pipeline.registry.storage import LockedOutError
+from pipeline.run_pick import ARTIFACTS, REPORT, names_artifact
 from teachers.errors import GateError, InputError, TransientError
 from teachers.secrets import redacted
 
 Measure = Callable[[Path, Path | None, Path, PromotionSettings], Today]
-REPORT, ARTIFACTS = "report/report.json", "artifacts"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def candidate_of(folder: Path) -> Path:
         raise InputError(f"{folder} is neither an artifact (decant.json) nor a finished run ({REPORT})") from error
     if not selected:
         raise InputError(f"{folder}: this run chose no artifact to ship: {because}")
-    if not isinstance(selected, str) or selected == ".." or Path(selected).name != selected:
+    if not names_artifact(selected):
         raise InputError(f"{folder}: {REPORT} selects {str(selected)!r}, which is no name of an artifact; run it again")
     return folder / ARTIFACTS / selected
 

@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.exit_codes import BAD_INPUT, DONE, GATE_FAILED, INTERRUPTED
 from pipeline.log_lines import told_in
 from teachers.secrets import redacted
 
-DONE, DEFECT, BAD_INPUT, GATE_FAILED, TEMPORARY, INTERRUPTED = 0, 1, 2, 3, 75, 130  # as the command line leaves
 SETTLED = (DONE, BAD_INPUT, GATE_FAILED, INTERRUPTED)
 GRACE_S = 8.0  # for a child to write down where it is; what is done is kept either way
 LAST_BYTES = 8192

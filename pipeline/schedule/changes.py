@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.registry.settings import promotion_settings
+from pipeline.run_pick import REPORT
 from pipeline.schedule.spec import Schedule
 from pipeline.snapshot import changed_file, code_digest, parse_snapshot, read_snapshot, take_snapshot
 from teachers.errors import InputError
 
 VARIABLES = ("DECANT_DATA", "DECANT_MODELS")  # which decide where data and models are read from
-INPUTS, RESULT = "inputs.json", "report/report.json"
+INPUTS = "inputs.json"
 FACTS = {
     "recipe": "the recipe", "overrides": "--set", "run": "--out", "code": "the code",
     "environment": "DECANT_DATA or DECANT_MODELS", "promotion": "what the promotion asks for",
@@ -82,6 +83,6 @@ def what_changed(schedule: Schedule, settled: dict[str, Any] | None) -> str | No
         return changed[0]
     if not pairs.keys() <= inputs.keys():
         return "the evaluation pairs"
-    if not (Path(schedule.run) / RESULT).is_file():
+    if not (Path(schedule.run) / REPORT).is_file():
         return "the report is gone"
     return changed_file(inputs)

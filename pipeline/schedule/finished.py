@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-REPORT, LOG, MANIFEST = "report/report.json", "log.jsonl", "decant.json"
+from pipeline.run_pick import REPORT, names_artifact
+
+LOG, MANIFEST = "log.jsonl", "decant.json"
 LAST_STAGE = "report"
 
 
@@ -37,9 +39,7 @@ def finished_run(run: Path) -> Finished | None:
         selected, left_out = report["selected"], report.get("left_out", [])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    if not isinstance(selected, str) or not isinstance(left_out, list):
-        return None
-    if selected == ".." or Path(selected).name != selected or not selected:  # no name of a folder in the run's own
+    if not names_artifact(selected) or not isinstance(left_out, list):
         return None
     return Finished(selected, tuple(map(str, left_out)))
 

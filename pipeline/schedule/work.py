@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cli_options import REGISTRY_VARIABLE
+from pipeline.exit_codes import BAD_INPUT, DEFECT, DONE, GATE_FAILED, INTERRUPTED, TEMPORARY, code_of
 from pipeline.registry.settings import promotion_settings
-from pipeline.schedule.attempts import BAD_INPUT, DEFECT, DONE, GATE_FAILED, INTERRUPTED, TEMPORARY, Outcome, attempt
+from pipeline.run_pick import ARTIFACTS
+from pipeline.schedule.attempts import Outcome, attempt
 from pipeline.schedule.changes import pairs_snapshot, state_of, what_changed, with_inputs
 from pipeline.schedule.finished import finished_run, not_run
 from pipeline.schedule.last_run import write_schedule
 from pipeline.schedule.lock import recipe_lock
 from pipeline.schedule.spec import Schedule
 from pipeline.schedule.store import Store
-from teachers.errors import DecantError, InputError, TransientError
-from teachers.transient import may_pass
+from teachers.errors import DecantError, InputError
 
-ARTIFACTS = "artifacts"
 DECANT = (sys.executable, "-m", "pipeline.cli")
 SETTLED = ("done", "promoted", "refused")  # the same inputs would come to the same end
 
@@ -75,11 +75,11 @@ def work(
             store.settle(name, state if worked.state in SETTLED else None)
             return worked
     except DecantError as error:  # the database may be back for the line of history
-        worked = Worked("failed", str(error), worked.attempts, worked.log, _code_of(error))
+        worked = Worked("failed", str(error), worked.attempts, worked.log, code_of(error))
         return worked
     except OSError as error:
-        code = TEMPORARY if may_pass(error) else BAD_INPUT
-        worked = Worked("failed", f"{error.filename or schedule.run}: {error.strerror or error}", code=code)
+        said = f"{error.filename or schedule.run}: {error.strerror or error}"
+        worked = Worked("failed", said, code=code_of(error))
         return worked
     except BaseException:
         worked = Worked("interrupted", "stopped from outside; the next run goes on from there")
@@ -158,12 +158,6 @@ def promote_command(schedule: Schedule) -> list[str]:
 
 def _settings(schedule: Schedule) -> list[str]:
     return [part for override in schedule.overrides for part in ("--set", override)]
-
-
-def _code_of(error: DecantError) -> int:
-    if isinstance(error, TransientError):
-        return TEMPORARY
-    return BAD_INPUT if isinstance(error, InputError) else DEFECT
 
 
 def check_promotion(values: Mapping[str, Any]) -> None:
