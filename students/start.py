@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -24,6 +25,7 @@ from teachers.errors import InputError
 
 SAMPLE = 512  # texts that importance is measured on
 MAP_TEXTS, MAP_INPUTS, MAP_TOKENS = 4096, 64, 128  # most texts, inputs and tokens an input that maps are compared on
+Whole = TypeVar("Whole", SentenceEncoder, CrossEncoder)
 
 
 def shrink(
@@ -70,22 +72,25 @@ def shared(encoder: SentenceEncoder, sharing: SharingSettings, texts: Sequence[s
     Raises:
         InputError: as `grouped`, or a grouping that the encoder cannot have.
     """
-    groups, found = grouped(encoder.backbone, encoder.tokenizer, encoder.max_length, sharing, texts, seed)
-    if found is not None and sharing.match_heads:
-        encoder = copy.deepcopy(encoder)
-        match_heads(encoder.backbone, groups, found.products)
-    return share_attention(encoder, groups, sharing.head_scale)
+    return _shared(encoder, lambda one: one.backbone, share_attention, sharing, texts, seed)
 
 
 def shared_cross_encoder(
     cross: CrossEncoder, sharing: SharingSettings, texts: Sequence[str], seed: int
 ) -> CrossEncoder:
     """As `shared`, of a cross-encoder."""
-    groups, found = grouped(cross.model, cross.tokenizer, cross.max_length, sharing, texts, seed)
+    return _shared(cross, lambda one: one.model, share_cross_encoder, sharing, texts, seed)
+
+
+def _shared(
+    whole: Whole, inner: Callable[[Whole], PreTrainedModel], share: Callable[[Whole, Groups, bool], Whole],
+    sharing: SharingSettings, texts: Sequence[str], seed: int,
+) -> Whole:  # fmt: skip
+    groups, found = grouped(inner(whole), whole.tokenizer, whole.max_length, sharing, texts, seed)
     if found is not None and sharing.match_heads:
-        cross = copy.deepcopy(cross)
-        match_heads(cross.model, groups, found.products)
-    return share_cross_encoder(cross, groups, sharing.head_scale)
+        whole = copy.deepcopy(whole)
+        match_heads(inner(whole), groups, found.products)
+    return share(whole, groups, sharing.head_scale)
 
 
 def shrunk_shape(
