@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from transformers import AutoModel, PretrainedConfig, PreTrainedModel
-from transformers.models.t5 import T5EncoderModel
 
 HIDDEN, LAYERS, HEADS, POSITIONS = 32, 2, 4, 130
 
@@ -39,10 +38,5 @@ def backbone(config: PretrainedConfig, seed: int = 0, made_by: Any = AutoModel) 
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        make = made_by.from_config if made_by is AutoModel else made_by._from_config
+        make = made_by.from_config if hasattr(made_by, "from_config") else made_by._from_config
         return with_noise(make(config, dtype=torch.float32), torch.Generator().manual_seed(seed))
-
-
-def t5_encoder(config: PretrainedConfig, seed: int = 0, made_by: Any = T5EncoderModel) -> PreTrainedModel:
-    """The encoder half alone, as sentence-transformers saves it: no decoder among the weights."""
-    return backbone(config, seed, made_by)

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from sentence_transformers.sentence_transformer.modules import Pooling
-from transformers import AutoConfig, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 from transformers.models.mt5 import MT5EncoderModel
 from transformers.models.t5 import T5EncoderModel
 from transformers.models.umt5 import UMT5EncoderModel
 
-from tests.model_zoo.backbones import DECODER, ENCODER, HEADS, HIDDEN, LAYERS, POSITIONS, backbone
+from tests.model_zoo.backbones import DECODER, ENCODER, HEADS, HIDDEN, LAYERS, POSITIONS
+from tests.model_zoo.bases import random_model
 from tests.model_zoo.byte_pairs import (
     deberta_tokenizer,
     eurobert_tokenizer,
@@ -54,10 +55,11 @@ def make(
         pooling: its mode.
         made_by: as `backbone` takes it.
     """
-    ids = {f"{role}_token_id": getattr(tokenizer, f"{role}_token_id") for role in ("pad", "bos", "eos")}
-    sizes = {"vocab_size": len(tokenizer)} | ids
-    config = AutoConfig.for_model(model_type, **sizes | settings)
-    save(folder, transformer(backbone(config, **made_by), tokenizer), Pooling(HIDDEN, pooling))
+    save(
+        folder,
+        transformer(random_model(model_type, tokenizer, **made_by, **settings), tokenizer),
+        Pooling(HIDDEN, pooling),
+    )
 
 
 T5 = {

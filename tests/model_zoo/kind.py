@@ -19,12 +19,14 @@ class Kind:
         build: writes the model into a folder, which it makes; the same bytes of weights every time.
         spoil: edits a built folder so that what is special about the kind is lost but the folder still loads;
             its vectors must then differ. None where the architecture itself is what is special.
+        tasks: what `vectors` may be asked by `task`: None is `encode`; "query" and "document" where they differ.
     """
 
     name: str
     what: str
     build: Build
     spoil: Build | None = None
+    tasks: tuple[str | None, ...] = (None,)
 
 
 @dataclass(frozen=True)

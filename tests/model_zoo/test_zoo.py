@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +15,23 @@ from tests.model_zoo import KINDS, REFUSED, TEXTS, Kind, vectors
 
 HERE = Path(__file__).parent
 MAX_BYTES = 2_000_000
+FAR = 0.045  # as far as vectors of one length are whose cosine is 0.999
+Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Built:
     kind: Kind
     folder: Path
-    vectors: NDArray[np.float32]
+    by_task: dict[str | None, Vectors]
+
+    @property
+    def vectors(self) -> Vectors:
+        return self.by_task[None]
+
+
+def all_tasks(kind: Kind, folder: Path) -> dict[str | None, Vectors]:
+    return {task: vectors(folder, TEXTS, task=task) for task in kind.tasks}
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=[kind.name for kind in KINDS])
@@ -28,47 +39,58 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     kind: Kind = request.param
     folder = tmp_path_factory.mktemp("zoo") / kind.name
     kind.build(folder)
-    return Built(kind, folder, vectors(folder, TEXTS))
+    return Built(kind, folder, all_tasks(kind, folder))
 
 
-def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of each row with the same row of the other; 1 where both are all zeros, as a text without a token gives."""
-    norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    both_zero = (np.abs(one).max(1) == 0) & (np.abs(other).max(1) == 0)
-    return np.where(both_zero, 1.0, (one * other).sum(1) / np.maximum(norms, 1e-12))
+def apart(one: Vectors, other: Vectors) -> Vectors:
+    """Each row's distance from the same row of the other, as a part of the longer of the two."""
+    longer = np.maximum(np.linalg.norm(one, axis=1), np.linalg.norm(other, axis=1))
+    return np.linalg.norm(one - other, axis=1) / np.maximum(longer, 1e-12)
 
 
+def in_half_precision(folder: Path) -> bool:
+    config = folder / "config.json"
+    return config.is_file() and json.loads(config.read_text()).get("dtype") in {"float16", "bfloat16"}
+
+
+@pytest.mark.slow
 def test_a_kind_is_small_and_gives_a_finite_vector_for_each_text(built: Built) -> None:
     size = sum(file.stat().st_size for file in built.folder.rglob("*") if file.is_file())
     assert size < MAX_BYTES
-    assert built.vectors.dtype == np.float32
-    assert built.vectors.shape[0] == len(TEXTS)
-    assert np.isfinite(built.vectors).all()
+    assert None in built.kind.tasks
+    for made in built.by_task.values():
+        assert made.dtype == np.float32
+        assert made.shape[0] == len(TEXTS)
+        assert np.isfinite(made).all()
 
 
+@pytest.mark.slow
 def test_the_text_matters(built: Built) -> None:
     unit = built.vectors / np.maximum(np.linalg.norm(built.vectors, axis=1, keepdims=True), 1e-12)
     pairs = np.triu_indices(len(TEXTS), 1)
     assert (unit @ unit.T)[pairs].mean() < 0.999
-    assert len(np.unique(built.vectors.round(5), axis=0)) > 0.8 * len(TEXTS)
+    assert len(np.unique(built.vectors.round(5), axis=0)) > 0.6 * len(TEXTS)
 
 
+@pytest.mark.slow
 def test_a_text_alone_has_the_vector_that_it_has_beside_others(built: Built) -> None:
-    some = [text for text in TEXTS if text.strip()][::4]
-    alone = np.concatenate(
-        [vectors(built.folder, [text]) for text in some[:1]] + [vectors(built.folder, some[1:], batch_size=1)]
-    )
+    some = [text for text in TEXTS if text.strip()][::4]  # a text without a token is an error on its own
+    alone = vectors(built.folder, some, batch_size=1)
     beside = built.vectors[[TEXTS.index(text) for text in some]]
-    np.testing.assert_allclose(cosines(alone, beside), 1.0, atol=2e-5)
+    assert apart(alone, beside).max() < (0.02 if in_half_precision(built.folder) else 1e-4)
 
 
+@pytest.mark.slow
 def test_what_is_special_matters(built: Built) -> None:
     if built.kind.spoil is None:
         pytest.skip("the architecture itself is what is special")
     built.kind.spoil(built.folder)
-    spoiled = vectors(built.folder, TEXTS)
-    if spoiled.shape == built.vectors.shape:
-        assert (cosines(built.vectors, spoiled) < 0.999).sum() >= 3
+    spoiled = all_tasks(built.kind, built.folder)
+    changed = [
+        made.shape != built.by_task[task].shape or (apart(made, built.by_task[task]) > FAR).sum() >= 2
+        for task, made in spoiled.items()
+    ]
+    assert any(changed)
 
 
 def test_names_are_unique_and_texts_are_fifty() -> None:
