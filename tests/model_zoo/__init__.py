@@ -10,12 +10,12 @@ from tests.model_zoo.kind import Kind, Refused
 from tests.model_zoo.layouts import KINDS as LAYOUTS
 from tests.model_zoo.named import KINDS as NAMED
 from tests.model_zoo.poolings import KINDS as POOLINGS
+from tests.model_zoo.refused import REFUSED
 from tests.model_zoo.settings import KINDS as SETTINGS
 from tests.model_zoo.splitting import KINDS as SPLITTING
 from tests.model_zoo.texts import TEXTS
 from tests.model_zoo.vectors import vectors
 
 KINDS: tuple[Kind, ...] = (*FAMILIES, *POOLINGS, *HEADS, *SETTINGS, *SPLITTING, *LAYOUTS, *NAMED)
-REFUSED: tuple[Refused, ...] = ()
 
 __all__ = ["KINDS", "REFUSED", "TEXTS", "Kind", "Refused", "vectors"]

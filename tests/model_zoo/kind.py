@@ -38,9 +38,11 @@ class Refused:
         what: one line for people.
         build: writes the folder, as real as can be.
         says: a regex that the refusal must match: what the folder is, or what would be accepted.
+        loads: whether sentence-transformers itself gives vectors for TEXTS, be they what the folder means or not.
     """
 
     name: str
     what: str
     build: Build
     says: str
+    loads: bool = True

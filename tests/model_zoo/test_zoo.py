@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.model_zoo import KINDS, REFUSED, TEXTS, Kind, vectors
+from tests.model_zoo import KINDS, REFUSED, TEXTS, Kind, Refused, vectors
 
 HERE = Path(__file__).parent
 MAX_BYTES = 2_000_000
@@ -91,6 +92,20 @@ def test_what_is_special_matters(built: Built) -> None:
         for task, made in spoiled.items()
     ]
     assert any(changed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("refused", REFUSED, ids=[refused.name for refused in REFUSED])
+def test_what_is_refused_is_real(refused: Refused, tmp_path: Path) -> None:
+    folder = tmp_path / refused.name
+    refused.build(folder)
+    re.compile(refused.says)
+    assert any(file.is_file() for file in folder.rglob("*"))
+    try:
+        loaded = vectors(folder, TEXTS).shape[0] == len(TEXTS)
+    except (OSError, ValueError, RuntimeError, ImportError, AttributeError, KeyError):
+        loaded = False
+    assert loaded == refused.loads
 
 
 def test_names_are_unique_and_texts_are_fifty() -> None:
