@@ -26,7 +26,7 @@ LLAMA_SPECIALS = ("<unk>", "<s>", "</s>")
 def merges_of(words: list[str], first: str) -> list[tuple[str, str]]:
     """Merges that build every word from the left, letter by letter, with and without `first` (a space) before it."""
     pairs: dict[tuple[str, str], None] = {}
-    for word in (*words, *(first + word for word in words)):
+    for word in (*(first + word for word in words), *words):
         for end in range(1, len(word)):
             pairs[word[:end], word[end]] = None
     return sorted(pairs, key=lambda pair: len(pair[0]))  # the short ones first: no merge before those it is made of

@@ -67,6 +67,7 @@ def routes(folder: Path) -> None:
     save(folder, router, Normalize(), prompts={"query": "query: "})
 
 
+CUT = {"direction": "Right", "max_length": 5, "strategy": "LongestFirst", "stride": 0}
 ACTIVATIONS = (nn.Tanh, nn.Identity, nn.ReLU, nn.GELU, nn.Sigmoid, nn.SiLU)
 
 KINDS = (
@@ -147,6 +148,12 @@ KINDS = (
     ),
     Kind("static", "a static table, WordPiece, no special tokens, no limit of length", static),
     Kind("static-normalize", "a static table, then Normalize", lambda f: static(f, Normalize()), without_modules(1)),
+    Kind(
+        "static-truncation",
+        "a static table, 5 tokens a text by tokenizer.json's own cut, which counts here",
+        lambda f: (static(f), set_keys("tokenizer.json", truncation=CUT)(f))[-1],
+        set_keys("tokenizer.json", truncation=None),
+    ),
     Kind("static-dense", "a static table, then Dense", lambda f: static(f, dense()), without_modules(1)),
     Kind(
         "router",

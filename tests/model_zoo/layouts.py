@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from transformers import AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM
-from transformers.models.t5 import T5Model
+from transformers.models.t5 import T5EncoderModel, T5Model
 
 from tests.model_zoo.backbones import DECODER, ENCODER, HIDDEN
 from tests.model_zoo.bases import bert, random_model
@@ -121,6 +121,16 @@ def bare(model_type: str, made_by: Any, tokenizer: Any, **settings: Any) -> Buil
         made.save_pretrained(folder)
 
     return build
+
+
+def t5_in_half(folder: Path) -> None:
+    """As sentence-t5 and GTR lie on the hub: float16 weights, of which config.json says nothing."""
+    tokenizer = t5_tokenizer()
+    model = random_model("t5", tokenizer, T5EncoderModel, **T5)
+    save(folder, transformer(model, tokenizer), Pooling(HIDDEN), Normalize())
+    weights = {name: value.half() for name, value in load_file(folder / WEIGHTS).items()}
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    set_keys("config.json", dtype=None)(folder)
 
 
 def whole_t5(folder: Path) -> None:
@@ -253,6 +263,7 @@ KINDS = (
     Kind("shards", "weights in several files and an index", after(in_shards), without_modules(2)),
     Kind("bfloat16", "every weight in bfloat16", in_precision(torch.bfloat16), without_modules(2)),
     Kind("float16", "every weight in float16", in_precision(torch.float16), without_modules(2)),
+    Kind("t5-float16", "T5's encoder in float16, of which it keeps one matrix a layer in float32", t5_in_half),
     Kind("t5-whole", "T5 with its decoder, which is left out", whole_t5, pooled_by("max")),
     Kind("lora", "a LoRA adapter on a Qwen3 in a local folder, last token, Normalize", lora, without_adapter),
     Kind(

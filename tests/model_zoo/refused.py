@@ -398,6 +398,19 @@ REFUSED = (
         "512|130",
         loads=False,
     ),
+    Refused(
+        "positions-and-left-padding",
+        "BERT padded on the left: its positions count the padding, so that vectors depend on the other texts",
+        lambda f: save(f, bert(bert_tokenizer(padding_side="left")), Pooling(HIDDEN)),
+        "(?i)left",
+    ),
+    Refused(
+        "unmet-requirements",
+        "a model that asks for a later sentence-transformers",
+        mean_then(set_keys("config_sentence_transformers.json", requirements={"sentence-transformers": ">=99"})),
+        "(?i)requires|requirements",
+        loads=False,
+    ),
     Refused("chat", "texts that go through a chat template", chat, "(?i)chat|message"),
     Refused(
         "router-without-default",

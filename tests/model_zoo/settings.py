@@ -117,6 +117,11 @@ KINDS = (
         set_keys(BERT_CONFIG, config_args=None),
     ),
     Kind(
+        "model-args",
+        "BERT, model_args in sentence_bert_config.json that say how attention is computed: nothing changes",
+        edited(BERT_CONFIG, model_args={"attn_implementation": "eager", "add_pooling_layer": False}),
+    ),
+    Kind(
         "processing-kwargs",
         "BERT, processing_kwargs of 9 tokens a text without special tokens",
         plain(lambda: bert(processing_kwargs={"text": {"max_length": 9, "add_special_tokens": False}})),

@@ -11,11 +11,13 @@ from sentence_transformers.sentence_transformer.modules import Pooling
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from tests.model_zoo.backbones import HIDDEN
+from tests.model_zoo.backbones import ENCODER, HIDDEN
 from tests.model_zoo.bases import bert, qwen, roberta
 from tests.model_zoo.byte_pairs import qwen_tokenizer, roberta_tokenizer
+from tests.model_zoo.families import make
 from tests.model_zoo.folder import edit, save, set_keys
 from tests.model_zoo.kind import Build, Kind
+from tests.model_zoo.unigrams import charsmap, xlm_roberta_tokenizer
 from tests.model_zoo.word_pieces import BERT_SPECIALS, bert_tokenizer, word_pieces
 
 CONFIG = "tokenizer_config.json"
@@ -107,6 +109,11 @@ def merges_as_text(folder: Path) -> None:
     (folder / "tokenizer.json").unlink()
 
 
+PLAIN = {
+    "type": "TemplateProcessing", "special_tokens": {}, "single": [{"Sequence": {"id": "A", "type_id": 0}}],
+    "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+}  # fmt: skip
+REWRITTEN = {"ﬁ": "fi", "№": "No", "½": "1/2", "²": "2", "\u00a0": " ", "\u200b": "", "é": "e", "cat": "dog"}
 LOWER = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None}
 
 KINDS = (
@@ -124,6 +131,13 @@ KINDS = (
          set_keys(CONFIG, do_lower_case=False)),
     Kind("of-no-class", "BERT, a tokenizer of no class: tokenizer.json alone says how it splits",
          read(bert, of_no_class), json_only(normalizer={"type": "Lowercase"})),
+    Kind("class-over-json", "BERT, tokenizer.json adds no special token; BertTokenizer does all the same",
+         read(bert, bert_tokenizer, json_only(post_processor=PLAIN)),
+         set_keys(CONFIG, tokenizer_class="TokenizersBackend")),
+    Kind("compiled-normalizer", "XLM-RoBERTa with SentencePiece's compiled normalizer, as its real tokenizers have",
+         lambda f: make(f, "xlm-roberta", xlm_roberta_tokenizer(_spm_precompiled_charsmap=charsmap(REWRITTEN)),
+                        ENCODER | {"type_vocab_size": 1}),
+         json_only(normalizer=None)),
     Kind("no-special-tokens", "BERT, no special token around a text", read(bert, lambda: of_no_class("none"))),
     Kind("special-token-before", "BERT, a special token before a text alone",
          read(bert, lambda: of_no_class("before"))),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 
 from tests.model_zoo import KINDS, REFUSED, TEXTS, Kind, Refused, vectors
 
@@ -49,9 +50,13 @@ def apart(one: Vectors, other: Vectors) -> Vectors:
     return np.linalg.norm(one - other, axis=1) / np.maximum(longer, 1e-12)
 
 
+def weights_of(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
+    return {str(file.relative_to(folder)): load_file(file) for file in sorted(folder.rglob("*.safetensors"))}
+
+
 def in_half_precision(folder: Path) -> bool:
-    config = folder / "config.json"
-    return config.is_file() and json.loads(config.read_text()).get("dtype") in {"float16", "bfloat16"}
+    halves = {torch.float16, torch.bfloat16}
+    return any(value.dtype in halves for weights in weights_of(folder).values() for value in weights.values())
 
 
 @pytest.mark.slow
@@ -63,6 +68,14 @@ def test_a_kind_is_small_and_gives_a_finite_vector_for_each_text(built: Built) -
         assert made.dtype == np.float32
         assert made.shape[0] == len(TEXTS)
         assert np.isfinite(made).all()
+
+
+@pytest.mark.slow
+def test_a_kind_has_the_same_weights_every_time(built: Built, tmp_path: Path) -> None:
+    built.kind.build(tmp_path / "again")
+    first, second = weights_of(built.folder), weights_of(tmp_path / "again")
+    assert first
+    torch.testing.assert_close(second, first, rtol=0, atol=0)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
@@ -23,6 +24,29 @@ def unigrams(before: tuple[str, ...], behind: tuple[str, ...] = ()) -> list[tupl
     scored = [(word, -3.0 - 0.01 * rank) for rank, word in enumerate(dict.fromkeys(words))]
     scored += [(character, -9.0 - 0.01 * rank) for rank, character in enumerate(dict.fromkeys(characters))]
     return [*((token, 0.0) for token in before), *scored, *((token, 0.0) for token in behind)]
+
+
+def charsmap(rewritten: dict[str, str]) -> bytes:
+    """SentencePiece's compiled normalizer: a double-array trie of what is rewritten, then what it is rewritten to.
+
+    Source: Darts-clone's units of 32 bits: a label in bits 0 to 7, "has a value" in bit 8, an offset from bit 10; a
+    node's children lie in a block of 256 units of its own here, at its number times 256, each at its label.
+    """
+    texts, places = b"", {}
+    for key, value in rewritten.items():
+        places[key.encode()] = len(texts)
+        texts += value.encode() + b"\0"
+    nodes = sorted({key[:end] for key in places for end in range(len(key) + 1)})
+    block = {node: 256 * (index + 1) for index, node in enumerate(nodes)}
+    units = [0] * (256 * (len(nodes) + 1))
+    units[0] = block[b""] << 10
+    for node in nodes:
+        if node:
+            at = block[node[:-1]] ^ node[-1]
+            units[at] = node[-1] | (node in places) << 8 | (at ^ block[node]) << 10
+        if node in places:
+            units[block[node]] = places[node] | 1 << 31
+    return struct.pack(f"<I{len(units)}I", 4 * len(units), *units) + texts
 
 
 def xlm_roberta_tokenizer(**settings: Any) -> PreTrainedTokenizerBase:
