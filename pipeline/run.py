@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.console import Screen
+from pipeline.overridden import overridden
 from pipeline.recipe import Recipe, RecipeError, recipe_yaml
 from pipeline.recipe_inputs import input_paths
 from pipeline.report.rows import Report
 from pipeline.report.trace import traced
 from pipeline.run_dir import RunDir, Stage
+from pipeline.same_vectors import hold_to_peer
 from pipeline.snapshot import read_snapshot, take_snapshot, write_snapshot
 from pipeline.stages.artifacts import artifacts_stage
 from pipeline.stages.checkpoints import Checkpoint, checkpoints_stage
@@ -57,6 +59,9 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
         texts_done, texts = texts_stage(recipe, base, run_dir)
         tracker.begin(texts_done)
         _tell(screen, texts_done, describe_texts(texts))
+        for sentence in overridden(recipe, base):
+            screen.say(sentence)
+        hold_to_peer(recipe, base, texts, run_dir, screen)
         lesson, mined, scored, embedded = None, None, None, None
         if recipe.embedding is not None:
             lesson = vectors_stage(recipe, recipe.embedding, base, texts, texts_done, run_dir, screen.watch)

@@ -10,6 +10,7 @@ from export.bundle import COMPARATOR, GRAPH, write_artifact
 from export.parity import Precision
 from export.reranker import write_reranker
 from pipeline.budget import choose, steady_artifacts
+from pipeline.overridden import overridden, similarity_notes
 from pipeline.recipe import Recipe, recipe_digest
 from pipeline.report.card import CardFacts, model_card
 from pipeline.report.reranker_card import RerankerFacts, reranker_card
@@ -43,6 +44,8 @@ def artifacts_stage(
 ) -> tuple[Stage, Report]:  # fmt: skip
     """A folder a precision under `artifacts/`, and the report that their cards quote."""
     notes = [*measured.notes, *vocabulary_notes(recipe, base, student), *_soup_notes(student)]
+    notes += overridden(recipe, base)
+    notes += similarity_notes(recipe, base)
     notes += retries_notes(run_dir.root, recipe.model_dump(mode="json"))
     notes += [f"Left out, as it misses its gate: {one}." for one in left_out]
     report = _report(recipe, texts, lesson, mined, student, measured, notes)
@@ -173,6 +176,8 @@ def _facts(recipe: Recipe, base: Path, encoder: SentenceEncoder, precision: Prec
         decant_version=decant_version(),
         sentence_transformers=encoder.pooling != "concat_top_mean" and not stores_shared_maps(encoder),
         comparator=recipe.student.form == "comparator",
+        prompts=dict(encoder.prompts.texts),
+        default_prompt=encoder.prompts.default,
         vectors=recipe.export.vectors,
         gpu=precision == "fp32",
         openvino=openvino,
