@@ -11,7 +11,6 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from teachers.backbone import lower_cases
 from teachers.encoder import SentenceEncoder
 from teachers.parts import Part, config_of
 from teachers.tail import WEIGHTS
@@ -53,8 +52,9 @@ def complete_tokenizer(folder: Path, own: PreTrainedTokenizerFast, max_length: i
     config = {key: value for key, value in written.items() if key not in FOREIGN_KEYS}
     if written.get("extra_special_tokens"):
         config["extra_special_tokens"] = written["extra_special_tokens"]
-    if config.get("tokenizer_class") == "TokenizersBackend" or lower_cases(own):  # which follow tokenizer.json alone
-        config["tokenizer_class"] = "PreTrainedTokenizerFast"  # the name that transformers 4 knows too
+    # a class of a family makes steps of its own in place of those of tokenizer.json, and each version of it others
+    config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    config["model_input_names"] = list(own.model_input_names)
     side = str(getattr(own, "truncation_side", "right"))
     config |= {
         "model_max_length": max_length,

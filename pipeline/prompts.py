@@ -62,9 +62,22 @@ def prompt_errors(recipe: Recipe, base: Path, found: dict[str, Path]) -> list[st
                 continue
             for name in recipe.named_prompts if prompts.texts or key != "student.model" else ():
                 prompts.of(name)
+            if key != "student.model":
+                _check_roads(recipe, folder)
         except InputError as error:
             errors.append(f"{key}: {error}")
     return errors
+
+
+def _check_roads(recipe: Recipe, folder: Path) -> None:
+    layout, columns = read_layout(folder), recipe.texts.columns
+    sources = recipe.embedding.sentences if recipe.embedding is not None else ()
+    asked = [columns.first_prompt, columns.second_prompt, *(source.prompt for source in sources)]
+    if layout.default_route is None and any(name not in layout.chains for name in asked):
+        raise InputError(
+            f"{folder} has a road for each kind of text and no default one; name one of {', '.join(layout.chains)} as "
+            "the prompt of each column and source"
+        )
 
 
 def _check_pooled(folder: Path, prompts: Prompts) -> None:

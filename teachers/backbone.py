@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -56,6 +57,11 @@ def load_tokenizer(folder: Path, *, pads: bool = True) -> PreTrainedTokenizerFas
         if base is not None:
             return load_tokenizer(base, pads=pads)
         raise InputError(f"{place} holds no tokenizer; one of {', '.join(TOKENIZER_FILES)} is needed")
+    if not any((place / name).is_file() for name in TOKENIZER_FILES[:3]) and find_spec("sentencepiece") is None:
+        raise InputError(
+            f"{place}: its tokenizer is a sentencepiece file alone, which takes a package to convert: pip install "
+            "sentencepiece, or save the tokenizer with tokenizer.json"
+        )
     lower_case, options = tokenizer_settings(place)
     try:
         with quiet_transformers():
@@ -271,6 +277,8 @@ def max_tokens(folder: Path, tokenizer: PreTrainedTokenizerFast, *, single: bool
     path, stated = sentence_config(place)
     longest = longest_input(config)
     own = whole_number(path, stated, "max_seq_length") if single else None
+    if own is not None and longest is not None and own > longest:
+        raise InputError(f"{path}: max_seq_length {own} is more than the {longest} tokens that its positions hold")
     if own is None:
         given = {"model_max_length": tokenizer.model_max_length}  # 10^30 where nothing is stated
         own = whole_number(place / "tokenizer_config.json", given, "model_max_length") or UNBOUNDED

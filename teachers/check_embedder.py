@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from transformers import AutoModel
+from transformers import AutoModel, PreTrainedModel
 
-from teachers.backbone import check_token_types, class_of, load_tokenizer, max_tokens
+from teachers.backbone import check_token_types, class_of, layer_list, load_tokenizer, max_tokens
 from teachers.encoder import check_transformer
 from teachers.errors import InputError, one_line
 from teachers.families import FAMILIES
@@ -15,6 +15,7 @@ from teachers.layout import Chain, Layout, read_layout
 from teachers.parts import out_width
 from teachers.pooling import pooled_width
 from teachers.pooling_kind import PoolingKind
+from teachers.reference import config_folder, stored_names
 from teachers.shared_config import read_config
 from teachers.static import StaticEncoder
 from teachers.tail import Tail
@@ -73,16 +74,32 @@ def encoder_size(folder: Path, pooling: PoolingKind | None = None) -> tuple[int,
     return layers, out_width(chain.after, width) if kept else width
 
 
+def _check_layers_stored(folder: Path, model: PreTrainedModel) -> None:
+    """Refuse weights that hold nothing of one of the layers, by the names in their headers."""
+    try:
+        path, layers = layer_list(model)
+    except InputError:
+        return  # its layers share their weights
+    names = "\n".join(stored_names(config_folder(folder)))
+    absent = [number for number in range(len(layers)) if f"{'.'.join(path)}.{number}." not in names]
+    if absent:
+        raise InputError(
+            f"{folder}: the weights of layer {absent[0]} of {len(layers)} are missing; copy the model again, or mend "
+            "config.json"
+        )
+
+
 def _check_chain(chain: Chain) -> None:
     folder = chain.body.folder
     config = read_config(folder)
     try:
         with torch.device("meta"):
-            class_of(folder, AutoModel, config)(config)
+            model = class_of(folder, AutoModel, config)(config)
     except InputError:
         raise
     except Exception as error:  # a value of a config breaks whatever layer is made with it
         raise InputError(f"{folder}: the model cannot be made ({type(error).__name__}: {one_line(error)})") from error
+    _check_layers_stored(folder, model)
     tokenizer = load_tokenizer(folder)
     check_token_types(folder, tokenizer)
     max_tokens(folder, tokenizer)

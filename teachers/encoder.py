@@ -283,7 +283,10 @@ class SentenceEncoder(nn.Module):
         width = self.dim if self.pools_last else self.before.out_width(self.hidden_size)
         stated: dict[str, object] = {key: mode in modes for key, mode in LEGACY_MODES.items()}
         stated |= {"word_embedding_dimension": width, "include_prompt": self.include_prompt}
-        return stated | ({"pooling_mode": modes[0]} if len(modes) == 1 else {})
+        if len(modes) == 1:
+            return stated | {"pooling_mode": modes[0]}
+        in_old_order = list(modes) == [mode for mode in LEGACY_MODES.values() if mode in modes]
+        return stated | ({} if in_old_order else {"pooling_mode": list(modes)})  # which old readers cannot read
 
     @classmethod
     def load(

@@ -8,10 +8,14 @@ does with such a folder. Each word of these files is followed, or the folder is 
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, get_args
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from teachers.errors import InputError
 from teachers.json_file import read_object, whole_number
@@ -21,7 +25,7 @@ from teachers.prompts import CONFIG, Prompts, read_prompts
 
 MODULES = "modules.json"
 ROUTERS = ("router_config.json", "config.json")  # the file of a router's routes, and its older name
-NAMESPACE = "sentence_transformers."
+FOLLOWED = "6.2.0"  # the version of sentence-transformers whose reading of a folder is followed
 SENTENCE_CONFIGS = tuple(
     f"sentence_{kind}_config.json"
     for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
@@ -167,6 +171,9 @@ def bodies(folder: Path) -> list[Body]:
     modules = [_Module.of(folder, entry) for entry in _entries(folder / MODULES)][:1]
     if modules and modules[0].kind in ("Router", "Asym"):
         modules = [members[0] for members in _routes(modules[0])[0].values()]
+    unknown = next((one.kind for one in modules if one.kind not in ("Transformer", "StaticEmbedding")), None)
+    if unknown is not None:
+        raise InputError(f"{folder / MODULES}: {_unknown(unknown)}")
     return [Body("static" if one.kind == "StaticEmbedding" else "transformer", one.folder) for one in modules]
 
 
@@ -229,7 +236,26 @@ def _model_config(folder: Path) -> dict[str, Any]:
     if kind != "SentenceTransformer":
         said = OTHER_MODELS.get(str(kind), "another kind of model")
         raise InputError(f"{path}: a {kind}: {said}; Decant takes a SentenceTransformer here")
+    _check_requirements(path, stated.get("requirements"))
     return stated
+
+
+def _check_requirements(path: Path, stated: object) -> None:
+    """Refuse a model whose author asks for other versions of packages than those that are installed.
+
+    sentence-transformers need not be: what counts is the version whose ways are followed here.
+    """
+    for name, asked in stated.items() if isinstance(stated, dict) else ():
+        specifier = asked.get("specifier", "") if isinstance(asked, dict) else asked
+        package = {"pytorch": "torch"}.get(str(name), str(name)).replace("_", "-")
+        known = {"python": platform.python_version(), "sentence-transformers": FOLLOWED}
+        try:
+            found = known.get(package) or version(package)
+            met = SpecifierSet(str(specifier)).contains(found, prereleases=True)
+        except (PackageNotFoundError, InvalidSpecifier):
+            found, met = "no version that can be told", False
+        if not met:
+            raise InputError(f"{path} requires {package} {specifier}; here is {found}")
 
 
 def _similarity(path: Path, stated: Mapping[str, Any]) -> Similarity:

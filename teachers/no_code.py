@@ -54,7 +54,7 @@ def _check_module(folder: Path, module: dict[str, Any]) -> None:
         _check_module(folder / place, {"type": of_kind, "path": member})
     config = folder / place / "config.json"
     activation = read_object(config).get("activation_function") if place and config.is_file() else None
-    if activation is not None and not str(activation).startswith(KNOWN_ACTIVATIONS):
+    if "." in str(activation) and not str(activation).startswith(KNOWN_ACTIVATIONS):  # a class to be imported
         raise InputError(f"{config} asks for code of its own (activation_function: {_said(activation)}); {REMEDY}")
 
 

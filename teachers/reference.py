@@ -128,12 +128,8 @@ def _check_body(body: Body) -> None:
         return
     config = folder / "config.json"
     if not config.is_file():
-        gguf = sorted(folder.glob("*.gguf"))
-        if gguf:
-            raise InputError(
-                f"{folder} holds a GGUF file alone ({gguf[0].name}); Decant loads safetensors with config.json"
-            )
-        raise InputError(f"{folder} holds no model: config.json is missing")
+        held = " but a GGUF file" if any(folder.glob("*.gguf")) else ""
+        raise InputError(f"{folder} holds no model{held}: config.json is missing")
     stated = read_object(config)
     if "model_type" not in stated:
         raise InputError(f"{config}: no model_type in it, so this is not a transformers model")
@@ -152,8 +148,11 @@ def _check_weights(folder: Path) -> int:
     if not weights:
         pickles = [path.name for pattern in PICKLES for path in folder.glob(pattern)]
         found = f"only pickled weights ({', '.join(pickles)})" if pickles else "no weights"
+        gguf = next((path.name for path in folder.glob("*.gguf")), None)
+        if gguf is not None:
+            raise InputError(f"{folder} holds only weights as a GGUF file ({gguf}); Decant loads model.safetensors")
         raise InputError(f"{folder} holds {found}; Decant loads model.safetensors only, since a pickle can run code")
-    return sum(_check_safetensors(path) for path in weights)
+    return sum(len(_check_safetensors(path)) for path in weights)
 
 
 def _locate(reference: str, base: Path | None) -> Path:
@@ -207,8 +206,13 @@ def _from_hub(reference: str) -> Path:
         ) from error
 
 
-def _check_safetensors(path: Path) -> int:
-    """Hold a file to its header; returns how many tensors it has."""
+def stored_names(folder: Path) -> list[str]:
+    """Names of all tensors in the folder's safetensors, by their headers."""
+    return [name for path in sorted(folder.glob("*.safetensors")) for name in _check_safetensors(path)]
+
+
+def _check_safetensors(path: Path) -> list[str]:
+    """Hold a file to its header; returns the names of its tensors."""
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -223,4 +227,4 @@ def _check_safetensors(path: Path) -> int:
         raise InputError(
             f"{path} is cut short: {size} bytes where its header promises {8 + length + end}; copy it again"
         )
-    return len(header.keys() - {"__metadata__"})
+    return sorted(header.keys() - {"__metadata__"})
