@@ -8,6 +8,7 @@ from tests.model_zoo.families import KINDS as FAMILIES
 from tests.model_zoo.heads import KINDS as HEADS
 from tests.model_zoo.kind import Kind, Refused
 from tests.model_zoo.layouts import KINDS as LAYOUTS
+from tests.model_zoo.more_families import KINDS as MORE_FAMILIES
 from tests.model_zoo.named import KINDS as NAMED
 from tests.model_zoo.poolings import KINDS as POOLINGS
 from tests.model_zoo.refused import REFUSED
@@ -16,6 +17,6 @@ from tests.model_zoo.splitting import KINDS as SPLITTING
 from tests.model_zoo.texts import TEXTS
 from tests.model_zoo.vectors import vectors
 
-KINDS: tuple[Kind, ...] = (*FAMILIES, *POOLINGS, *HEADS, *SETTINGS, *SPLITTING, *LAYOUTS, *NAMED)
+KINDS: tuple[Kind, ...] = (*FAMILIES, *MORE_FAMILIES, *POOLINGS, *HEADS, *SETTINGS, *SPLITTING, *LAYOUTS, *NAMED)
 
 __all__ = ["KINDS", "REFUSED", "TEXTS", "Kind", "Refused", "vectors"]
