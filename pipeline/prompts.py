@@ -23,11 +23,12 @@ def student_prompts(recipe: Recipe, base: Path) -> Prompts:
     how = recipe.student.prompts
     if isinstance(how, dict):
         return Prompts(how)
-    if how == "none":
-        return Prompts()
-    if how == "teacher" and recipe.embedding is not None:
-        return teacher_prompts(recipe, resolve_model(recipe.embedding.teachers[0].model, base))
-    return read_prompts(resolve_model(recipe.student.model, base))
+    found = Prompts()
+    if how == "own":
+        found = read_prompts(resolve_model(recipe.student.model, base))
+    elif how == "teacher" and recipe.embedding is not None:
+        found = teacher_prompts(recipe, resolve_model(recipe.embedding.teachers[0].model, base))
+    return found if found.any else Prompts()  # sentence-transformers saves empty ones in every folder
 
 
 def prompt_inputs(recipe: Recipe, prompts: Prompts) -> dict[str, object]:
@@ -60,7 +61,7 @@ def prompt_errors(recipe: Recipe, base: Path, found: dict[str, Path]) -> list[st
                 _check_pooled(folder, prompts)
             else:
                 continue
-            for name in recipe.named_prompts if prompts.texts or key != "student.model" else ():
+            for name in recipe.named_prompts if prompts.any or key != "student.model" else ():
                 prompts.of(name)
             if key != "student.model":
                 _check_roads(recipe, folder)

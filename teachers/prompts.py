@@ -81,9 +81,9 @@ def read_behind(texts: Sequence[str], prompts: Prompts, name: str | None) -> Seq
     """The texts as a model of these prompts reads them: behind the one of this name.
 
     For None they are as they are, to get the default prompt where they are read; so they are for a model that has no
-    prompts at all.
+    prompt but empty ones.
     """
-    return texts if name is None or not prompts.texts else prompted(texts, prompts.of(name))
+    return texts if name is None or not prompts.any else prompted(texts, prompts.of(name))
 
 
 class PromptedPairs(Sequence[Pair]):
@@ -116,7 +116,7 @@ class PromptedPairs(Sequence[Pair]):
 
 def prompted_pairs(pairs: Sequence[Pair], prompts: Prompts, first: str | None, second: str | None) -> Sequence[Pair]:
     """The pairs as a model of these prompts reads them; the very pairs where no side names a prompt."""
-    if (first is None and second is None) or not prompts.texts:
+    if (first is None and second is None) or not prompts.any:
         return pairs
     return PromptedPairs(pairs, prompts, first, second)
 

@@ -35,7 +35,7 @@ from students.sharing_settings import SharingSettings
 from students.start import shared, shared_cross_encoder
 from students.student import Student, cosines, pair_vectors
 from teachers.cross_encoder import CrossEncoder, Pair
-from teachers.embedder import Embedder
+from teachers.embedder import Embedder, RoutedEncoder
 from teachers.encoder import SentenceEncoder
 from teachers.prompts import Prompts
 from teachers.quantized import precision_of
@@ -324,7 +324,8 @@ def _scores(cross: CrossEncoder | OnnxReranker) -> Predict:
 def by_similarity(recipe: Recipe, encoder: Embedder) -> Predict:
     """Scores of pairs as the model's folder says that its vectors are compared, each side behind its own prompt."""
     columns = recipe.texts.columns
-    names = (columns.first_prompt, columns.second_prompt) if encoder.prompts.texts else (None, None)
+    one_road = not isinstance(encoder, RoutedEncoder)
+    names = (None, None) if one_road and not encoder.prompts.any else (columns.first_prompt, columns.second_prompt)
     unit = encoder.similarity == "cosine"
     first, second = (partial(encoder.encode, prompt=name, unit=unit) for name in names)
 

@@ -92,7 +92,7 @@ class Lesson:
 
     def read_by(self, prompts: Prompts, texts: Sequence[str]) -> list[str]:
         """Texts as a model of these prompts reads them, each behind its own."""
-        if not self.named or not prompts.texts:
+        if not self.named or not prompts.any:
             return list(texts)
         return [read_behind([text], prompts, self.named.get(text))[0] for text in texts]
 
