@@ -113,6 +113,7 @@ def _first_difference(own: object, peer: Any, text: str) -> str:
     """The first part of the road from the text to its vector that differs."""
     if not isinstance(own, SentenceEncoder):
         return "which part differs is told of models of one road through a transformer alone"
+    own.eval()
     features = peer.preprocess([text])
     ids = own.tokenize(prompted([text], ""))[0]
     given = features["input_ids"][0].tolist()
