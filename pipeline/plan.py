@@ -19,6 +19,7 @@ from pipeline.texts.load import Texts, load_texts, read_texts
 from pipeline.texts.sentences import load_sentences
 from students.start import shrunk_shape
 from teachers.backbone import model_size
+from teachers.embedder import load_embedder
 from teachers.encoder import SentenceEncoder
 from teachers.optimizer import FitSettings, training_precision
 from teachers.reference import resolve_model
@@ -120,7 +121,9 @@ def _embedding_seconds(recipe: Recipe, settings: EmbeddingSettings, base: Path, 
     grown = len(every) * (1 + (more.spans + more.dropped + more.joins if more is not None else 0))
     label, tuning = 0.0, 0.0
     for teacher in settings.teachers:
-        encoder = SentenceEncoder.load(resolve_model(teacher.model, base))
+        encoder = load_embedder(resolve_model(teacher.model, base))
+        if not isinstance(encoder, SentenceEncoder):
+            continue  # a table of token vectors takes no time worth a plan; of several roads one alone may take some
         step = 6 * _weights(encoder) / _speed(settings)
         tokens = _mean_tokens(every, encoder)
         label += step / 3 * tokens * grown
