@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from export.bundle import GRAPH
+from export.encode_precision import EncodePrecision
 from export.runtime_files import write_json
 from export.session import OnnxEncoder
 from export.to_onnx import export_encoder
@@ -24,7 +25,6 @@ from teachers.prompts import CONFIG
 from teachers.quantized import quantized_kind
 from teachers.vectors import Encode
 
-EncodePrecision = Literal["auto", "fp32", "bf16"]
 EXPORT_TEXTS = 1000  # below this, exporting takes longer than it saves
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from export.encode_texts import EncodePrecision
+from export.encode_precision import EncodePrecision
 from pipeline.budget import Budget
 from pipeline.measure.evaluate import MAIN_METRICS
 from pipeline.overrides import override

@@ -14,7 +14,6 @@ from pydantic import Field
 from students.comparator import Comparator
 from students.exits import check_pooling
 from students.losses.pairs import LossWeights, check_losses
-from students.module import Distillation
 from students.nested import StepExits, all_dims
 from students.nesting import LastNesting, Nesting, trained_dims
 from students.sharing_settings import SharingSettings
@@ -28,7 +27,6 @@ from teachers.devices import ONE_PROCESS, TrainerSettings
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 from teachers.fine_tune import TaskKind
-from teachers.fit import fit
 from teachers.optimizer import FitSettings
 from teachers.pooling import PoolingKind
 from teachers.progress import Watch, unwatched
@@ -161,6 +159,9 @@ def distill(
         vectors: the embedding teacher's, of the distinct texts of the pairs in the order of their first standing.
         label: what the progress bar calls the training.
     """
+    from students.module import Distillation  # Lightning takes seconds to load
+    from teachers.fit import fit
+
     sides, places = number_texts(pairs)
     tokens = tokenize_rows(texts_at(pairs, places), student.encoder.tokenize, len(student.encoder.tokenizer))
     kept = vectors if settings.keep and settings.nesting is not None else None

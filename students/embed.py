@@ -4,29 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningModule
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from torch import Tensor, nn
 
-from students.exits import check_pooling, pool_exits
-from students.losses.vectors import VectorWeights, vector_loss
-from students.nested import StepExits
-from students.nesting import Nesting, Step
-from students.states import SAMPLE, BlockStates, Reader, StateLoss, States, check_states
+from students.exits import check_pooling
+from students.losses.vectors import VectorWeights
+from students.nesting import Nesting
+from students.states import SAMPLE, BlockStates, Reader, States, check_states
 from teachers.batch_stream import Batch, BatchStream
 from teachers.batches import padded
 from teachers.devices import ONE_PROCESS, TrainerSettings
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
-from teachers.fit import fit
-from teachers.joint import ROWS, joint, joint_mean, own_rows
 from teachers.neighbours import neighbour_batches, sketch
-from teachers.optimizer import FitSettings, adamw
+from teachers.optimizer import FitSettings
 from teachers.progress import Watch, unwatched
 from teachers.shared_config import shared_attention
 from teachers.token_rows import tokenize_rows
@@ -106,6 +100,9 @@ def embed(
         InputError: fewer texts than a batch, a dim above the width, a pooling that has no exits, or a teacher whose
             token states the student cannot follow.
     """
+    from students.embed_module import VectorDistillation  # Lightning takes seconds to load
+    from teachers.fit import fit
+
     check_pooling(encoder)
     _check_live(settings.states, encoder, live, texts)
     if len(texts) < settings.batch_size:
@@ -126,7 +123,7 @@ def embed(
             return neighbour_batches(lengths, sketches, settings.neighbours, settings.batch_size, generator)
 
     stream = BatchStream(lengths, collate, settings.batch_size, seed, draw)
-    module = _Embedding(encoder, teacher.dim, live, settings, nesting, dims, seed, len(stream))
+    module = VectorDistillation(encoder, teacher.dim, live, settings, nesting, dims, seed, len(stream))
     fit(
         module, stream, dev, folder, settings, seed=seed, label="student on vectors", devices=devices, given=texts,
         watch=watch,
@@ -144,56 +141,3 @@ def _check_live(
     if isinstance(states, BlockStates) and not shared_attention(encoder.backbone.config).groups:
         raise InputError("states: kind blocks follows the ends of groups that share a map, but the student has none")
     check_states(states, Reader.of(encoder), Reader.of(live), texts[:: max(1, len(texts) // SAMPLE)])
-
-
-class _Embedding(LightningModule):
-    def __init__(
-        self, encoder: SentenceEncoder, teacher_dim: int, live: SentenceEncoder | None, settings: EmbedSettings,
-        nesting: Nesting, dims: tuple[int, ...], seed: int, batches: int,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.encoder, self.settings, self.batches = encoder, settings, batches
-        self.exits = StepExits(encoder, nesting, dims, seed)
-        torch.manual_seed(seed)
-        same = teacher_dim == encoder.width
-        self.head = nn.ModuleList(
-            nn.Identity() if same else nn.Linear(encoder.width, teacher_dim) for _ in range(encoder.layers)
-        )
-        self.states: StateLoss | None = None
-        if settings.states is not None and live is not None:
-            self.states = StateLoss(settings.states, encoder, live)
-
-    def training_step(self, batch: Batch, index: int) -> Tensor:
-        step = self.exits.plan(self.trainer.current_epoch * self.batches + index)
-        input_ids, mask, rows = batch["input_ids"], batch["attention_mask"], batch.get(ROWS)
-        states = self.exits.states(step, input_ids, mask)
-        exits = [joint(one, rows) for one in pool_exits(states, mask, self.encoder)]
-        teacher = joint(batch["teacher"], rows)
-
-        def base(vectors: Tensor, layer: int, dim: int) -> Tensor:
-            whole = dim == self.encoder.width
-            projected = self.head[layer - 1](vectors) if whole else None
-            return vector_loss(vectors, teacher, self.settings.weights, projected)
-
-        with torch.autocast(teacher.device.type, enabled=False):
-            loss = self.exits.loss(exits, step, base)
-        if self.states is not None:
-            loss = loss + self._of_states(self.states, step, states, input_ids, mask, rows)
-        self.log("loss", loss)
-        return loss
-
-    def _of_states(
-        self, states_loss: StateLoss, step: Step, states: list[Tensor], input_ids: Tensor, mask: Tensor,
-        rows: Tensor | None,
-    ) -> Tensor:  # fmt: skip
-        """The loss of the token states, a mean over the tokens of the batch: states are too big to be gathered."""
-        if rows is None:
-            return states_loss(step, states, input_ids, mask)
-        own = own_rows(rows)
-        part = states[0].new_zeros(())
-        if own:
-            part = states_loss(step, [one[:own] for one in states], input_ids[:own], mask[:own])
-        return joint_mean(part, mask[:own].sum())
-
-    def configure_optimizers(self) -> Any:
-        return adamw(self, self.settings, self.batches)

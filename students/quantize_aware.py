@@ -15,20 +15,17 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningModule
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from students.losses.vectors import VectorWeights, vector_loss
 from teachers.backbone import layer_list
 from teachers.batch_stream import Batch, BatchStream
 from teachers.batches import padded
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
-from teachers.fit import fit
-from teachers.optimizer import FitSettings, adamw
+from teachers.optimizer import FitSettings
 from teachers.progress import Watch, unwatched
 
 HELD_BACK = 256  # texts that tell whether the training helped
@@ -98,6 +95,9 @@ def fine_tune_rounded(
     Raises:
         InputError: fewer texts than two batches.
     """
+    from students.quantize_aware_module import RoundedEncoder  # Lightning takes seconds to load
+    from teachers.fit import fit
+
     held = min(HELD_BACK, len(texts) // 10)
     count = len(texts) - held
     if count < 2 * settings.batch_size:
@@ -123,7 +123,7 @@ def fine_tune_rounded(
     )  # fmt: skip
     with rounded(tuned, rounding):
         before = dev()
-        module = _RoundedEncoder(tuned, how, len(stream))
+        module = RoundedEncoder(tuned, how, len(stream))
         fit(module, stream, dev, folder, how, seed=seed, label=label, given=texts[:count], watch=watch)
         tuned.eval()
         after = dev()
@@ -159,21 +159,6 @@ def rounded(encoder: SentenceEncoder, rounding: Rounding) -> Iterator[None]:
             hook.remove()
         for linear in linears:
             parametrize.remove_parametrizations(linear, "weight", leave_parametrized=False)
-
-
-class _RoundedEncoder(LightningModule):
-    def __init__(self, encoder: SentenceEncoder, settings: FitSettings, batches: int) -> None:
-        super().__init__()
-        self.encoder, self.settings, self.batches = encoder, settings, batches
-
-    def training_step(self, batch: Batch, index: int) -> Tensor:
-        vectors = self.encoder(batch["input_ids"], batch["attention_mask"])[1]
-        loss = vector_loss(vectors, batch["teacher"], VectorWeights(), vectors)
-        self.log("loss", loss)
-        return loss
-
-    def configure_optimizers(self) -> Any:
-        return adamw(self, self.settings, self.batches)
 
 
 class _Rounded(nn.Module):

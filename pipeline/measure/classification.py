@@ -4,7 +4,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
@@ -55,6 +54,8 @@ def average_precision(scores: FloatArray, labels: IntArray) -> float:
     check_binary(scores, labels)
     if not np.any(labels == 1):
         raise ValueError("average precision needs at least one label 1")
+    from sklearn.metrics import average_precision_score  # seconds, which a check of a recipe need not wait
+
     return float(average_precision_score(labels, scores))
 
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import pearsonr, spearmanr
 
 FloatArray = NDArray[np.floating]
 
@@ -21,6 +20,8 @@ def spearman(predictions: FloatArray, labels: FloatArray) -> float:
         ValueError: lengths differ, fewer than 2 pairs, a value that is not finite, or constant labels.
     """
     check_pairs(predictions, labels)
+    from scipy.stats import spearmanr  # a second, which a check of a recipe need not wait
+
     return 0.0 if is_constant(predictions) else float(spearmanr(predictions, labels).statistic)
 
 
@@ -29,6 +30,8 @@ def pearson(predictions: FloatArray, labels: FloatArray) -> float:
     check_pairs(predictions, labels)
     if is_constant(predictions):
         return 0.0
+    from scipy.stats import pearsonr  # as above
+
     return float(pearsonr(predictions.astype(np.float64), labels.astype(np.float64)).statistic)
 
 

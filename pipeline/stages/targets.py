@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from export.encode_texts import EncodePrecision, encoding_precision
+from export.encode_precision import EncodePrecision
+from export.encode_texts import encoding_precision
 from export.score_pairs import OnnxCrossEncoder
 from export.to_onnx import export_cross_encoder
 from pipeline.label_cost import Labelling
