@@ -62,7 +62,7 @@ def load_tokenizer(folder: Path, *, pads: bool = True) -> PreTrainedTokenizerFas
 
 def load_backbone(
     folder: Path, auto_class: Any, *, dropout: float | None = None, for_training: bool = False,
-    quantize: Quantize | None = None, **options: Any,
+    quantize: Quantize | None = None, complete: bool = False, **options: Any,
 ) -> PreTrainedModel:  # fmt: skip
     """A transformers model in float32 from safetensors; every weight of its body must be in the file.
 
@@ -75,6 +75,7 @@ def load_backbone(
         for_training: take the attention that trains fastest: eager on a CPU, sdpa elsewhere.
         quantize: quantize each weight of a linear layer as it is read, one after the other; on the first CUDA device
             where there is one.
+        complete: the weights of its head must be in the file, too.
         options: passed on to its config, such as `num_labels`.
 
     Raises:
@@ -117,7 +118,7 @@ def load_backbone(
         model.__class__ = model_class
     if kind is not None:
         settle(model, folder)
-    missing = [name for name in info["missing_keys"] if not _is_head(name)]
+    missing = [name for name in info["missing_keys"] if complete or not _is_head(name)]
     if missing:
         raise InputError(f"{folder}: {len(missing)} weights of the model are not in its file, such as {missing[0]!r}")
     return cast(PreTrainedModel, model)
