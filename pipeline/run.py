@@ -26,6 +26,7 @@ from pipeline.stages.sharing import groups_of, said_groups
 from pipeline.stages.student import students_stage
 from pipeline.stages.targets import targets_stage
 from pipeline.stages.teacher import teacher_stage
+from pipeline.stages.teacher_notes import teacher_notes
 from pipeline.stages.texts import texts_stage
 from pipeline.stages.vectors import vectors_stage
 from pipeline.surroundings import check_surroundings
@@ -67,7 +68,10 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
                 _tell(screen, mine_done, f"{len(texts.unlabelled):,} pairs without labels")
         if recipe.teacher is not None:
             teacher = teacher_stage(recipe, recipe.teacher, base, texts, texts_done, run_dir, screen.watch)
-            _tell(screen, teacher, recipe.teacher.model)
+            notes = teacher_notes(recipe, base)
+            for note in notes:
+                run_dir.note(stage="teacher", event="note", note=note)
+            _tell(screen, teacher, "\n".join([recipe.teacher.model, *notes]))
             scored = targets_stage(recipe, texts, teacher, run_dir, screen.watch)
             _tell(screen, scored.stage, f"{len(scored.logits):,} pairs scored")
         if recipe.embedding is not None and lesson is not None:

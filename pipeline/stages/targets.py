@@ -20,10 +20,11 @@ from export.to_onnx import export_cross_encoder
 from pipeline.label_cost import Labelling
 from pipeline.recipe import LoadTeacher, Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
-from pipeline.stages.teacher import allowed_outputs
+from pipeline.stages.teacher import run_teacher
 from pipeline.texts.load import Texts
 from teachers.content_keys import hash_rows
-from teachers.cross_encoder import CrossEncoder, Pair, stated_activation
+from teachers.cross_encoder import CrossEncoder, Pair
+from teachers.cross_folder import stated_activation
 from teachers.pair_table import join_pairs
 from teachers.progress import Watch
 from teachers.quantized import quantized_kind
@@ -52,7 +53,7 @@ def targets_stage(recipe: Recipe, texts: Texts, teacher: Stage, run_dir: RunDir,
     Scores are found by content, so a longer training set costs only its new pairs.
     """
     pairs = training_pairs(texts)
-    model = CrossEncoder.load(teacher.folder, allowed_outputs(recipe))
+    model = run_teacher(recipe, teacher.folder)
     inputs = {"teacher": model_digest(teacher.folder), "pairs": pairs_digest(pairs), "outputs": model.outputs}
     name = str(inputs["teacher"])[:16]
     if quantized_kind(model.model) is not None:
