@@ -8,6 +8,7 @@ from pathlib import Path
 from export.small_vectors import check_small_vectors
 from pipeline.quantizable import not_quantizable
 from pipeline.recipe import Recipe, StudentSettings
+from pipeline.teacher_checks import refused_teacher
 from pipeline.texts.source import local_file
 from pipeline.tracking.settings import tracking_errors
 from students.cut import check_layers
@@ -55,6 +56,7 @@ def check_surroundings(recipe: Recipe, base: Path) -> list[str]:
     errors += _beyond_this_machine(recipe, base)
     errors += tracking_errors(recipe.tracking, base)
     errors += not_quantizable(recipe, found)
+    errors += refused_teacher(recipe, found.get("teacher.model"))
     errors += _without_groups(recipe.reranker, found.get("teacher.model"))
     if "student.model" in found:
         errors += _beyond_the_model(recipe, found["student.model"])

@@ -70,7 +70,9 @@ def check_model_folder(folder: Path) -> None:
     Raises:
         InputError: names the folder or file, and what would be accepted.
     """
-    config = folder / "config.json"
+    config, gguf = folder / "config.json", next(folder.glob("*.gguf"), None)
+    if gguf is not None and not any(folder.glob("*.safetensors")):
+        raise InputError(f"{folder} holds GGUF weights only ({gguf.name}); Decant loads model.safetensors only")
     if not config.is_file():
         raise InputError(f"{folder} holds no model: config.json is missing")
     stated = read_object(config)
