@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.metadata
 import shutil
 import tempfile
@@ -50,6 +51,8 @@ def write_artifact(
 ) -> Manifest:
     """Write an artifact folder: whole, or not at all.
 
+    Its vectors are of unit length, to be compared by cosine, whatever the encoder's own are.
+
     An encoder with `concat_top_mean` pooling has no counterpart in sentence-transformers: its folder has no
     modules.json, so that it is not loaded wrongly. One whose layers share attention maps is refused there, and by
     transformers, as of a model type that they do not know.
@@ -89,6 +92,9 @@ def write_artifact(
             parameters=sum(parameter.numel() for parameter in encoder.parameters()),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=package_versions(),
+            prompts=dict(encoder.prompts.texts),
+            default_prompt=encoder.prompts.default,
+            pools_last=encoder.pools_last,
             recipe_sha256=recipe_sha256,
             metrics=dict(metrics or {}),
             parity=dict(parity) if parity is not None else None,
@@ -102,7 +108,7 @@ def write_artifact(
 
 
 def _write_files(folder: Path, encoder: SentenceEncoder, graph: Path, card: str, comparator_graph: Path | None) -> None:
-    encoder.save(folder)
+    copy.copy(encoder).for_cosine().save(folder)
     complete_runtime_files(folder, encoder)
     (folder / "onnx").mkdir()
     for source, target in ((graph, GRAPH), (comparator_graph, COMPARATOR)):

@@ -20,6 +20,7 @@ from teachers.backbone import quiet_transformers
 from teachers.bfloat16 import bfloat16_is_native
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
+from teachers.prompts import CONFIG
 from teachers.quantized import quantized_kind
 from teachers.vectors import Encode
 
@@ -28,8 +29,9 @@ EXPORT_TEXTS = 1000  # below this, exporting takes longer than it saves
 
 
 def fast_encode(
-    encoder: SentenceEncoder, count: int, folder: Path, precision: EncodePrecision = "auto", threads: int | None = None
-) -> Encode:
+    encoder: SentenceEncoder, count: int, folder: Path, precision: EncodePrecision = "auto", threads: int | None = None,
+    *, prompt: str | None = None,
+) -> Encode:  # fmt: skip
     """`encoder.encode` by what is fastest here at this precision.
 
     bf16 runs in torch: where the processor multiplies bfloat16 itself, 1.7 times as fast as onnxruntime in fp32. Its
@@ -43,20 +45,22 @@ def fast_encode(
         folder: holds the graph, in a folder of its own, until this returns.
         precision: auto: bf16 where it is native, else fp32.
         threads: of onnxruntime; all that this process may use, unless given.
+        prompt: a name of the encoder's prompts; None: the default one.
     """
     device = next(encoder.parameters()).device.type
     if encoding_precision(precision) == "bf16":
 
         def in_bf16(part: Sequence[str], progress: Callable[[int], None]) -> NDArray[np.float32]:
             with torch.autocast(device, torch.bfloat16):
-                return encoder.encode(part, progress=progress)
+                return encoder.encode(part, progress=progress, prompt=prompt)
 
         return in_bf16
 
     def by_torch(part: Sequence[str], progress: Callable[[int], None]) -> NDArray[np.float32]:
-        return encoder.encode(part, progress=progress)
+        return encoder.encode(part, progress=progress, prompt=prompt)
 
-    if count < EXPORT_TEXTS or device != "cpu" or quantized_kind(encoder.backbone) is not None:
+    unlike_a_graph = encoder.skipped_tokens(encoder.prompts.given(prompt)) > 0
+    if unlike_a_graph or count < EXPORT_TEXTS or device != "cpu" or quantized_kind(encoder.backbone) is not None:
         return by_torch
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".encoder.") as scratch:
@@ -68,7 +72,7 @@ def fast_encode(
         _save_tokenizer(encoder, exported)
         served = OnnxEncoder(exported, threads)
         served.hold()
-    return lambda part, progress: served.encode(part, progress=progress)
+    return lambda part, progress: served.encode(part, progress=progress, prompt=prompt)
 
 
 def encoding_precision(precision: EncodePrecision) -> Literal["fp32", "bf16"]:
@@ -86,3 +90,6 @@ def _save_tokenizer(encoder: SentenceEncoder, folder: Path) -> None:
     # what the encoder itself tokenizes by, whatever the tokenizer's own limit is
     stated |= {"model_max_length": encoder.max_length, "truncation_side": encoder.tokenizer.truncation_side}
     write_json(config, stated)
+    write_json(
+        folder / CONFIG, {"prompts": dict(encoder.prompts.texts), "default_prompt_name": encoder.prompts.default}
+    )

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
@@ -44,6 +44,12 @@ class Manifest(BaseModel):
     parameters: int = Field(ge=1, description="Weights of the encoder.")
     created: str = Field(description="UTC, ISO 8601.")
     versions: dict[str, str] = Field(description="Of the packages that wrote it.")
+    prompts: dict[str, str] = Field(default={}, description="What stands before a text, by the name of its kind.")
+    default_prompt: str | None = Field(default=None, description="Name of the prompt of a text that names none.")
+    similarity: Literal["cosine"] = Field(default="cosine", description="How its vectors are compared.")
+    pools_last: bool = Field(
+        default=True, description="Whether pooling last_hidden_state gives the vector; else a runtime must take it."
+    )
     recipe_sha256: str | None = Field(description="Hex digest of the resolved recipe.")
     metrics: dict[str, JsonValue] = Field(description="Fractions, 0.8203 for 82.03.")
     parity: dict[str, int | float] | None = Field(description="Figures of the comparison with torch.")

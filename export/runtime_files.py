@@ -12,6 +12,8 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from teachers.encoder import SentenceEncoder
+from teachers.parts import Part, config_of
+from teachers.tail import WEIGHTS
 
 # What transformers 5 writes about how a tokenizer was loaded or last called, such as a max_length that
 # contradicts model_max_length.
@@ -19,7 +21,6 @@ FOREIGN_KEYS = {
     "extra_special_tokens", "is_local", "local_files_only", "max_length", "pad_to_multiple_of",
     "pad_token_type_id", "stride", "truncation_strategy",
 }  # fmt: skip
-DENSE_FOLDER = "2_Dense"
 
 
 def complete_runtime_files(folder: Path, encoder: SentenceEncoder) -> None:
@@ -28,7 +29,7 @@ def complete_runtime_files(folder: Path, encoder: SentenceEncoder) -> None:
     tokenizer.json then truncates at the encoder's `max_length` and does not pad, whoever reads it.
     """
     complete_tokenizer(folder, encoder.tokenizer, encoder.max_length)
-    if (folder / "modules.json").is_file() and encoder.dim < encoder.hidden_size:
+    if (folder / "modules.json").is_file() and encoder.dim < encoder.width:
         _add_cut(folder, encoder)
 
 
@@ -51,8 +52,9 @@ def complete_tokenizer(folder: Path, own: PreTrainedTokenizerFast, max_length: i
     config = {key: value for key, value in written.items() if key not in FOREIGN_KEYS}
     if written.get("extra_special_tokens"):
         config["extra_special_tokens"] = written["extra_special_tokens"]
-    if config.get("tokenizer_class") == "TokenizersBackend":
-        config["tokenizer_class"] = "PreTrainedTokenizerFast"  # the name that transformers 4 knows too
+    # a class of a family makes steps of its own in place of those of tokenizer.json, and each version of it others
+    config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    config["model_input_names"] = list(own.model_input_names)
     side = str(getattr(own, "truncation_side", "right"))
     config |= {
         "model_max_length": max_length,
@@ -74,26 +76,22 @@ def _plain(token: object) -> str | list[str]:
 
 
 def _add_cut(folder: Path, encoder: SentenceEncoder) -> None:
-    """Put the cut to the first `dim` dimensions between pooling and normalising.
+    """Put the cut to the first `dim` dimensions before the last module, which normalises.
 
-    sentence-transformers stores no `truncate_dim`; a Dense module with the first rows of the identity is the
-    cut that every version of it loads. The pooled width is then the backbone's.
+    sentence-transformers stores a `truncate_dim`, but only its later versions read it; a Dense module with the first
+    rows of the identity is the cut that every version loads. The pooled width is then that of the token states.
     """
     path = folder / "modules.json"
     modules = json.loads(path.read_text(encoding="utf-8"))
-    if any(module["type"].endswith(".Dense") for module in modules):
+    place = f"{2 + len(encoder.tail)}_Dense"
+    if any(module["path"] == place for module in modules):
         return
-    modules.insert(2, {"path": DENSE_FOLDER, "type": "sentence_transformers.models.Dense"})
+    cut = Part("Dense", None, encoder.width, encoder.dim, bias=False, activation="Identity")
+    modules.insert(-1, {"path": place, "type": "sentence_transformers.models.Dense"})
     write_json(path, [module | {"idx": index, "name": str(index)} for index, module in enumerate(modules)])
-    pooling = folder / "1_Pooling" / "config.json"
-    stated = json.loads(pooling.read_text(encoding="utf-8"))
-    write_json(pooling, stated | {"word_embedding_dimension": encoder.hidden_size})
-    dense = {
-        "in_features": encoder.hidden_size,
-        "out_features": encoder.dim,
-        "bias": False,
-        "activation_function": "torch.nn.modules.linear.Identity",
-    }
-    write_json(folder / DENSE_FOLDER / "config.json", dense)
-    weight = torch.eye(encoder.hidden_size)[: encoder.dim].contiguous()
-    save_file({"linear.weight": weight}, folder / DENSE_FOLDER / "model.safetensors")
+    if encoder.pools_last:
+        pooling = folder / "1_Pooling" / "config.json"
+        stated = json.loads(pooling.read_text(encoding="utf-8"))
+        write_json(pooling, stated | {"word_embedding_dimension": encoder.width})
+    write_json(folder / place / "config.json", config_of(cut))
+    save_file({"linear.weight": torch.eye(encoder.width)[: encoder.dim].contiguous()}, folder / place / WEIGHTS)

@@ -19,6 +19,8 @@ from export.vector_kinds import OUTPUTS, WHOLE, SmallVector
 from teachers.cores import usable_cores
 from teachers.errors import InputError, one_line
 from teachers.json_file import read_object
+from teachers.layout import Similarity
+from teachers.prompts import prompted, read_prompts
 from teachers.token_table import check_table
 
 Progress = Callable[[int], None]
@@ -49,7 +51,9 @@ class OnnxEncoder:
         graph: str = "onnx/model.onnx",
         providers: Sequence[Provider] | None = CPU,
     ) -> None:
-        self._tokenizer, self._pad_id, self.max_length = read_tokenizer(folder)
+        self._tokenizer, self.pad_id, self.max_length = read_tokenizer(folder)
+        self.prompts, self.unit = read_prompts(folder), True
+        self.similarity: Similarity = "cosine"
         chosen = best_providers(self.max_length) if providers is None else providers
         self.graph = folder / graph
         """The file that is run."""
@@ -70,26 +74,33 @@ class OnnxEncoder:
         self.dim = int(shape[-1])
         self._kinds = {"float32": WHOLE} | {kind: name for kind, name in OUTPUTS.items() if name in shapes}
 
-    def encode(self, texts: Sequence[str], batch_size: int = 32, progress: Progress | None = None) -> Vectors:
+    def encode(
+        self, texts: Sequence[str], batch_size: int = 32, progress: Progress | None = None, *,
+        prompt: str | None = None, unit: bool = True,
+    ) -> Vectors:  # fmt: skip
         """Unit vectors, float32 [texts, dim], in the order of the texts; batches are of like length.
 
         Args:
             texts: any, empty ones too.
             batch_size: texts a run at most, 1 or more.
             progress: called with the number of texts finished since its last call.
+            prompt: a name of `prompts`, or what is to stand before each text; None: the default one.
+            unit: as of `SentenceEncoder.encode`; a graph gives unit vectors alone.
 
         Raises:
-            InputError: the graph cannot be run on a batch of them, or a vector is not finite.
+            InputError: the graph cannot be run on a batch of them, a vector is not finite, or there is no such prompt.
         """
-        return cast(Vectors, self._encode(texts, WHOLE, np.zeros((0, self.dim), np.float32), batch_size, progress))
+        given = texts if prompt is None else prompted(texts, self.prompts.given(prompt))
+        return cast(Vectors, self._encode(given, WHOLE, np.zeros((0, self.dim), np.float32), batch_size, progress))
 
     def offers(self, *kinds: str) -> bool:
         """Whether the graph gives all of these vectors: float32, int8, binary."""
         return set(kinds) <= self._kinds.keys()
 
     def encode_small(
-        self, texts: Sequence[str], kind: SmallVector, batch_size: int = 32, progress: Progress | None = None
-    ) -> NDArray[np.int8] | NDArray[np.uint8]:
+        self, texts: Sequence[str], kind: SmallVector, batch_size: int = 32, progress: Progress | None = None, *,
+        prompt: str | None = None,
+    ) -> NDArray[np.int8] | NDArray[np.uint8]:  # fmt: skip
         """Vectors as `small_vectors` makes them: int8 [texts, dim], or binary, uint8 [texts, dim / 8].
 
         Args:
@@ -97,6 +108,7 @@ class OnnxEncoder:
             kind: one that the graph has.
             batch_size: texts a run at most, 1 or more.
             progress: called with the number of texts finished since its last call.
+            prompt: as of `encode`.
 
         Raises:
             InputError: the graph has no such output.
@@ -106,7 +118,8 @@ class OnnxEncoder:
                 f"the graph gives {' and '.join(self._kinds)} vectors, not {kind}; export it with vectors: [{kind}]"
             )
         like = np.zeros((0, self.dim), np.int8) if kind == "int8" else np.zeros((0, self.dim // 8), np.uint8)
-        return self._encode(texts, self._kinds[kind], like, batch_size, progress)
+        given = texts if prompt is None else prompted(texts, self.prompts.given(prompt))
+        return self._encode(given, self._kinds[kind], like, batch_size, progress)
 
     def _encode(
         self, texts: Sequence[str], output: str, like: NDArray[Any], batch_size: int, progress: Progress | None
@@ -134,7 +147,9 @@ class OnnxEncoder:
         self._lanes.hold()
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, specials included, cut at `max_length`.
+        """Token ids of each text, specials included, cut at `max_length`; the padding token where there is none.
+
+        A text gets the default prompt unless it is a `Prompted` one. The cut counts the prompt.
 
         Raises:
             InputError: a text is no text, or holds half of a surrogate pair.
@@ -142,7 +157,8 @@ class OnnxEncoder:
         if not texts:
             return []
         try:
-            return [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+            given = self.prompts.before(texts)
+            return [encoding.ids or [self.pad_id] for encoding in self._tokenizer.encode_batch(given)]
         except (TypeError, UnicodeEncodeError) as error:
             raise InputError(f"{_not_a_text(texts)}; give texts that UTF-8 can hold") from error
 
@@ -158,7 +174,7 @@ class OnnxEncoder:
     def feed(self, ids: Sequence[Sequence[int]], length: int | None = None) -> dict[str, NDArray[np.int64]]:
         """What the graph takes of one batch, int64 [rows, length] each; arguments as of `embed`."""
         longest = max(len(row) for row in ids)
-        input_ids = np.full((len(ids), length or longest), self._pad_id, np.int64)
+        input_ids = np.full((len(ids), length or longest), self.pad_id, np.int64)
         mask = np.zeros_like(input_ids)
         for index, row in enumerate(ids):
             input_ids[index, : len(row)] = row

@@ -23,6 +23,7 @@ from optimum.utils.normalized_config import NormalizedConfigManager, NormalizedT
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from export.attention_masks import traceable_masks
 from export.without_log import without_log
 from students.comparator import Comparator
 from teachers.cross_encoder import CrossEncoder
@@ -39,7 +40,8 @@ def export_encoder(encoder: SentenceEncoder, path: Path, opset: int = OPSET) -> 
     """Write an encoder's graph as one file.
 
     Inputs: int64 `input_ids`, `attention_mask` [batch, length]. Outputs: float32 `last_hidden_state`
-    [batch, length, dim] and `sentence_embedding` [batch, dim] of unit length. The graph's metadata say
+    [batch, length, dim] and `sentence_embedding` [batch, dim] of unit length. Where more than one pooling makes the
+    vector, the states are the backbone's own, [batch, length, hidden]. The graph's metadata say
     `layers`, `heads` and `hidden_size` (what a fusing optimizer asks for), `dim`, `pooling` and `max_length`.
 
     Args:
@@ -53,8 +55,10 @@ def export_encoder(encoder: SentenceEncoder, path: Path, opset: int = OPSET) -> 
     sizes = _declared_sizes(encoder.backbone)
     copied = copy.deepcopy(encoder).to(device="cpu", dtype=torch.float32).eval()
     copied.backbone.set_attn_implementation("eager")
+    copied.masks = traceable_masks(copied.backbone.config)
     inputs: Edges = {"input_ids": ["batch", "length"], "attention_mask": ["batch", "length"]}
-    outputs: Edges = {"last_hidden_state": ["batch", "length", encoder.dim]}
+    states = encoder.dim if encoder.pools_last else encoder.hidden_size
+    outputs: Edges = {"last_hidden_state": ["batch", "length", states]}
     outputs["sentence_embedding"] = ["batch", encoder.dim]
     metadata = {
         "layers": encoder.layers,

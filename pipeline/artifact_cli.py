@@ -28,13 +28,17 @@ def evaluate(
     first: Annotated[str, typer.Option(help="Column of the first text.")] = "sentence1",
     second: Annotated[str, typer.Option(help="Column of the second text.")] = "sentence2",
     label: Annotated[str, typer.Option(help="Column of the label, a number.")] = "label",
+    first_prompt: Annotated[
+        str | None, typer.Option(help="Prompt of the first text: a name of the artifact's, or the prompt itself.")
+    ] = None,
+    second_prompt: Annotated[str | None, typer.Option(help="Prompt of the second text.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure an artifact on a file of pairs with graded labels: Spearman and Pearson of its cosines."""
     from pipeline.artifact_commands import evaluate_artifact
 
-    result = evaluate_artifact(artifact, pairs, first, second, label, threads)
+    result = evaluate_artifact(artifact, pairs, first, second, label, threads, (first_prompt, second_prompt))
     if as_json:
         print_json(result)
         return
@@ -47,7 +51,8 @@ def evaluate(
 
 @app.command(
     epilog="Examples:\n\n    decant encode runs/stsb/artifacts/L6xD384-fp32 < texts.txt > vectors.npy\n\n"
-    "    decant encode ARTIFACT --vectors binary < texts.txt > signs.npy"
+    "    decant encode ARTIFACT --vectors binary < texts.txt > signs.npy\n\n"
+    "    decant encode ARTIFACT --prompt query < questions.txt > vectors.npy"
 )
 def encode(
     artifact: ArtifactFolder,
@@ -55,6 +60,13 @@ def encode(
     vectors: Annotated[
         str, typer.Option(help="float32, or int8 or binary (eight signs a byte) where the artifact gives them.")
     ] = "float32",
+    prompt: Annotated[
+        str | None,
+        typer.Option(
+            help="What stands before each text: a name of the artifact's prompts, or the prompt itself.",
+            show_default="the artifact's own default",
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Texts a batch.", min=1)] = 32,
     threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
 ) -> None:
@@ -71,7 +83,7 @@ def encode(
         raise InputError(
             "a .npy matrix does not belong on a terminal; redirect it: decant encode ARTIFACT < texts > vectors.npy"
         )
-    encode_lines(artifact, sys.stdin.buffer, sys.stdout.buffer, format_, batch_size, threads, kinds[vectors])
+    encode_lines(artifact, sys.stdin.buffer, sys.stdout.buffer, format_, batch_size, threads, kinds[vectors], prompt)
 
 
 @app.command(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,6 +24,7 @@ from pipeline.texts.source import Source, read_rows
 from students.student import cosines, pair_vectors
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
+from teachers.prompts import Prompted
 
 PROBES = [
     "How do I reset my password?",
@@ -34,16 +36,21 @@ ENCODED_LINES = 4096
 
 
 def evaluate_artifact(
-    folder: Path, file: Path, first: str, second: str, label: str, threads: int | None = None
-) -> dict[str, Any]:
+    folder: Path, file: Path, first: str, second: str, label: str, threads: int | None = None,
+    prompts: tuple[str | None, str | None] = (None, None),
+) -> dict[str, Any]:  # fmt: skip
     """Spearman and Pearson of the artifact's scores on a file of pairs with numeric labels.
+
+    Args:
+        prompts: of either side, by name or text; None: the default one.
 
     Raises:
         InputError: the artifact is not as exported, or a row of the file has no text or no number.
     """
     verify_artifact(folder)
     pairs, labels, name = read_labelled(file, first, second, label)
-    scores = score_pairs(OnnxEncoder(folder, threads), folder, pairs, threads)
+    encoder = OnnxEncoder(folder, threads)
+    scores = score_pairs(encoder, folder, given_pairs(encoder, pairs, prompts), threads)
     metrics = evaluate("regression", labels, {"artifact": scores})["artifact"]
     return {
         "artifact": str(folder), "file": name, "pairs": len(pairs), "spearman": metrics.spearman,
@@ -79,8 +86,22 @@ def read_pairs(file: Path, first: str, second: str, label: str) -> tuple[list[tu
     return pairs, [row[label] for row in rows], name
 
 
+def given_pairs(
+    encoder: OnnxEncoder, pairs: Sequence[tuple[str, str]], prompts: tuple[str | None, str | None]
+) -> Sequence[tuple[str, str]]:
+    """The pairs behind prompts of the artifact, by name or text; behind its default one for None.
+
+    Raises:
+        InputError: there is no such prompt.
+    """
+    if prompts == (None, None):
+        return pairs
+    before = [encoder.prompts.given(one) for one in prompts]
+    return [(Prompted(before[0] + first), Prompted(before[1] + second)) for first, second in pairs]
+
+
 def score_pairs(
-    encoder: OnnxEncoder, folder: Path, pairs: list[tuple[str, str]], threads: int | None = None
+    encoder: OnnxEncoder, folder: Path, pairs: Sequence[tuple[str, str]], threads: int | None = None
 ) -> NDArray[np.float32]:
     """An artifact's scores, float32 [pairs]: cosines, or the logits of its comparator where it has one.
 
@@ -100,7 +121,7 @@ def score_pairs(
 
 
 def pair_logits(
-    encoder: OnnxEncoder, folder: Path, pairs: list[tuple[str, str]], threads: int | None = None
+    encoder: OnnxEncoder, folder: Path, pairs: Sequence[tuple[str, str]], threads: int | None = None
 ) -> NDArray[np.float32]:
     """As `score_pairs`, but float32 [pairs, classes] where the comparator tells classes apart."""
     vectors = pair_vectors(pairs, encoder.encode)
@@ -112,7 +133,7 @@ def pair_logits(
 
 def encode_lines(
     folder: Path, lines: BinaryIO, out: BinaryIO, format_: str, batch_size: int = 32, threads: int | None = None,
-    vectors: VectorKind = "float32",
+    vectors: VectorKind = "float32", prompt: str | None = None,
 ) -> None:  # fmt: skip
     """Encode each line; `npy` writes one matrix [lines, dim], `jsonl` one JSON list a line as it goes.
 
@@ -124,8 +145,8 @@ def encode_lines(
 
     def encode(texts: list[str]) -> NDArray[Any]:
         if vectors == "float32":
-            return encoder.encode(texts, batch_size)
-        return encoder.encode_small(texts, vectors, batch_size)
+            return encoder.encode(texts, batch_size, prompt=prompt)
+        return encoder.encode_small(texts, vectors, batch_size, prompt=prompt)
 
     whole: list[NDArray[Any]] = [encode([])]  # tells of vectors that are not there before the first line is read
     batch: list[str] = []

@@ -71,6 +71,11 @@ class StudentSettings(DistillSettings, frozen=True, extra="forbid"):
     trained: bool = Field(
         False, description="the model is trained already: export, measure and pick it, or its cuts, as it is"
     )
+    prompts: Literal["own", "teacher", "none"] | dict[str, str] = Field(
+        "own",
+        description="what stands before its texts, by name, in training and in its artifacts: own, as its model's "
+        "folder says; teacher, as its first embedding teacher's; none; or name: text",
+    )
 
     @property
     def the_nesting(self) -> Nesting:
@@ -111,6 +116,9 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     description: str = Field("", description="one line for the report")
     seed: int = Field(0, ge=0, lt=2**31, description="of the teacher and of every sampling; students have their own")
     texts: TextsSettings
+    prompts: dict[str, str] = Field(
+        {}, description="prompts of the embedding teachers, name: text, beside those of their folders or in their place"
+    )
     teacher: Annotated[LoadTeacher | FineTuneTeacher, Field(discriminator="kind")] | None = Field(
         None, description="a cross-encoder; default: none, where embedding names a teacher"
     )
@@ -138,6 +146,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     def _consistent(self) -> Recipe:
         if self.student.form == "cosine" and self.texts.task.kind == "multiclass":
             raise ValueError("student.form: cosine gives one score a pair, but texts.task has classes; use comparator")
+        self._check_prompts()
         if self.student.form == "cosine" and self.student.pooling == "concat_top_mean":
             raise ValueError("student.pooling: concat_top_mean goes with form: comparator; runtimes cannot pool it")
         if self.student.nesting is not None and self.student.form == "comparator":
@@ -181,6 +190,27 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         by_teacher = isinstance(self.teacher, FineTuneTeacher) or any(how is not None and how.epochs for how in tuned)
         own = self.student.epochs > 0 and (self.student.alpha if alpha is None else alpha) < 1
         return self.texts.train is not None and (own or by_teacher)
+
+    @property
+    def named_prompts(self) -> tuple[str, ...]:
+        """The prompts that columns and sources name, each once."""
+        columns, embedding = self.texts.columns, self.embedding
+        named = [columns.first_prompt, columns.second_prompt]
+        named += [source.prompt for source in embedding.sentences] if embedding is not None else []
+        return tuple(dict.fromkeys(name for name in named if name is not None))
+
+    def _check_prompts(self) -> None:
+        if self.student.prompts == "teacher" and self.embedding is None:
+            raise ValueError("student.prompts: teacher takes those of an embedding teacher, but there is none")
+        if self.prompts and self.embedding is None:
+            raise ValueError("prompts are those of embedding.teachers, but there are none; give student.prompts")
+        if self.named_prompts and self.embedding is not None:
+            made = [key for key in ("mine", "augment") if getattr(self.embedding, key) is not None]
+            if made:
+                raise ValueError(
+                    f"embedding.{made[0]} makes texts that no source names a prompt for; leave it out, or the names of "
+                    "prompts"
+                )
 
     def _check_trainer(self) -> None:
         tuned = [teacher.tune for teacher in self.embedding.teachers] if self.embedding is not None else []

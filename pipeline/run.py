@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.console import Screen
+from pipeline.overridden import overridden
 from pipeline.recipe import Recipe, RecipeError, recipe_yaml
 from pipeline.recipe_inputs import input_paths
 from pipeline.report.rows import Report
 from pipeline.report.trace import traced
 from pipeline.run_dir import RunDir, Stage
+from pipeline.same_vectors import hold_to_peer
 from pipeline.snapshot import read_snapshot, take_snapshot, write_snapshot
 from pipeline.stages.artifacts import artifacts_stage
 from pipeline.stages.checkpoints import Checkpoint, checkpoints_stage
@@ -26,7 +28,6 @@ from pipeline.stages.sharing import groups_of, said_groups
 from pipeline.stages.student import students_stage
 from pipeline.stages.targets import targets_stage
 from pipeline.stages.teacher import teacher_stage
-from pipeline.stages.teacher_notes import teacher_notes
 from pipeline.stages.texts import texts_stage
 from pipeline.stages.vectors import vectors_stage
 from pipeline.surroundings import check_surroundings
@@ -58,6 +59,9 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
         texts_done, texts = texts_stage(recipe, base, run_dir)
         tracker.begin(texts_done)
         _tell(screen, texts_done, describe_texts(texts))
+        for sentence in overridden(recipe, base):
+            screen.say(sentence)
+        hold_to_peer(recipe, base, texts, run_dir, screen)
         lesson, mined, scored, embedded = None, None, None, None
         if recipe.embedding is not None:
             lesson = vectors_stage(recipe, recipe.embedding, base, texts, texts_done, run_dir, screen.watch)
@@ -68,10 +72,7 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
                 _tell(screen, mine_done, f"{len(texts.unlabelled):,} pairs without labels")
         if recipe.teacher is not None:
             teacher = teacher_stage(recipe, recipe.teacher, base, texts, texts_done, run_dir, screen.watch)
-            notes = teacher_notes(recipe, base)
-            for note in notes:
-                run_dir.note(stage="teacher", event="note", note=note)
-            _tell(screen, teacher, "\n".join([recipe.teacher.model, *notes]))
+            _tell(screen, teacher, recipe.teacher.model)
             scored = targets_stage(recipe, texts, teacher, run_dir, screen.watch)
             _tell(screen, scored.stage, f"{len(scored.logits):,} pairs scored")
         if recipe.embedding is not None and lesson is not None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from export.small_vectors import check_small_vectors
+from pipeline.prompts import prompt_errors
 from pipeline.quantizable import not_quantizable
 from pipeline.recipe import Recipe, StudentSettings
 from pipeline.teacher_checks import refused_teacher
@@ -20,8 +21,9 @@ from students.reranker import RerankerSettings
 from students.shared_attention import check_sharing
 from students.states import PROBES, Reader, check_states
 from students.vocabulary import check_vocabulary, listed_texts
-from teachers.backbone import model_size
+from teachers.check_embedder import check_embedder, check_start, encoder_size
 from teachers.devices import check_devices
+from teachers.encoder import check_transformer
 from teachers.errors import DecantError, InputError
 from teachers.ray_workers import check_ray
 from teachers.reference import is_on_the_hub, resolve_model
@@ -53,15 +55,38 @@ def check_surroundings(recipe: Recipe, base: Path) -> list[str]:
                 found[key] = resolve_model(reference, base)
         except DecantError as error:
             errors.append(f"{key}: {error}")
+    errors += _not_followed(recipe, found)
+    errors += prompt_errors(recipe, base, found) if not errors else []
     errors += _beyond_this_machine(recipe, base)
     errors += tracking_errors(recipe.tracking, base)
     errors += not_quantizable(recipe, found)
     errors += refused_teacher(recipe, found.get("teacher.model"))
     errors += _without_groups(recipe.reranker, found.get("teacher.model"))
-    if "student.model" in found:
+    if "student.model" in found and not any(error.startswith("student.model: ") for error in errors):
         errors += _beyond_the_model(recipe, found["student.model"])
     if {"student.model", "embedding.teachers.0.model"} <= found.keys():
         errors += _unlike_the_teacher(recipe, found["student.model"], found["embedding.teachers.0.model"])
+    return errors
+
+
+def _not_followed(recipe: Recipe, found: dict[str, Path]) -> list[str]:
+    """Embedding models whose folders say what Decant does not follow, or that no student can start from."""
+    errors = []
+    tuned = {
+        f"embedding.teachers.{number}.model"
+        for number, teacher in enumerate(recipe.embedding.teachers if recipe.embedding is not None else ())
+        if teacher.tune is not None or recipe.embedding is not None and recipe.embedding.states is not None
+    }
+    for key, folder in found.items():
+        try:
+            if key == "student.model":
+                check_start(folder)
+            elif key.startswith("embedding.teachers."):
+                layout = check_embedder(folder)
+                if key in tuned:
+                    check_transformer(layout)
+        except InputError as error:
+            errors.append(f"{key}: {error}")
     return errors
 
 
@@ -85,13 +110,13 @@ def _beyond_this_machine(recipe: Recipe, base: Path) -> list[str]:
 def _beyond_the_model(recipe: Recipe, folder: Path) -> list[str]:
     """Depths, lengths and cuts that the student's model does not have, read from the configs alone."""
     try:
-        layers, width = model_size(folder)
+        layers, width = encoder_size(folder, recipe.student.pooling)
     except InputError as error:
         return [f"student.model: {error}"]
     student, errors = recipe.student, []
     if student.layers:
         try:
-            check_layers(folder, student.layers, student.pooling)
+            check_layers(folder, student.layers, student.pooling or "mean")
         except InputError as error:
             return [f"student.layers: {error}"]
         layers = len(student.layers)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.recipe import FineTuneTeacher, Recipe
 from pipeline.stages.teacher import allowed_outputs, classes_of
-from teachers.cross_check import check_cross_encoder, check_start
+from teachers.cross_check import check_cross_encoder, check_fine_tunable
 from teachers.errors import InputError
 
 
@@ -21,7 +21,7 @@ def refused_teacher(recipe: Recipe, folder: Path | None) -> list[str]:
         return []
     try:
         if isinstance(settings, FineTuneTeacher):
-            check_start(folder, recipe.texts.task.outputs, settings.max_length)
+            check_fine_tunable(folder, recipe.texts.task.outputs, settings.max_length)
         else:
             check_cross_encoder(folder, allowed_outputs(recipe), settings.max_length, classes_of(recipe))
     except InputError as error:

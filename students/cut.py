@@ -13,7 +13,9 @@ from students.grouping import kept_groups
 from teachers.backbone import layer_list
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
+from teachers.families import FAMILIES, Family
 from teachers.pooling import TOP_LAYERS, PoolingKind
+from teachers.pooling_kind import CONCAT_TOP_MEAN
 from teachers.shared_config import read_config, shared_attention, state_sharing
 
 
@@ -102,10 +104,13 @@ def _chosen(encoder: SentenceEncoder, layers: int | Sequence[int]) -> list[int]:
 def _check_layers(chosen: list[int], have: int, pooling: PoolingKind, model_type: str) -> None:
     if not chosen or any(not 0 <= number < have for number in chosen) or chosen != sorted(set(chosen)):
         raise InputError(f"keep layers {chosen}: give rising numbers of 0..{have - 1}, at least one")
-    if pooling == "concat_top_mean" and len(chosen) < TOP_LAYERS - 1:
+    if pooling == CONCAT_TOP_MEAN and len(chosen) < TOP_LAYERS - 1:
         raise InputError(f"cut to {len(chosen)} layers: concat_top_mean pooling needs {TOP_LAYERS - 1} or more")
-    if model_type == "modernbert" and chosen[0] != 0:
-        raise InputError("keep layers without 0: ModernBERT's first layer has no norm of its own, so it must stay")
+    family = FAMILIES.get(model_type, Family())
+    if not family.learns:
+        raise InputError(f"a {model_type!r} model cannot be cut to some of its layers: {family.why_not}")
+    if family.first_layer is not None and chosen[0] != 0:
+        raise InputError(f"keep layers without 0: {family.first_layer}, so it must stay")
 
 
 def _check_dim(encoder: SentenceEncoder, dim: int | None) -> None:

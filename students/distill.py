@@ -32,6 +32,7 @@ from teachers.fit import fit
 from teachers.optimizer import FitSettings
 from teachers.pooling import PoolingKind
 from teachers.progress import Watch, unwatched
+from teachers.prompts import Prompts
 from teachers.token_rows import number_texts, texts_at, tokenize_rows
 from teachers.vectors import Vectors
 
@@ -49,9 +50,15 @@ class DistillSettings(FitSettings, frozen=True, extra="forbid"):
     loss: LossWeights = Field(
         {"cosent": 1.0}, description="of the cosine form, by name or name: weight; the comparator always takes DSE's"
     )
-    pooling: PoolingKind = Field("mean", description="token states to vector; concat_top_mean is DSE's own")
+    pooling: PoolingKind | None = Field(
+        None,
+        description="token states to vector: mean, cls, max, lasttoken and the like, several joined by +, or "
+        "concat_top_mean, which is DSE's own; default: as the model's folder says",
+    )
     hidden: int = Field(512, ge=1, le=65536, description="width of the comparator's hidden layer")
-    max_length: int = Field(128, ge=4, le=8192, description="tokens a text, specials included")
+    max_length: int | None = Field(
+        None, ge=4, le=8192, description="tokens a text, specials included; default: as the model's folder says"
+    )
     seeds: tuple[int, ...] = Field((0,), min_length=1, description="one student a seed; the best on dev is shipped")
     compare_alphas: tuple[float, ...] = Field((), description="other alphas to train beside, for the report")
     nesting: Nesting | None = Field(
@@ -91,18 +98,20 @@ def new_student(
     shrink_on: Sequence[str] = (),
     shrink_seed: int = 0,
     listed: Sequence[str] = (),
+    prompts: Prompts | None = None,
 ) -> Student:
     """A student with the pretrained weights of `reference` and, in comparator form, an untrained head.
 
     Args:
         seed: of the head.
+        prompts: that it learns under, in place of the folder's.
         shrink_on: texts to choose tokens, neurons and groups by; none: `reference` is taken to be shrunk already.
         shrink_seed: of that choice, one for all the students of a soup: they must keep the same neurons and groups.
         listed: texts whose tokens are kept too.
     """
     encoder = SentenceEncoder.load(
         reference, settings.max_length, settings.pooling, dropout=settings.dropout, for_training=True
-    )
+    ).for_cosine(prompts)
     if shrink_on:
         encoder = shrink(
             encoder, settings.layers, settings.ffn_width, shrink_on, shrink_seed, settings.vocabulary, listed,
@@ -115,7 +124,7 @@ def new_student(
         if outputs != 1:
             raise InputError("form: cosine gives one score a pair, but the task has classes; use form: comparator")
         nesting = settings.nesting or LastNesting()
-        check_losses(settings.loss, trained_dims(nesting, all_dims(encoder.hidden_size, settings.dims)))
+        check_losses(settings.loss, trained_dims(nesting, all_dims(encoder.width, settings.dims)))
         return Student(encoder)
     torch.manual_seed(seed)
     return Student(encoder, Comparator(encoder.dim, outputs, settings.hidden))

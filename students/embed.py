@@ -155,9 +155,9 @@ class _Embedding(LightningModule):
         self.encoder, self.settings, self.batches = encoder, settings, batches
         self.exits = StepExits(encoder, nesting, dims, seed)
         torch.manual_seed(seed)
-        same = teacher_dim == encoder.hidden_size
+        same = teacher_dim == encoder.width
         self.head = nn.ModuleList(
-            nn.Identity() if same else nn.Linear(encoder.hidden_size, teacher_dim) for _ in range(encoder.layers)
+            nn.Identity() if same else nn.Linear(encoder.width, teacher_dim) for _ in range(encoder.layers)
         )
         self.states: StateLoss | None = None
         if settings.states is not None and live is not None:
@@ -167,11 +167,11 @@ class _Embedding(LightningModule):
         step = self.exits.plan(self.trainer.current_epoch * self.batches + index)
         input_ids, mask, rows = batch["input_ids"], batch["attention_mask"], batch.get(ROWS)
         states = self.exits.states(step, input_ids, mask)
-        exits = [joint(one, rows) for one in pool_exits(states, mask, self.encoder.pooling)]
+        exits = [joint(one, rows) for one in pool_exits(states, mask, self.encoder)]
         teacher = joint(batch["teacher"], rows)
 
         def base(vectors: Tensor, layer: int, dim: int) -> Tensor:
-            whole = dim == self.encoder.hidden_size
+            whole = dim == self.encoder.width
             projected = self.head[layer - 1](vectors) if whole else None
             return vector_loss(vectors, teacher, self.settings.weights, projected)
 

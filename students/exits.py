@@ -15,25 +15,26 @@ from teachers.backbone import layer_list
 from teachers.batches import padded, sorted_batches
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
-from teachers.pooling import PoolingKind, pool
+from teachers.families import final_norm
+from teachers.pooling_kind import CONCAT_TOP_MEAN
 
 Vectors = NDArray[np.float32]
 
 
 def exit_vectors(encoder: SentenceEncoder, input_ids: Tensor, attention_mask: Tensor) -> list[Tensor]:
-    """Pooled vectors after layer 1, 2, …, each float32 [batch, hidden], not normalised.
+    """Vectors after layer 1, 2, …, each float32 [batch, width], not normalised.
 
     Args:
-        encoder: with mean or cls pooling.
+        encoder: of any pooling but concat_top_mean.
         input_ids: int64 [batch, length].
         attention_mask: int64 [batch, length], 1 for a token.
     """
-    return pool_exits(exit_states(encoder, input_ids, attention_mask), attention_mask, encoder.pooling)
+    return pool_exits(exit_states(encoder, input_ids, attention_mask), attention_mask, encoder)
 
 
-def pool_exits(states: Sequence[Tensor], attention_mask: Tensor, kind: PoolingKind) -> list[Tensor]:
-    """The vector of each exit, float32 [batch, hidden], from its token states [batch, length, hidden]."""
-    return [pool(state, attention_mask, kind).float() for state in states]
+def pool_exits(states: Sequence[Tensor], attention_mask: Tensor, encoder: SentenceEncoder) -> list[Tensor]:
+    """The vector of each exit, float32 [batch, width], from its token states [batch, length, hidden]."""
+    return [encoder.pooled(state, attention_mask).float() for state in states]
 
 
 def exit_states(encoder: SentenceEncoder, input_ids: Tensor, attention_mask: Tensor) -> list[Tensor]:
@@ -64,7 +65,7 @@ def exit_states(encoder: SentenceEncoder, input_ids: Tensor, attention_mask: Ten
     finally:
         for hook in hooks:
             hook.remove()
-    norm = getattr(backbone, "final_norm", None)  # ModernBERT norms what leaves its last layer, and only that
+    norm: Any = final_norm(backbone)
     return states if norm is None else [norm(state) for state in states]
 
 
@@ -72,13 +73,13 @@ def exit_states(encoder: SentenceEncoder, input_ids: Tensor, attention_mask: Ten
 def encode_exits(
     encoder: SentenceEncoder, texts: Sequence[str], batch_size: int = 32, progress: Callable[[int], None] | None = None
 ) -> Vectors:
-    """Pooled vectors of every depth in one pass, float32 [layers, texts, hidden], not normalised.
+    """Vectors of every depth in one pass, float32 [layers, texts, width], not normalised.
 
     Raises:
         InputError: the encoder's pooling reads several layers, so that its exits would not be its cuts.
     """
     check_pooling(encoder)
-    vectors = np.zeros((encoder.layers, len(texts), encoder.hidden_size), np.float32)
+    vectors = np.zeros((encoder.layers, len(texts), encoder.width), np.float32)
     ids = encoder.tokenize(texts)
     was_training = encoder.training
     encoder.eval()
@@ -105,5 +106,5 @@ def check_pooling(encoder: SentenceEncoder) -> None:
     Raises:
         InputError: concat_top_mean pooling.
     """
-    if encoder.pooling == "concat_top_mean":
+    if encoder.pooling == CONCAT_TOP_MEAN:
         raise InputError("pooling concat_top_mean reads several layers; a nested student needs mean or cls")

@@ -76,7 +76,7 @@ class Distillation(LightningModule):
             loss = self._loss(u, v, targets, labels)
             if teacher is None:
                 return loss
-            same_space = vectors if dim == self.student.encoder.hidden_size == teacher.shape[1] else None
+            same_space = vectors if dim == self.student.encoder.width == teacher.shape[1] else None
             return loss + self.keep * vector_loss(vectors, teacher, VectorWeights(), same_space)
 
         with torch.autocast(targets.device.type, enabled=False):

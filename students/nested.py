@@ -28,7 +28,7 @@ class StepExits:
 
     def __init__(self, encoder: SentenceEncoder, nesting: Nesting, dims: Sequence[int], seed: int) -> None:
         self.encoder, self.nesting, self.seed = encoder, nesting, seed
-        self.dims = all_dims(encoder.hidden_size, dims)
+        self.dims = all_dims(encoder.width, dims)
         check_nesting(nesting, encoder.layers, self.dims)
         self._shallow: dict[int, SentenceEncoder] = {}
 
@@ -37,8 +37,8 @@ class StepExits:
         return plan_step(self.nesting, self.encoder.layers, self.dims, np.random.default_rng([self.seed, number]))
 
     def forward(self, step: Step, input_ids: Tensor, attention_mask: Tensor) -> list[Tensor]:
-        """Pooled vectors after each layer that the step needs, each float32 [batch, hidden], not normalised."""
-        return pool_exits(self.states(step, input_ids, attention_mask), attention_mask, self.encoder.pooling)
+        """Pooled vectors after each layer that the step needs, each float32 [batch, width], not normalised."""
+        return pool_exits(self.states(step, input_ids, attention_mask), attention_mask, self.encoder)
 
     def states(self, step: Step, input_ids: Tensor, attention_mask: Tensor) -> list[Tensor]:
         """Token states after each layer that the step needs, each [batch, length, hidden]."""

@@ -55,8 +55,22 @@ class Student(nn.Module):
         return cls(SentenceEncoder.load(folder), comparator).eval()
 
 
-def pair_vectors(pairs: Sequence[Pair], encode: Callable[[Sequence[str]], Vectors]) -> tuple[Vectors, Vectors]:
-    """Vectors of both sides, each [pairs, dim]; a text that stands in several pairs is encoded once."""
+def pair_vectors(
+    pairs: Sequence[Pair], encode: Callable[[Sequence[str]], Vectors],
+    encode_second: Callable[[Sequence[str]], Vectors] | None = None,
+) -> tuple[Vectors, Vectors]:  # fmt: skip
+    """Vectors of both sides, each [pairs, dim]; a text that stands in several pairs is encoded once.
+
+    Args:
+        encode_second: of the second sides, where they are read in another way than the first.
+    """
+    if encode_second is not None:
+        first, second = zip(*pairs, strict=True) if pairs else ((), ())
+        found = []
+        for side, way in ((first, encode), (second, encode_second)):
+            number = {text: index for index, text in enumerate(dict.fromkeys(side))}
+            found.append(way(list(number))[[number[text] for text in side]])
+        return found[0], found[1]
     texts = list(dict.fromkeys(text for pair in pairs for text in pair))
     row = {text: index for index, text in enumerate(texts)}
     vectors = encode(texts)

@@ -22,7 +22,9 @@ class TuneSettings(AdapterSettings, frozen=True, extra="forbid"):
     """How an embedding teacher is fine-tuned on the labels."""
 
     loss: LossWeights = Field({"cosent": 1.0}, description="of the cosines and labels, by name or name: weight")
-    max_length: int = Field(128, ge=4, le=8192, description="tokens a text, specials included")
+    max_length: int | None = Field(
+        None, ge=4, le=8192, description="tokens a text, specials included; default: as the model's folder says"
+    )
 
 
 def tune(
@@ -46,7 +48,7 @@ def tune(
     shared = settings.model_dump(exclude={"lora", "quantize"})
     encoder = SentenceEncoder.load(
         reference, settings.max_length, dropout=settings.dropout, for_training=True, quantize=settings.quantize
-    )
+    ).for_cosine()
     if settings.lora is not None:
         add_lora(encoder.backbone, settings.lora, seed)
     student = Student(encoder)

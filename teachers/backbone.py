@@ -5,17 +5,22 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 import transformers
+from tokenizers import normalizers
 from torch import nn
-from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from teachers.errors import InputError
+from teachers.families import family_of, longest_input
 from teachers.json_file import read_object, whole_number
+from teachers.layout import body_folder, sentence_config, tokenizer_settings
 from teachers.quantized import (
+    LORA,
     QUANTIZE,
     Quantize,
     quantization,
@@ -24,40 +29,89 @@ from teachers.quantized import (
     settle,
     stored_kind,
 )
+from teachers.reference import adapter_base, config_folder
 from teachers.shared_attention import sharing_class
 from teachers.shared_config import read_config, shared_attention
 from teachers.token_table import check_table
 
-TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model", "spm.model")
+TOKENIZER_FILES = (
+    "tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model",
+    "spm.model",
+)  # fmt: skip
+UNBOUNDED = 1_000_000  # tokens of a text, where nothing states how many there may be
 UNUSED_HEADS = ("pooler.", "cls.", "lm_head.", "classifier.", "discriminator_predictions.", "decoder.", "vocab_")
 
 
-def load_tokenizer(folder: Path, *, pads: bool = True) -> PreTrainedTokenizerFast:
+def load_tokenizer(
+    folder: Path, *, pads: bool = True, lower_case: bool | None = None
+) -> PreTrainedTokenizerFast:  # fmt: skip
     """The fast tokenizer of a model folder.
 
     Args:
         pads: it must have a padding token, which those of decoders often lack.
+        lower_case: whether texts are lower-cased first; default: what the folder says as that of an embedding model,
+            whose settings of its tokenizer are taken, too.
 
     Raises:
         InputError: there is none, or it cannot be read.
     """
-    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
-        raise InputError(f"{folder} holds no tokenizer; one of {', '.join(TOKENIZER_FILES)} is needed")
+    place = body_folder(folder)
+    if not any((place / name).is_file() for name in TOKENIZER_FILES):
+        base = adapter_base(place)
+        if base is not None:
+            return load_tokenizer(base, pads=pads, lower_case=lower_case)
+        raise InputError(f"{place} holds no tokenizer; one of {', '.join(TOKENIZER_FILES)} is needed")
+    if not any((place / name).is_file() for name in TOKENIZER_FILES[:3]) and find_spec("sentencepiece") is None:
+        raise InputError(
+            f"{place}: its tokenizer is a sentencepiece file alone, which takes a package to convert: pip install "
+            "sentencepiece, or save the tokenizer with tokenizer.json"
+        )
+    lowers, options = tokenizer_settings(place) if lower_case is None else (lower_case, {})
     try:
         with quiet_transformers():
-            tokenizer = AutoTokenizer.from_pretrained(
-                folder, use_fast=True, local_files_only=True, trust_remote_code=False
-            )
+            tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True, trust_remote_code=False, **options)
     except Exception as error:  # tokenizers raises bare Exception on a damaged file
         raise InputError(f"{folder}: its tokenizer cannot be loaded ({_first_line(error)})") from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise InputError(f"{folder}: only a slow tokenizer is there; Decant needs tokenizer.json")
     if pads and tokenizer.pad_token_id is None:
         raise InputError(f"{folder}: its tokenizer has no padding token; set pad_token in tokenizer_config.json")
-    rows = read_object(folder / "config.json").get("vocab_size")
+    if lowers:
+        _lower_case(tokenizer)
+    rows = read_object(config_folder(folder) / "config.json").get("vocab_size")
     if isinstance(rows, int):
         check_table(folder, tokenizer.get_vocab(), rows)
     return tokenizer
+
+
+def check_token_types(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Refuse a tokenizer that gives the tokens of a single text another type than 0, which no graph of ours is fed.
+
+    Raises:
+        InputError: it does.
+    """
+    types = tokenizer("a")["token_type_ids"] if "token_type_ids" in tokenizer.model_input_names else []
+    if any(types):
+        raise InputError(f"{folder}: its tokenizer gives a text the token types {types}; only type 0 is followed")
+
+
+def lower_cases(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Whether lower-casing is a step of its own before the tokenizer's others, as a folder may ask for it."""
+    return any(isinstance(one, normalizers.Lowercase) for one in _steps(tokenizer))
+
+
+def _lower_case(tokenizer: PreTrainedTokenizerFast) -> None:
+    """Let it lower-case its texts first, unless it does already."""
+    if not lower_cases(tokenizer):
+        steps = [normalizers.Lowercase(), *_steps(tokenizer)]
+        tokenizer.backend_tokenizer.normalizer = normalizers.Sequence(steps)
+
+
+def _steps(tokenizer: PreTrainedTokenizerFast) -> list[Any]:
+    """What normalizes its texts, one after another."""
+    own: Any = tokenizer.backend_tokenizer.normalizer
+    several = isinstance(own, normalizers.Sequence)
+    return list(cast(Any, own)) if several else [one for one in (own,) if one is not None]
 
 
 def load_backbone(
@@ -87,9 +141,7 @@ def load_backbone(
         with quiet_transformers():
             config = read_config(folder, **options)
             _set_dropout(config, dropout)
-            model_class = auto_class._model_mapping.get(type(config), None)
-            if model_class is None:
-                raise InputError(f"{folder}: model type {config.model_type!r} has no encoder that Decant can use")
+            model_class = class_of(folder, auto_class, config)
             extra: dict[str, Any] = {}
             shares = bool(shared_attention(config).groups)
             made = sharing_class(model_class, layer_list) if shares else model_class
@@ -99,9 +151,11 @@ def load_backbone(
                 extra["add_pooling_layer"] = False
             if quantize is not None:
                 extra["quantization_config"] = quantization(quantize, made, config)
-            loader: Any = made if shares else auto_class
+            loader: Any = (
+                auto_class if not shares and made is auto_class._model_mapping.get(type(config), None) else made
+            )
             model, info = loader.from_pretrained(
-                folder,
+                config_folder(folder),
                 config=config,
                 use_safetensors=True,
                 local_files_only=True,
@@ -121,7 +175,38 @@ def load_backbone(
     missing = [name for name in info["missing_keys"] if complete or not _is_head(name)]
     if missing:
         raise InputError(f"{folder}: {len(missing)} weights of the model are not in its file, such as {missing[0]!r}")
-    return cast(PreTrainedModel, model)
+    return _with_adapter(folder, cast(PreTrainedModel, model))
+
+
+def class_of(folder: Path, auto_class: Any, config: PretrainedConfig) -> Any:
+    """The class of transformers that the folder's model is loaded as: of a bare body, the encoder alone."""
+    if auto_class is AutoModel:
+        try:
+            encoder = family_of(config).encoder
+        except InputError as error:
+            raise InputError(f"{folder}: {error}") from error
+        config.use_cache = False
+        if encoder is not None:
+            return getattr(transformers, encoder)
+    model_class = auto_class._model_mapping.get(type(config), None)
+    if model_class is None:
+        raise InputError(f"{folder}: model type {config.model_type!r} has no encoder that Decant can use")
+    return model_class
+
+
+def _with_adapter(folder: Path, model: PreTrainedModel) -> PreTrainedModel:
+    """The model with the folder's adapter in its weights, where the folder is an adapter's."""
+    place = body_folder(folder)
+    if adapter_base(place) is None:
+        return model
+    require_packages(f"{folder}: an adapter", *LORA)
+    from peft import PeftModel
+
+    try:
+        with quiet_transformers():
+            return cast(PreTrainedModel, PeftModel.from_pretrained(model, place).merge_and_unload())
+    except Exception as error:  # peft raises what torch, safetensors and its own checks raise
+        raise InputError(f"{place}: the adapter does not fit the model under it ({_first_line(error)})") from error
 
 
 def _quantized_as(folder: Path, quantize: Quantize | None, for_training: bool) -> Quantize | None:
@@ -147,11 +232,7 @@ def check_quantizable(folder: Path, kind: Quantize) -> None:
     if stored is not None:
         raise InputError(f"{folder}: its weights are {stored} already; give the model it was made from")
     config = read_config(folder)
-    try:
-        model_class = AutoModel._model_mapping[type(config)]
-    except KeyError as error:
-        raise InputError(f"{folder}: model type {config.model_type!r} has no encoder that Decant can use") from error
-    quantization(kind, model_class, config)
+    quantization(kind, class_of(folder, AutoModel, config), config)
 
 
 def layer_list(backbone: PreTrainedModel) -> tuple[list[str], nn.ModuleList]:
@@ -186,7 +267,7 @@ def model_size(folder: Path) -> tuple[int, int]:
 
 def has_trained_head(folder: Path) -> bool:
     """Whether the folder's config names a sequence-classification architecture, so its head was trained."""
-    config = read_object(folder / "config.json")
+    config = read_object(config_folder(folder) / "config.json")
     named = config.get("architectures")
     return isinstance(named, list) and any(str(name).endswith("ForSequenceClassification") for name in named)
 
@@ -197,17 +278,18 @@ def max_tokens(folder: Path, tokenizer: PreTrainedTokenizerFast, *, single: bool
     Args:
         single: whether the input is one text, for which a sentence-transformers folder may state less.
     """
-    config = read_config(folder)
-    own = {"max_position_embeddings": getattr(config, "max_position_embeddings", None)}
-    positions = whole_number(folder / "config.json", own, "max_position_embeddings") or 512
-    if config.model_type in {"roberta", "xlm-roberta", "camembert", "mpnet"}:
-        positions -= 2  # positions start at padding_idx + 1
-    own = {"model_max_length": tokenizer.model_max_length}  # 10^30 where nothing is stated
-    limit = min(positions, whole_number(folder / "tokenizer_config.json", own, "model_max_length") or positions)
-    sentence_config = folder / "sentence_bert_config.json"
-    if single and sentence_config.is_file():
-        limit = min(limit, whole_number(sentence_config, read_object(sentence_config), "max_seq_length") or limit)
-    return limit
+    config, place = read_config(folder), body_folder(folder)
+    path, stated = sentence_config(place)
+    longest = longest_input(config)
+    own = whole_number(path, stated, "max_seq_length") if single else None
+    if own is not None and longest is not None and own > longest:
+        raise InputError(f"{path}: max_seq_length {own} is more than the {longest} tokens that its positions hold")
+    if own is None:
+        given = {"model_max_length": tokenizer.model_max_length}  # 10^30 where nothing is stated
+        own = whole_number(place / "tokenizer_config.json", given, "model_max_length") or UNBOUNDED
+        positions = {"max_position_embeddings": getattr(config, "max_position_embeddings", None)}
+        own = min(own, whole_number(place / "config.json", positions, "max_position_embeddings") or UNBOUNDED)
+    return min(own, longest or UNBOUNDED, UNBOUNDED)
 
 
 @contextmanager

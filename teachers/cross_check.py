@@ -47,7 +47,7 @@ def check_cross_encoder(
     pair_length(folder, model, pair_tokenizer(folder, model, said), said, max_length)
 
 
-def check_start(folder: Path, outputs: int, max_length: int | None = None) -> None:
+def check_fine_tunable(folder: Path, outputs: int, max_length: int | None = None) -> None:
     """Refuse what `CrossEncoder.from_backbone` would refuse, without reading weights.
 
     Raises:

@@ -55,7 +55,6 @@ def read_cross_folder(folder: Path) -> CrossFolder:
     Raises:
         InputError: it says what Decant does not follow, names what would be accepted.
     """
-    config = read_object(folder / "config.json")
     settings = read_object(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
     own = calls_itself_cross_encoder(folder)
     if not (folder / MODULES).is_file():
@@ -63,7 +62,7 @@ def read_cross_folder(folder: Path) -> CrossFolder:
             raise InputError(
                 f"{folder} has a {SETTINGS} but no {MODULES}, without which it means nothing; copy the model again"
             )
-        return CrossFolder(_activation(folder / "config.json", config, None))
+        return CrossFolder(_activation(folder / "config.json", read_object(folder / "config.json"), None))
     if not own:
         kind = settings.get("model_type", "SentenceTransformer")
         raise InputError(f"{folder} is a {kind} of sentence-transformers, not a CrossEncoder; give a cross-encoder")
@@ -71,7 +70,7 @@ def read_cross_folder(folder: Path) -> CrossFolder:
     reading = read_object(folder / READING) if (folder / READING).is_file() else {}
     _check_reading(folder / READING, reading)
     return CrossFolder(
-        _activation(folder / SETTINGS, config, settings.get("activation_fn")),
+        _activation(folder / SETTINGS, read_object(folder / "config.json"), settings.get("activation_fn")),
         _prompt(folder / SETTINGS, settings),
         _flag(folder / READING, reading, "do_lower_case"),
         whole_number(folder / READING, reading, "max_seq_length"),

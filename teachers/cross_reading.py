@@ -7,21 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tokenizers.normalizers import Lowercase
-from tokenizers.normalizers import Sequence as Normalizers
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from teachers.backbone import has_trained_head, load_tokenizer
 from teachers.class_names import class_order, stated_names
 from teachers.cross_folder import CrossFolder, calls_itself_cross_encoder, read_cross_folder
 from teachers.errors import InputError
+from teachers.families import FAMILIES
 from teachers.json_file import read_object, whole_number
+from teachers.reference import adapter_base
 from teachers.shared_config import read_config
 
-# Kinds that mix padding into a text's tokens, or place it elsewhere than Decant, so that a score depends on its batch.
-MIXING_PADDING = {
-    "big_bird", "canine", "convbert", "fnet", "nystromformer", "reformer", "xlnet", "yoso",
-}  # fmt: skip
+# Kinds of model whose scores a test holds to sentence-transformers', beside those that give vectors.
+SCORED_ONLY = (
+    "biogpt", "ctrl", "esm", "falcon", "flaubert", "gpt_neo", "gptj", "luke", "modernbert-decoder", "mpt",
+    "olmo", "openai-gpt", "squeezebert", "xlm",
+)  # fmt: skip
+SCORED = (*(kind for kind, family in FAMILIES.items() if family.encoder is None), *SCORED_ONLY)
 UNSTATED = 10**20  # transformers' model_max_length where a tokenizer states none is 10^30
 POSITION_TABLES = {"position_embeddings", "position_embedding", "embed_positions", "positions_embed", "wpe"}
 
@@ -47,6 +49,8 @@ def statements(
     Raises:
         InputError: it is no cross-encoder, has another number of outputs, or names other classes.
     """
+    if adapter_base(folder) is not None:
+        raise InputError(f"{folder} is an adapter; merge it into its model (peft's merge_and_unload) and give that")
     if not has_trained_head(folder):
         if calls_itself_cross_encoder(folder):
             read_cross_folder(folder)  # refuses what its scores come of instead
@@ -73,7 +77,7 @@ def statements(
 
 
 def check_kind(folder: Path, model: PreTrainedModel) -> None:
-    """Refuse kinds of models whose scores Decant would compute wrongly.
+    """Refuse kinds of models of which it is not known that Decant gives their scores: some mix padding into a text.
 
     Raises:
         InputError: it is one.
@@ -81,13 +85,10 @@ def check_kind(folder: Path, model: PreTrainedModel) -> None:
     kind = model.config.model_type
     if getattr(model.config, "is_encoder_decoder", False):
         raise InputError(f"{folder}: a {kind!r} model is an encoder and a decoder; give one that is either")
-    if kind in MIXING_PADDING or "attention_mask" not in inspect.signature(model.forward).parameters:
+    if kind not in SCORED:
         raise InputError(
-            f"{folder}: a {kind!r} model mixes padding into what it reads, so that a score depends on its batch; give "
-            "another kind"
+            f"{folder}: model type {kind!r} is not among the cross-encoders that are followed; {', '.join(SCORED)} are"
         )
-    if not isinstance(getattr(model.config, "num_hidden_layers", None), int):
-        raise InputError(f"{folder}: a {kind!r} model does not state its layers; give another kind")
 
 
 def pair_tokenizer(folder: Path, model: PreTrainedModel, said: CrossFolder) -> PreTrainedTokenizerFast:
@@ -96,7 +97,7 @@ def pair_tokenizer(folder: Path, model: PreTrainedModel, said: CrossFolder) -> P
     Raises:
         InputError: there is none, or it pads or joins texts in a way that would make other scores of them here.
     """
-    tokenizer = load_tokenizer(folder)
+    tokenizer = load_tokenizer(folder, lower_case=said.lower_case)
     if tokenizer.chat_template and not said.plain_texts:
         raise InputError(
             f"{folder}: its tokenizer has a chat template, by which sentence-transformers renders a pair and Decant "
@@ -113,8 +114,6 @@ def pair_tokenizer(folder: Path, model: PreTrainedModel, said: CrossFolder) -> P
             f"{folder}: its tokenizer pads on the left, where the padding moves what this model reads, so that a score "
             "would depend on its batch; set padding_side: right in tokenizer_config.json"
         )
-    if said.lower_case:
-        _lower_case(tokenizer)
     return tokenizer
 
 
@@ -126,7 +125,8 @@ def start_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     Raises:
         InputError: there is none, or it has no token to pad with.
     """
-    tokenizer = load_tokenizer(folder)
+    own = read_cross_folder(folder) if calls_itself_cross_encoder(folder) else None
+    tokenizer = load_tokenizer(folder, lower_case=own.lower_case if own is not None else None)
     tokenizer.chat_template, tokenizer.padding_side = None, "right"
     return tokenizer
 
@@ -202,10 +202,3 @@ def _counts_padding(model: PreTrainedModel) -> bool:
 
 def _pad_id(config: PretrainedConfig) -> int | None:
     return getattr(config.get_text_config(), "pad_token_id", None)
-
-
-def _lower_case(tokenizer: PreTrainedTokenizerFast) -> None:
-    """As sentence-transformers does it: before whatever the tokenizer does to a text."""
-    inner = tokenizer.backend_tokenizer
-    own = [] if inner.normalizer is None else [inner.normalizer]
-    inner.normalizer = Normalizers([Lowercase(), *own])

@@ -12,9 +12,9 @@ from typing import Any
 
 from teachers.errors import InputError
 from teachers.json_file import read_object
+from teachers.layout import MODULES, ROUTERS, bodies
 
 MAPPED = ("config.json", "tokenizer_config.json")
-MODULES = "modules.json"
 KNOWN_MODULES, KNOWN_ACTIVATIONS = "sentence_transformers.", "torch.nn."
 REMEDY = "Decant runs no code of a model; give one that transformers and sentence-transformers load without it"
 
@@ -25,14 +25,13 @@ def check_no_code(folder: Path) -> None:
     Raises:
         InputError: names the file and the class.
     """
-    for name in MAPPED:
-        path = folder / name
-        mapped = read_object(path).get("auto_map") if path.is_file() else None
-        if mapped:
-            raise InputError(f"{path} asks for code of its own (auto_map: {_said(mapped)}); {REMEDY}")
     if (folder / MODULES).is_file():
         for module in _modules(folder / MODULES):
             _check_module(folder, module)
+    for path in (part / name for part in (folder, *(body.folder for body in bodies(folder))) for name in MAPPED):
+        mapped = read_object(path).get("auto_map") if path.is_file() else None
+        if mapped:
+            raise InputError(f"{path} asks for code of its own (auto_map: {_said(mapped)}); {REMEDY}")
 
 
 def _modules(path: Path) -> list[dict[str, Any]]:
@@ -51,10 +50,18 @@ def _check_module(folder: Path, module: dict[str, Any]) -> None:
         raise InputError(f"{folder / MODULES} asks for code of its own (type: {_said(kind)}); {REMEDY}")
     if not isinstance(place, str) or not (folder / place).resolve().is_relative_to(folder.resolve()):
         raise InputError(f"{folder / MODULES}: path {place!r} leads out of the folder; copy the model again")
+    for member, of_kind in _members(folder / place).items() if kind.endswith((".Router", ".Asym")) else ():
+        _check_module(folder / place, {"type": of_kind, "path": member})
     config = folder / place / "config.json"
     activation = read_object(config).get("activation_function") if place and config.is_file() else None
-    if activation is not None and not str(activation).startswith(KNOWN_ACTIVATIONS):
+    if "." in str(activation) and not str(activation).startswith(KNOWN_ACTIVATIONS):  # a class to be imported
         raise InputError(f"{config} asks for code of its own (activation_function: {_said(activation)}); {REMEDY}")
+
+
+def _members(router: Path) -> dict[str, Any]:
+    """The modules of all routes, folder → type."""
+    stated = [read_object(router / name).get("types") for name in ROUTERS if (router / name).is_file()]
+    return {str(member): kind for types in stated if isinstance(types, dict) for member, kind in types.items()}
 
 
 def _said(value: object) -> str:

@@ -23,6 +23,7 @@ from transformers import BitsAndBytesConfig, PretrainedConfig
 
 from teachers.errors import InputError
 from teachers.json_file import read_object
+from teachers.reference import config_folder
 
 Quantize = Literal["nf4", "int8"]
 PRECISIONS: dict[Quantize, str] = {"nf4": "nf4", "int8": "int8-bnb"}  # as the report names them
@@ -52,7 +53,7 @@ def stored_kind(folder: Path) -> Quantize | None:
     Raises:
         InputError: in another way than the two that Decant reads.
     """
-    stated = read_object(folder / "config.json").get("quantization_config")
+    stated = read_object(config_folder(folder) / "config.json").get("quantization_config")
     if not stated:
         return None
     kind = _kind(stated)

@@ -20,6 +20,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from teachers.errors import InputError
 from teachers.given_path import expanded, is_there
 from teachers.json_file import read_object, whole_number
+from teachers.layout import Body, bodies, body_folder
 from teachers.no_code import check_no_code
 from teachers.transient import raised_for
 
@@ -28,6 +29,8 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model"]
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5")
 LAYER_KEYS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")  # each is made before any weight is read
+ADAPTER = "adapter_config.json"
+MERGED = ("LORA", "ADALORA", "IA3", "LOHA", "LOKR")  # adapters of peft that become a part of the weights
 MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors format itself
 
 
@@ -54,14 +57,50 @@ def is_on_the_hub(reference: str, base: Path | None = None) -> bool:
 
 
 def model_digest(folder: Path) -> str:
-    """Sha256 over the names and contents of the files that decide a model's answers (config, weights, tokenizer)."""
+    """Sha256 over the names and contents of the files that decide a model's answers (config, weights, tokenizer).
+
+    Those of the model under an adapter are among them.
+    """
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.suffix in {".safetensors", ".json", ".txt", ".model"}:
             digest.update(path.relative_to(folder).as_posix().encode())
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
+    base = adapter_base(body_folder(folder))
+    if base is not None:
+        digest.update(model_digest(base).encode())
     return digest.hexdigest()
+
+
+def adapter_base(folder: Path) -> Path | None:
+    """The folder of the model that an adapter of peft belongs to; None where the folder is no adapter's.
+
+    Raises:
+        InputError: it names no model, or one that is not there.
+    """
+    path = folder / ADAPTER
+    if not path.is_file() or (folder / "config.json").is_file():
+        return None
+    stated = read_object(path)
+    base, kind = stated.get("base_model_name_or_path"), str(stated.get("peft_type"))
+    if kind not in MERGED:
+        raise InputError(f"{path}: an adapter of type {kind!r} cannot be merged into weights; {', '.join(MERGED)} can")
+    if not isinstance(base, str) or not base:
+        raise InputError(f"{path} names no base_model_name_or_path; an adapter needs the model that it was trained on")
+    try:
+        found = _locate(base, folder)
+    except InputError as error:
+        raise InputError(f"{path}: the model that the adapter was trained on cannot be had: {error}") from error
+    if (found / ADAPTER).is_file() and not (found / "config.json").is_file():
+        raise InputError(f"{path}: base_model_name_or_path {base!r} is an adapter itself; give the model under it")
+    return found
+
+
+def config_folder(folder: Path) -> Path:
+    """Where the config.json lies that a model folder's transformer is made by."""
+    body = body_folder(folder)
+    return adapter_base(body) or body
 
 
 def check_model_folder(folder: Path) -> None:
@@ -70,27 +109,50 @@ def check_model_folder(folder: Path) -> None:
     Raises:
         InputError: names the folder or file, and what would be accepted.
     """
-    config, gguf = folder / "config.json", next(folder.glob("*.gguf"), None)
-    if gguf is not None and not any(folder.glob("*.safetensors")):
-        raise InputError(f"{folder} holds GGUF weights only ({gguf.name}); Decant loads model.safetensors only")
+    check_no_code(folder)
+    for body in bodies(folder):
+        _check_body(body)
+
+
+def _check_body(body: Body) -> None:
+    folder = body.folder
+    if body.kind == "static":
+        if not (folder / "tokenizer.json").is_file():
+            raise InputError(f"{folder} is a table of token vectors, but tokenizer.json is missing; copy it again")
+        _check_weights(folder)
+        return
+    base = adapter_base(folder)
+    if base is not None:
+        check_model_folder(base)
+        _check_weights(folder)
+        return
+    config = folder / "config.json"
     if not config.is_file():
-        raise InputError(f"{folder} holds no model: config.json is missing")
+        held = " but a GGUF file" if any(folder.glob("*.gguf")) else ""
+        raise InputError(f"{folder} holds no model{held}: config.json is missing")
     stated = read_object(config)
     if "model_type" not in stated:
         raise InputError(f"{config}: no model_type in it, so this is not a transformers model")
-    check_no_code(folder)
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        pickles = [path.name for pattern in PICKLES for path in folder.glob(pattern)]
-        found = f"only pickled weights ({', '.join(pickles)})" if pickles else "no weights"
-        raise InputError(f"{folder} holds {found}; Decant loads model.safetensors only, since a pickle can run code")
-    tensors = sum(_check_safetensors(path) for path in weights)
+    tensors = _check_weights(folder)
     for key in LAYER_KEYS:
         layers = whole_number(config, stated, key) or 0
         if layers > tensors:
             raise InputError(
                 f"{config}: {key} {layers} is more than the {tensors} weights there are; copy the model again"
             )
+
+
+def _check_weights(folder: Path) -> int:
+    """How many tensors the folder's safetensors hold, each file checked by its header."""
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        pickles = [path.name for pattern in PICKLES for path in folder.glob(pattern)]
+        found = f"only pickled weights ({', '.join(pickles)})" if pickles else "no weights"
+        gguf = next((path.name for path in folder.glob("*.gguf")), None)
+        if gguf is not None:
+            raise InputError(f"{folder} holds only weights as a GGUF file ({gguf}); Decant loads model.safetensors")
+        raise InputError(f"{folder} holds {found}; Decant loads model.safetensors only, since a pickle can run code")
+    return sum(len(_check_safetensors(path)) for path in weights)
 
 
 def _locate(reference: str, base: Path | None) -> Path:
@@ -144,8 +206,13 @@ def _from_hub(reference: str) -> Path:
         ) from error
 
 
-def _check_safetensors(path: Path) -> int:
-    """Hold a file to its header; returns how many tensors it has."""
+def stored_names(folder: Path) -> list[str]:
+    """Names of all tensors in the folder's safetensors, by their headers."""
+    return [name for path in sorted(folder.glob("*.safetensors")) for name in _check_safetensors(path)]
+
+
+def _check_safetensors(path: Path) -> list[str]:
+    """Hold a file to its header; returns the names of its tensors."""
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -160,4 +227,4 @@ def _check_safetensors(path: Path) -> int:
         raise InputError(
             f"{path} is cut short: {size} bytes where its header promises {8 + length + end}; copy it again"
         )
-    return len(header.keys() - {"__metadata__"})
+    return sorted(header.keys() - {"__metadata__"})

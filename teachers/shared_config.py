@@ -14,6 +14,8 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from teachers.errors import InputError, one_line
 from teachers.json_file import read_object
+from teachers.layout import body_folder, config_options
+from teachers.reference import config_folder
 
 PREFIX = "decant-shared-"
 KEY = "shared_attention"
@@ -52,6 +54,8 @@ def read_config(folder: Path, **options: object) -> PreTrainedConfig:
     Raises:
         InputError: it is of no known kind of model, or a value in it is impossible.
     """
+    options = config_options(body_folder(folder)) | options
+    folder = config_folder(folder)
     stated = read_object(folder / "config.json")
     kind = str(stated.get("model_type"))
     try:
@@ -65,7 +69,7 @@ def read_config(folder: Path, **options: object) -> PreTrainedConfig:
 
 def is_shared(folder: Path) -> bool:
     """Whether the folder's config is of our own type, which plain loaders refuse."""
-    stated = read_object(folder / "config.json")
+    stated = read_object(config_folder(folder) / "config.json")
     return str(stated.get("model_type")).startswith(PREFIX)
 
 

@@ -129,6 +129,33 @@ class MixedVectors:
         return np.concatenate(parts, axis=1)
 
 
+class JoinedVectors:
+    """`Vectors` of a list of texts whose parts lie in different stores.
+
+    Args:
+        parts: of one width.
+        part: int32 [texts], the number of the store that holds a text.
+        row: int64 [texts], its number there.
+    """
+
+    def __init__(self, parts: Sequence[Vectors], part: NDArray[np.int32], row: NDArray[np.int64]) -> None:
+        self._parts, self._part, self._row = list(parts), part, row
+
+    @property
+    def dim(self) -> int:
+        return self._parts[0].dim
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        vectors = np.empty((len(rows), self.dim), np.float32)
+        for number in np.unique(self._part[rows]):
+            here = np.flatnonzero(self._part[rows] == number)
+            vectors[here] = self._parts[number].take(self._row[rows[here]])
+        return vectors
+
+
 def teacher_vectors(
     texts: Sequence[str], encode: Encode, folder: Path, dim: int, *, watch: Watch = unwatched,
     spread: Spread[str] | None = None,

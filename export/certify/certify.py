@@ -6,7 +6,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -22,7 +22,7 @@ from export.certify.runtimes import Runtime
 from export.certify.texts import SENTENCES, certificate_texts
 from export.deploy.folder import bundle_artifact, convert_by
 from export.deploy.rules import hold
-from export.deploy.target import check_served, read_model
+from export.deploy.target import check_served, pools_here, read_model
 from export.deploy.tei import tei_rules
 from export.deploy.triton import triton_rules
 from export.parity import BATCH_INVARIANT
@@ -40,11 +40,26 @@ UNIT = 1e-3  # how far a vector's length may be from 1
 
 
 @dataclass(frozen=True)
+class Group:
+    """Texts behind one prompt of the artifact, a runtime being told of it in its own way.
+
+    Args:
+        count: texts.
+        prompt: what stands before each.
+        name: the artifact's name of it; None: the default one.
+    """
+
+    count: int
+    prompt: str
+    name: str | None
+
+
+@dataclass(frozen=True)
 class Expected:
     """The artifact's own answers.
 
     Args:
-        texts: what every runtime encodes.
+        texts: what every runtime encodes; those of `groups` one after another.
         vectors: our own session's, each text alone, float32 [texts, dim].
         min_cosine: what a runtime's must reach.
         heeds_spaces: a text with a space before it has other tokens.
@@ -54,6 +69,8 @@ class Expected:
     vectors: Vectors
     min_cosine: float
     heeds_spaces: bool = False
+    groups: tuple[Group, ...] = ()
+    """How many of the texts stand behind which prompt."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +114,7 @@ def certify(
         raise InputError(f"{artifact} cannot be written beside ({error.strerror}); certify a copy of it") from error
     with scratch as place:
         own = OnnxEncoder(artifact)
-        texts = certificate_texts(own.tokenize, own.max_length)
-        vectors = np.concatenate([own.encode([text]) for text in texts])
-        plain, spaced = own.tokenize(["a", " a"])
-        expected = Expected(texts, vectors, min_cosine, heeds_spaces=plain != spaced)
+        expected = _expected(own, min_cosine)
         records = {}
         for runtime in runtimes:
             record = _record(artifact, manifest, runtime, prepare, tell, expected, Path(place) / runtime.name)
@@ -109,6 +123,23 @@ def certify(
             tell(f"{runtime.name}: {said_of(record)}")
         write_certificate(artifact, manifest, records, Path(place))
     return records
+
+
+def _expected(own: OnnxEncoder, min_cosine: float) -> Expected:
+    """Every text behind the default prompt, and the plain sentences behind each other one.
+
+    A text that has no token at all is left out: runtimes have no vector for it, or one that depends on the batch.
+    """
+    texts = [text for text in certificate_texts(own.tokenize, own.max_length) if own.tokenize([text]) != [[own.pad_id]]]
+    groups = [Group(len(texts), own.prompts.of(None), None)]
+    vectors = [own.encode([text]) for text in texts]
+    for name, prompt in own.prompts.texts.items():
+        if prompt and name != own.prompts.default:
+            groups.append(Group(len(SENTENCES), prompt, name))
+            texts += SENTENCES
+            vectors += [own.encode([text], prompt=name) for text in SENTENCES]
+    plain, spaced = own.tokenize(["a", " a"])
+    return Expected(texts, np.concatenate(vectors), min_cosine, plain != spaced, tuple(groups))
 
 
 def said_of(record: RuntimeRecord) -> str:
@@ -172,7 +203,9 @@ def _run(manifest: Manifest, prepared: Prepared, expected: Expected, place: Path
     request = {
         "folder": str(place / "model"), "texts": expected.texts, "timed": [*SENTENCES, *SENTENCES], "batch_size": BATCH,
         "alone": manifest.precision not in BATCH_INVARIANT, "threads": usable_cores(),
-        "vectors": str(place / "vectors"), "pooling": manifest.pooling, "dim": manifest.dim, "name": "decant-certified",
+        "vectors": str(place / "vectors"), "dim": manifest.dim, "name": "decant-certified",
+        "pooling": manifest.pooling if pools_here(manifest) else None,
+        "groups": [asdict(group) for group in expected.groups],
     }  # fmt: skip
     (place / "request.json").write_text(json.dumps(request), encoding="utf-8")
     start([*prepared.command, str(place / "request.json"), str(place / "result.json")], RUN_SECONDS, "running it")

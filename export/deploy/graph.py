@@ -64,6 +64,20 @@ def widen_states(source: Path, path: Path, width: int) -> None:
     _save(model, path)
 
 
+def vector_alone(source: Path, path: Path) -> None:
+    """Leave `sentence_embedding` as the only output: for a runtime that takes the first one.
+
+    Args:
+        source: an encoder's graph.
+        path: written.
+    """
+    model = onnx.load(str(source))
+    kept = [edge for edge in model.graph.output if edge.name == "sentence_embedding"]
+    del model.graph.output[:]
+    model.graph.output.extend(kept)
+    _save(model, path)
+
+
 def spell_out_rows(source: Path, path: Path) -> None:
     """Quantize and dequantize rows by elementary operators, where a graph has one computed scale a row.
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from export.bundle import COMPARATOR, GRAPH, SENTENCE_TRANSFORMERS
-from export.deploy.graph import end_full_rows, spell_out_rows, widen_states
+from export.deploy.graph import end_full_rows, spell_out_rows, vector_alone, widen_states
 from export.deploy.rules import graph_edges, hold
 from export.deploy.target import Model, Target
 from export.deploy.tei import tei_rules, with_sizes
 from export.deploy.triton import model_config, triton_rules
 from export.parity import BATCH_INVARIANT
-from export.runtime_files import DENSE_FOLDER, read_json, write_json
+from export.runtime_files import read_json, write_json
 from teachers.shared_config import family_config
 
 Convert = Callable[[Path, Path], None]  # an ONNX graph, and the .xml to write
+PROMPTS = "config_sentence_transformers.json"
+PARTS = re.compile(r"\d+_(?!Pooling|Normalize)\w+/")  # what follows the pooling, of sentence-transformers
 TOKENIZER = ["tokenizer.json", "tokenizer_config.json"]
 CONFIGURED = ["config.json", "special_tokens_map.json", *TOKENIZER]
 QUANTIZED = "onnx/model_quantized.onnx"  # where transformers.js finds dtype q8
@@ -51,10 +54,11 @@ def _sentence_transformers(model: Model, out: Path) -> None:
 
     It does, too, where layers share attention maps: torch would refuse the weights.
     """
-    dense = [path for path in model.manifest.sha256 if path.startswith(f"{DENSE_FOLDER}/")]
+    parts = [path for path in model.manifest.sha256 if PARTS.match(path)]
     weights = ["model.safetensors"] if model.manifest.precision == "fp32" and not model.shared else []
-    _copy(model, out, [*CONFIGURED, *SENTENCE_TRANSFORMERS, "sentence_bert_config.json", *dense, *weights])
-    if dense:  # both backends read it, so the graph's states must be as wide as torch's
+    _copy(model, out, [*CONFIGURED, *SENTENCE_TRANSFORMERS, "sentence_bert_config.json", *parts, *weights])
+    states = next(edge for edge in graph_edges(model.folder / GRAPH)[1] if edge.name == "last_hidden_state")
+    if states.shape[-1] < model.width:  # both backends read the cut, so the graph's states must be as wide as torch's
         _make_parent(out / GRAPH)
         widen_states(model.folder / GRAPH, out / GRAPH, model.width)
     else:
@@ -63,13 +67,16 @@ def _sentence_transformers(model: Model, out: Path) -> None:
 
 def _tei(model: Model, out: Path) -> None:
     """No safetensors: with them the server would fall back from a graph that fails to weights without its cut."""
-    _copy(model, out, [*CONFIGURED, "sentence_bert_config.json", "1_Pooling/config.json", GRAPH])
+    _copy(model, out, [*CONFIGURED, "sentence_bert_config.json", "1_Pooling/config.json", PROMPTS, GRAPH])
     write_json(out / "config.json", with_sizes(read_json(out / "config.json")))
     hold("text-embeddings-inference", tei_rules(out, model.manifest))
 
 
 def _fastembed(model: Model, out: Path) -> None:
+    """It takes the graph's first output: the states to pool, or the vector itself where it could not pool them so."""
     _copy(model, out, [*CONFIGURED, GRAPH])
+    if not model.pools_here:
+        vector_alone(model.folder / GRAPH, out / GRAPH)
 
 
 def _transformers_js(model: Model, out: Path) -> None:

@@ -48,6 +48,10 @@ def _vectors(model: Model) -> str:
         f"Vectors: float32, {facts.dim} dimensions, unit length, so that a dot product is the cosine. "
         f"Texts are cut at {facts.max_length} tokens. Weights of the graph: {facts.precision}."
     )
+    if facts.prompts:
+        named = ", ".join(f"{name} {json.dumps(text, ensure_ascii=False)}" for name, text in facts.prompts.items())
+        default = f"{facts.default_prompt} by default" if facts.default_prompt else "none by default"
+        said += f" A prompt stands before a text, and counts among its tokens: {named}; {default}."
     if facts.precision not in BATCH_INVARIANT:
         said += " A text's vector depends a little on the others of its batch: send one at a time where it matters."
     return said
@@ -64,7 +68,7 @@ from tokenizers import Tokenizer
 tokenizer = Tokenizer.from_file("tokenizer.json")
 tokenizer.enable_padding(pad_id={model.pad_id}, pad_token={json.dumps(model.pad_token)})
 session = ort.InferenceSession("onnx/model.onnx", providers=["CPUExecutionProvider"])
-encoded = tokenizer.encode_batch(["{TEXT}"])
+encoded = tokenizer.encode_batch([{_text(model)}])
 ids, mask = (np.array([getattr(text, part) for text in encoded]) for part in ("ids", "attention_mask"))
 (vectors,) = session.run(["sentence_embedding"], {{"input_ids": ids, "attention_mask": mask}})
 """
@@ -82,7 +86,7 @@ def _sentence_transformers(model: Model) -> str:
     code = f"""
 from sentence_transformers import SentenceTransformer
 model = SentenceTransformer("."{options})
-vectors = model.encode(["{TEXT}"])
+vectors = model.encode(["{TEXT}"]{_prompt_name(model)})
 """
     return _block(f"`pip install '{package}'`, then in this folder ({other}):", "python", code)
 
@@ -98,25 +102,37 @@ curl localhost:8080/embed -H 'Content-Type: application/json' -d '{{"inputs": ["
 
 def _fastembed(model: Model) -> str:
     name = _tag(model)
+    pooling = model.manifest.pooling.upper() if model.pools_here else "DISABLED"
     code = f"""
 from fastembed import TextEmbedding
 from fastembed.common.model_description import ModelSource, PoolingType
-TextEmbedding.add_custom_model(model="{name}", pooling=PoolingType.{model.manifest.pooling.upper()}, normalization=True,
+TextEmbedding.add_custom_model(model="{name}", pooling=PoolingType.{pooling}, normalization=True,
     sources=ModelSource(hf="{name}"), dim={model.manifest.dim}, model_file="onnx/model.onnx")
 model = TextEmbedding("{name}", specific_model_path=".")
-vectors = list(model.embed(["{TEXT}"]))
+vectors = list(model.embed([{_text(model)}]))
 """
     return _block("`pip install fastembed`, then in this folder:", "python", code)
 
 
 def _transformers_js(model: Model) -> str:
+    said = "`npm install @huggingface/transformers`; `config.json` names the dtype:"
+    if not model.pools_here:
+        code = f"""
+import {{ env, AutoModel, AutoTokenizer }} from '@huggingface/transformers';
+env.localModelPath = 'models';  // a folder that holds this one as {_tag(model)}
+const tokenizer = await AutoTokenizer.from_pretrained('{_tag(model)}');
+const model = await AutoModel.from_pretrained('{_tag(model)}');
+const inputs = tokenizer([{_text(model)}], {{ padding: true, truncation: true }});
+const vectors = (await model(inputs)).sentence_embedding;
+"""
+        return _block(said, "js", code)
     code = f"""
 import {{ env, pipeline }} from '@huggingface/transformers';
 env.localModelPath = 'models';  // a folder that holds this one as {_tag(model)}
 const extract = await pipeline('feature-extraction', '{_tag(model)}');
-const vectors = await extract(['{TEXT}'], {{ pooling: '{model.manifest.pooling}', normalize: true }});
+const vectors = await extract([{_text(model)}], {{ pooling: '{model.manifest.pooling}', normalize: true }});
 """
-    return _block("`npm install @huggingface/transformers`; `config.json` names the dtype:", "js", code)
+    return _block(said, "js", code)
 
 
 def _triton(model: Model) -> str:
@@ -144,6 +160,19 @@ vectors = model({"input_ids": ids, "attention_mask": mask})["sentence_embedding"
         f"{model.pad_id}; without the hint some processors multiply in bfloat16:"
     )
     return _block(said, "python", code) + _compared(model, "`comparator/1/model.xml`")
+
+
+def _text(model: Model) -> str:
+    """The example's text behind a prompt of the artifact, quoted."""
+    prompts, default = model.manifest.prompts, model.manifest.default_prompt
+    name = default or next(iter(prompts), None)
+    return json.dumps(f"{prompts[name] if name is not None else ''}{TEXT}", ensure_ascii=False)
+
+
+def _prompt_name(model: Model) -> str:
+    """How sentence-transformers is told of a prompt that is not the default one."""
+    prompts = model.manifest.prompts
+    return f', prompt_name="{next(iter(prompts))}"' if prompts and model.manifest.default_prompt is None else ""
 
 
 def _compared(model: Model, what: str) -> str:

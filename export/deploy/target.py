@@ -12,10 +12,12 @@ from export.bundle import COMPARATOR, Manifest
 from export.runtime_files import read_json
 from teachers.errors import InputError
 from teachers.no_code import check_no_code
+from teachers.pooling_kind import CONCAT_TOP_MEAN
 from teachers.shared_config import is_shared
 
 Target = Literal["ort", "st", "tei", "fastembed", "transformers.js", "triton", "openvino"]
 TARGETS: tuple[Target, ...] = get_args(Target)
+POOLED_BY_MOST = ("mean", "cls")  # what every runtime that pools by itself can do
 POOLED_BY_THE_GRAPH: tuple[Target, ...] = ("ort", "triton", "openvino")  # they run a graph as it is, any graph
 CUT_AT_THE_RIGHT: tuple[Target, ...] = ("tei", "fastembed", "transformers.js")  # wherever tokenizer.json says to cut
 
@@ -49,10 +51,19 @@ class Model:
         return is_shared(self.folder)
 
     @property
+    def pools_here(self) -> bool:
+        """As the function of this name."""
+        return pools_here(self.manifest)
+
+    @property
     def width(self) -> int:
-        """Width of the token states before they are cut to `dim`."""
-        dense = self.folder / "2_Dense" / "config.json"
-        return int(read_json(dense)["in_features"]) if dense.is_file() else self.manifest.dim
+        """Width of the token states that sentence-transformers pools; the graph's may be cut to fewer."""
+        return int(read_json(self.folder / "1_Pooling" / "config.json")["word_embedding_dimension"])
+
+
+def pools_here(manifest: Manifest) -> bool:
+    """Whether a runtime that pools the token states by itself gets the vector; else it must take the graph's."""
+    return manifest.pools_last and manifest.pooling in POOLED_BY_MOST
 
 
 def target_of(name: str) -> Target:
@@ -94,8 +105,11 @@ def check_served(model: Model, target: Target) -> None:
     """
     others = f", so it cannot serve it; {', '.join(POOLED_BY_THE_GRAPH)} can"
     if target not in POOLED_BY_THE_GRAPH:
-        if model.manifest.pooling == "concat_top_mean":
+        if model.manifest.pooling == CONCAT_TOP_MEAN:
             raise InputError(f"{target} has no pooling like this artifact's concat_top_mean{others}")
+        if target == "tei" and not model.pools_here:
+            what = f"{model.manifest.pooling} pooling" if model.manifest.pools_last else "modules after the pooling"
+            raise InputError(f"{target} has no {what}, as this artifact has{others}")
         if model.comparator:
             raise InputError(f"{target} cannot run the comparator that scores this artifact's pairs{others}")
     side = read_json(model.folder / "tokenizer_config.json").get("truncation_side", "right")

@@ -9,14 +9,15 @@ import numpy as np
 from fastembed import TextEmbedding
 from fastembed.common.model_description import ModelSource, PoolingType
 
+POOLINGS = {"cls": PoolingType.CLS, "mean": PoolingType.MEAN, None: PoolingType.DISABLED}
 PACKAGES = ("fastembed", "onnxruntime", "onnxruntime-gpu", "tokenizers")
 
 
 def load(request: dict[str, Any]) -> Callable[[list[str], int], Any]:
-    """Mean or [CLS] pooling and unit length are fastembed's own."""
+    """Mean or [CLS] pooling and unit length are fastembed's own; of another vector the graph gives nothing else."""
     TextEmbedding.add_custom_model(
         model=request["name"],
-        pooling=PoolingType.CLS if request["pooling"] == "cls" else PoolingType.MEAN,
+        pooling=POOLINGS[request["pooling"]],
         normalization=True,
         sources=ModelSource(hf=request["name"]),  # asked for by the class; the folder below is what is read
         dim=request["dim"],

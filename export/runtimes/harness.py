@@ -17,6 +17,7 @@ import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def run(script: str, request_path: str, result_path: str) -> None:
     for text in request["timed"][:WARMUP_TEXTS]:
         encode([text], 1)
     started = time.perf_counter()
-    vectors = encode(request["texts"], request["batch_size"])
+    vectors = _all(encode, request, request["batch_size"], runtime.get("PROMPTS", False))
     seconds = time.perf_counter() - started
     latencies = []
     for text in request["timed"]:
@@ -39,7 +40,7 @@ def run(script: str, request_path: str, result_path: str) -> None:
         encode([text], 1)
         latencies.append(time.perf_counter() - begun)
     if request["alone"]:
-        vectors = np.concatenate([encode([text], 1) for text in request["texts"]])
+        vectors = _all(encode, request, 1, runtime.get("PROMPTS", False))
     np.ascontiguousarray(vectors, np.float32).tofile(request["vectors"])
     result = {
         "versions": _versions(runtime["PACKAGES"]),
@@ -47,6 +48,19 @@ def run(script: str, request_path: str, result_path: str) -> None:
         "texts_per_second": len(request["texts"]) / seconds,
     }
     Path(result_path).write_text(json.dumps(result), encoding="utf-8")
+
+
+def _all(encode: Any, request: dict[str, Any], batch_size: int, own_prompts: bool) -> Any:
+    """Vectors of all texts, group by group; the prompt is named to a runtime that has prompts, else put before."""
+    found, start = [], 0
+    for group in request["groups"]:
+        texts = request["texts"][start : start + group["count"]]
+        start += group["count"]
+        if own_prompts:
+            found.append(encode(texts, batch_size, group["name"]))
+        else:
+            found.append(encode([group["prompt"] + text for text in texts], batch_size))
+    return np.concatenate(found)
 
 
 def _versions(names: tuple[str, ...]) -> dict[str, str]:

@@ -9,9 +9,10 @@ import onnxruntime
 from sentence_transformers import SentenceTransformer
 
 PACKAGES = ("sentence-transformers", "optimum-onnx", "transformers", "onnxruntime", "onnxruntime-gpu", "torch")
+PROMPTS = True  # it is told of a prompt by its name
 
 
-def load(request: dict[str, Any]) -> Callable[[list[str], int], Any]:
+def load(request: dict[str, Any]) -> Callable[..., Any]:
     """The folder's onnx/model.onnx on the CPU."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = request["threads"]
@@ -24,4 +25,8 @@ def load(request: dict[str, Any]) -> Callable[[list[str], int], Any]:
         trust_remote_code=False,
         model_kwargs={"provider": "CPUExecutionProvider", "session_options": options},
     )
-    return lambda texts, batch_size: model.encode(texts, batch_size=batch_size, show_progress_bar=False)
+
+    def encode(texts: list[str], batch_size: int, prompt_name: str | None = None) -> Any:
+        return model.encode(texts, prompt_name=prompt_name, batch_size=batch_size, show_progress_bar=False)
+
+    return encode

@@ -10,6 +10,8 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from teachers.backbone import quiet_transformers
 from teachers.encoder import Progress
+from teachers.layout import Similarity
+from teachers.prompts import Prompts
 from teachers.quantized import quiet_bitsandbytes
 
 Backend = Literal["torch", "onnx", "openvino"]
@@ -75,20 +77,30 @@ class SentenceTransformerBaseline:
             self.model = SentenceTransformer(str(reference), device=device, trust_remote_code=False, **options)
         if max_length is not None:
             self.model.max_seq_length = max_length
+        self.prompts = Prompts(
+            {name: text or "" for name, text in self.model.prompts.items()}, self.model.default_prompt_name
+        )
+        self.unit = False
+        self.similarity: Similarity = self.model.similarity_fn_name
+        self.dim = int(self.model.get_embedding_dimension() or 0)
 
     def encode(
-        self, texts: Sequence[str], batch_size: int = 32, progress: Progress | None = None
-    ) -> NDArray[np.float32]:
-        """Encode texts to unit vectors, float32 [texts, dim], order kept.
+        self, texts: Sequence[str], batch_size: int = 32, progress: Progress | None = None, *,
+        prompt: str | None = None, unit: bool = True,
+    ) -> NDArray[np.float32]:  # fmt: skip
+        """Encode texts, float32 [texts, dim], order kept.
 
         Args:
             texts: what to encode.
             batch_size: texts at a time; the library sorts them by length itself.
             progress: called once at the end, with the number of texts.
+            prompt: a name of the model's prompts; None: its default one.
+            unit: to unit length; False: to the length that the model gives.
         """
         vectors = self.model.encode(
-            list(texts), batch_size=batch_size, show_progress_bar=False, normalize_embeddings=True
-        )
+            list(texts), batch_size=batch_size, show_progress_bar=False, normalize_embeddings=unit,
+            prompt=self.prompts.given(prompt) or None,
+        )  # fmt: skip
         if progress is not None:
             progress(len(texts))
         return np.asarray(vectors, dtype=np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -24,8 +24,11 @@ from pipeline.texts.rows import parse_label
 from pipeline.texts.settings import Task
 from teachers.errors import GateError, InputError
 from teachers.fine_tune import TaskKind
+from teachers.prompts import prompted_pairs
 
 RANKS = 10  # of nDCG@10
+QUERY_PROMPTS, DOCUMENT_PROMPTS = ("query",), ("document", "passage", "corpus")
+"""Names of the prompts that queries and documents stand behind, where an artifact has one of them."""
 BEIR_FILES = ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv")
 Labels = NDArray[np.float64] | NDArray[np.int64]
 
@@ -105,18 +108,19 @@ def _labelled(file: Path, settings: PromotionSettings) -> tuple[list[tuple[str, 
 
 
 def _scores(
-    encoder: OnnxEncoder, folder: Path, pairs: list[tuple[str, str]], settings: PromotionSettings, threads: int
+    encoder: OnnxEncoder, folder: Path, pairs: Sequence[tuple[str, str]], settings: PromotionSettings, threads: int
 ) -> NDArray[np.float32]:
     """Scores [pairs], or logits [pairs, classes] of a multi-class task, all finite."""
+    given = prompted_pairs(pairs, encoder.prompts, settings.columns.first_prompt, settings.columns.second_prompt)
     if settings.task == "multiclass":
-        scores = pair_logits(encoder, folder, pairs, threads)
+        scores = pair_logits(encoder, folder, given, threads)
         found = scores.shape[1] if scores.ndim == 2 else 1
         if found != len(settings.classes):
             raise InputError(
                 f"{folder} gives {found} scores a pair, not one of each of {len(settings.classes)} classes"
             )
     else:
-        scores = score_pairs(encoder, folder, pairs, threads)
+        scores = score_pairs(encoder, folder, given, threads)
     lost = int(np.sum(~np.isfinite(scores.reshape(len(pairs), -1)).all(axis=1)))
     if lost:
         raise GateError(f"the scores of {lost} of {len(pairs)} pairs are not finite")
@@ -141,7 +145,11 @@ def _retrieval(folder: Path, settings: PromotionSettings) -> Evaluation:
     def judged(encoder: OnnxEncoder, artifact: Path) -> Figures:
         if (artifact / COMPARATOR).is_file():
             raise InputError(f"{artifact} compares by a comparator; retrieval is judged by its vectors' dot products")
-        ranking = retrieve(encoder.encode(found.queries), encoder.encode(found.documents), RANKS)
+        queries, documents = (
+            encoder.encode(some, prompt=next((name for name in names if name in encoder.prompts.texts), None))
+            for some, names in ((found.queries, QUERY_PROMPTS), (found.documents, DOCUMENT_PROMPTS))
+        )
+        ranking = retrieve(queries, documents, RANKS)
         values = ndcg(ranking, found.relevance, RANKS)
         samples = bootstrap(weighted_mean(values), len(values), resamples=settings.resamples)
         return Figures(float(values.mean()), samples)

@@ -27,6 +27,10 @@ class PairColumns(BaseModel, frozen=True, extra="forbid"):
     first: str = Field("sentence1", description="of the first text")
     second: str = Field("sentence2", description="of the second text")
     label: str = Field("label", description="of the label: a number, or a class")
+    first_prompt: str | None = Field(
+        None, description="name of the artifact's prompt that the first text stands behind; default: its default one"
+    )
+    second_prompt: str | None = Field(None, description="name of the prompt of the second text")
 
 
 class OneByOne(SpeedSettings, frozen=True, extra="forbid"):

@@ -29,6 +29,8 @@ class CardFacts(BaseModel, frozen=True, extra="forbid"):
     languages: tuple[str, ...] = Field(default=(), description="ISO 639 codes, only where they are known")
     decant_version: str | None = None
     sentence_transformers: bool = Field(default=True, description="that library can load the folder")
+    prompts: dict[str, str] = Field(default={}, description="what stands before a text, by name")
+    default_prompt: str | None = Field(default=None, description="the prompt of a text that names none")
     comparator: bool = Field(default=False, description="the folder holds onnx/comparator.onnx")
     vectors: tuple[SmallVector, ...] = Field(default=(), description="outputs of the graph beside the float32 vector")
     openvino: bool = Field(default=False, description="the folder holds openvino/")
@@ -58,6 +60,7 @@ def model_card(report: Report, row_name: str, facts: CardFacts) -> str:
         _what_it_is(report, row, facts),
         "## Use it\n\nWith ONNX Runtime and tokenizers alone, in this folder:",
         f"```python\n{onnx_example(facts)}```",
+        _prompts(facts),
         _small_vectors(facts),
         *_with_sentence_transformers(row, facts),
         OPENVINO if facts.openvino else "",
@@ -121,8 +124,8 @@ tokenizer.enable_truncation({facts.max_length})
 tokenizer.enable_padding(pad_id={facts.pad_id}, pad_token={json.dumps(facts.pad_token)})
 session = ort.InferenceSession("onnx/model.onnx", providers={providers})
 
-texts = {EXAMPLE_TEXTS}
-encoded = tokenizer.encode_batch(texts)
+{_prompt_line(facts)}texts = {EXAMPLE_TEXTS}
+encoded = tokenizer.encode_batch({"[prompt + text for text in texts]" if facts.prompts else "texts"})
 inputs = {{
     "input_ids": np.array([text.ids for text in encoded], dtype=np.int64),
     "attention_mask": np.array([text.attention_mask for text in encoded], dtype=np.int64),
@@ -191,6 +194,28 @@ def _what_it_is(report: Report, row: Row, facts: CardFacts) -> str:
     return said
 
 
+def _prompt_line(facts: CardFacts) -> str:
+    """The line of the example that sets the prompt; nothing where the model has none."""
+    if not facts.prompts:
+        return ""
+    name = facts.default_prompt or next(iter(facts.prompts))
+    return f"prompt = {json.dumps(facts.prompts[name], ensure_ascii=False)}  # {name}\n"
+
+
+def _prompts(facts: CardFacts) -> str:
+    """What stands before which texts."""
+    if not facts.prompts:
+        return ""
+    lines = [f"- `{name}`: {json.dumps(text, ensure_ascii=False)}" for name, text in facts.prompts.items()]
+    default = (
+        f"A text that names none stands behind `{facts.default_prompt}`."
+        if facts.default_prompt
+        else ("A text that names none stands behind none.")
+    )
+    said = "It was trained with a prompt before each text, by the kind of the text:"
+    return "\n".join([said, "", *lines, "", f"{default} The limit of tokens counts the prompt."])
+
+
 def _small_vectors(facts: CardFacts) -> str:
     """What the further outputs hold, and how they are compared."""
     said = {
@@ -207,7 +232,11 @@ def _small_vectors(facts: CardFacts) -> str:
 def _with_sentence_transformers(row: Row, facts: CardFacts) -> list[str]:
     if not facts.sentence_transformers:
         return [_shared_maps(row.sharing) if row.sharing else NO_SUCH_POOLING]
-    parts = ["With sentence-transformers:", f"```python\n{SENTENCE_TRANSFORMERS_EXAMPLE}```"]
+    example = SENTENCE_TRANSFORMERS_EXAMPLE
+    if facts.prompts and facts.default_prompt is None:
+        name = next(iter(facts.prompts))
+        example = example.replace("model.encode(", f"model.encode(prompt_name={name!r}, sentences=")
+    parts = ["With sentence-transformers:", f"```python\n{example}```"]
     if row.precision in (None, "fp32"):
         return parts
     weights = (

@@ -10,6 +10,7 @@ from export.bundle import COMPARATOR, GRAPH, write_artifact
 from export.parity import Precision
 from export.reranker import write_reranker
 from pipeline.budget import choose, steady_artifacts
+from pipeline.overridden import overridden, similarity_notes
 from pipeline.recipe import Recipe, recipe_digest
 from pipeline.report.card import CardFacts, model_card
 from pipeline.report.reranker_card import RerankerFacts, reranker_card
@@ -23,7 +24,6 @@ from pipeline.stages.measure import Measured
 from pipeline.stages.reranker import Reranked
 from pipeline.stages.student import seeds_of_soup
 from pipeline.stages.teacher import run_teacher
-from pipeline.stages.teacher_notes import teacher_notes
 from pipeline.stages.vectors import Lesson
 from pipeline.stages.vocabulary import vocabulary_notes
 from pipeline.texts.load import Texts
@@ -43,12 +43,9 @@ def artifacts_stage(
     reranked: Reranked | None = None,
 ) -> tuple[Stage, Report]:  # fmt: skip
     """A folder a precision under `artifacts/`, and the report that their cards quote."""
-    notes = [
-        *measured.notes,
-        *teacher_notes(recipe, base),
-        *vocabulary_notes(recipe, base, student),
-        *_soup_notes(student),
-    ]
+    notes = [*measured.notes, *vocabulary_notes(recipe, base, student), *_soup_notes(student)]
+    notes += overridden(recipe, base)
+    notes += similarity_notes(recipe, base)
     notes += retries_notes(run_dir.root, recipe.model_dump(mode="json"))
     notes += [f"Left out, as it misses its gate: {one}." for one in left_out]
     report = _report(recipe, texts, lesson, mined, student, measured, notes)
@@ -182,6 +179,8 @@ def _facts(recipe: Recipe, base: Path, encoder: SentenceEncoder, precision: Prec
         decant_version=decant_version(),
         sentence_transformers=encoder.pooling != "concat_top_mean" and not stores_shared_maps(encoder),
         comparator=recipe.student.form == "comparator",
+        prompts=dict(encoder.prompts.texts),
+        default_prompt=encoder.prompts.default,
         vectors=recipe.export.vectors,
         gpu=precision == "fp32",
         openvino=openvino,

@@ -16,6 +16,7 @@ from export.session import OnnxComparator, OnnxEncoder
 from pipeline.measure.baselines import SentenceTransformerBaseline, bag_of_words
 from pipeline.measure.one_against_many import dot_product
 from pipeline.measure.size import parameter_count, peak_memory_of, size_mib
+from pipeline.prompts import pairs_for
 from pipeline.recipe import Recipe
 from pipeline.report.rows import Kind, Parity
 from pipeline.run_dir import Stage
@@ -26,7 +27,7 @@ from pipeline.stages.reranker import Reranked
 from pipeline.stages.sharing import groups_of, said_groups
 from pipeline.stages.targets import Scored
 from pipeline.stages.teacher import run_teacher
-from pipeline.stages.vectors import Lesson, pair_texts
+from pipeline.stages.vectors import Lesson, embedder_of, pair_texts
 from pipeline.texts.load import Texts
 from students.cut import cut
 from students.reranker import RerankerSettings
@@ -35,10 +36,13 @@ from students.start import shared, shared_cross_encoder
 from students.student import Student, cosines, pair_vectors
 from teachers.cross_encoder import CrossEncoder, Pair
 from teachers.cross_folder import Activation
+from teachers.embedder import Embedder
 from teachers.encoder import SentenceEncoder
+from teachers.prompts import Prompts
 from teachers.quantized import precision_of
 from teachers.reference import resolve_model
 from teachers.shared_config import is_shared, shared_attention
+from teachers.similarity import similarities
 
 TEACHER, STUDENT, START, WORDS = "teacher", "student", "start model", "bag of words"
 TEACHER_OF_VECTORS = "embedding teacher"
@@ -114,7 +118,7 @@ def _given(recipe: Recipe, source: Path) -> Candidate:
     """The model that came trained, in torch: what its artifacts are held to."""
     encoder = SentenceEncoder.load(source, recipe.student.max_length, recipe.student.pooling)
     facts = _encoder_facts(encoder) | {"runtime": "torch", "note": "the model as it was given"}
-    return Candidate(TEACHER, "teacher", predict=_by_cosine(encoder.encode), encode=encoder.encode, facts=facts)
+    return Candidate(TEACHER, "teacher", predict=by_similarity(recipe, encoder), encode=encoder.encode, facts=facts)
 
 
 def _short(model: str) -> str:
@@ -125,7 +129,7 @@ def _short(model: str) -> str:
 
 def _in_sentence_transformers(recipe: Recipe, name: str, folder: Path, has_cosine: bool) -> Candidate:
     peer = SentenceTransformerBaseline(folder, max_length=recipe.student.max_length)
-    predict = _by_cosine(peer.encode) if has_cosine and recipe.student.pooling != "concat_top_mean" else None
+    predict = by_similarity(recipe, peer) if has_cosine and recipe.student.pooling != "concat_top_mean" else None
     facts: dict[str, object] = {"precision": "fp32", "runtime": "torch"}
     facts |= {"trained_on_labels": False} if name == PEERS_START and not recipe.student.trained else {}
     return Candidate(name, "baseline", predict=predict, encode=peer.encode, facts=facts)
@@ -171,9 +175,15 @@ def _embedding_teacher(recipe: Recipe, lesson: Lesson, name: str) -> Candidate:
     tuned = settings is not None and any(teacher.tune for teacher in settings.teachers)
     facts: dict[str, object] = {"precision": "fp32", "runtime": "torch", "trained_on_labels": tuned}
     if len(lesson.teachers) == 1:
-        facts |= _encoder_facts(SentenceEncoder.load(lesson.teachers[0][0]))
-    encode = lesson.encoder()
-    return Candidate(name, "teacher", predict=_by_cosine(encode), encode=encode, facts=facts)
+        facts |= _embedder_facts(embedder_of(lesson.teachers[0][0], lesson.prompts[0]))
+    if len(lesson.teachers) == 1:
+        one = embedder_of(lesson.teachers[0][0], lesson.prompts[0])
+        return Candidate(name, "teacher", predict=by_similarity(recipe, one), encode=one.encode, facts=facts)
+    columns, encode = recipe.texts.columns, lesson.encoder()
+    sides = lesson.encoder(columns.first_prompt), lesson.encoder(columns.second_prompt)
+    return Candidate(
+        name, "teacher", predict=lambda pairs: cosines(*pair_vectors(pairs, *sides)), encode=encode, facts=facts
+    )
 
 
 def _start_models(
@@ -183,9 +193,10 @@ def _start_models(
     if has_cosine and not recipe.student.trained:
         start = SentenceEncoder.load(source, recipe.student.max_length)
         facts = _encoder_facts(start) | {"runtime": "torch", "trained_on_labels": False}
-        found.append(Candidate(START, "baseline", predict=_by_cosine(start.encode), facts=facts))
+        found.append(Candidate(START, "baseline", predict=by_similarity(recipe, start), facts=facts))
         if recipe.student.sharing is not None:
-            found.append(_shared_start(recipe, recipe.student.sharing, start, learned_texts(texts, lesson), student))
+            learned = learned_texts(recipe, texts, lesson, start)
+            found.append(_shared_start(recipe, recipe.student.sharing, start, learned, student))
     if has_cosine:
         words = {"runtime": "scikit-learn", "trained_on_labels": False}
         counted = partial(bag_of_words, train_texts=[text for pair in texts.train.pairs for text in pair])
@@ -201,7 +212,7 @@ def _shared_start(
     as_chosen = settings.model_copy(update={"groups": groups_of(student.folder)})
     untrained = shared(kept, as_chosen, learned, recipe.seed)
     facts = _encoder_facts(untrained) | {"runtime": "torch", "trained_on_labels": False}
-    return Candidate(SHARED_START, "baseline", predict=_by_cosine(untrained.encode), facts=facts)
+    return Candidate(SHARED_START, "baseline", predict=by_similarity(recipe, untrained.for_cosine()), facts=facts)
 
 
 def _before_the_labels(recipe: Recipe, embedded: Stage) -> Candidate:
@@ -210,7 +221,7 @@ def _before_the_labels(recipe: Recipe, embedded: Stage) -> Candidate:
     facts = _encoder_facts(encoder) | {"runtime": "torch", "path": "embed"}
     tuned = recipe.embedding is not None and any(teacher.tune for teacher in recipe.embedding.teachers)
     facts |= {"trained_on_labels": tuned}
-    return Candidate(EMBEDDED, "baseline", predict=_by_cosine(encoder.encode), facts=facts)
+    return Candidate(EMBEDDED, "baseline", predict=by_similarity(recipe, encoder), facts=facts)
 
 
 def _students(recipe: Recipe, stage: Stage) -> list[Candidate]:
@@ -220,20 +231,22 @@ def _students(recipe: Recipe, stage: Stage) -> list[Candidate]:
         "parameters": parameter_count(student) - parameter_count(student.encoder.exit_layers),
         "size_mib": size_mib(stage.folder / "model.safetensors"), "trained_on_labels": recipe.saw_labels(),
     }  # fmt: skip
-    found = [in_torch(STUDENT, student, facts)]
+    found = [in_torch(recipe, STUDENT, student, facts)]
     if student.comparator is not None and recipe.texts.task.kind != "multiclass":
         note = "the same vectors, compared by cosine"
         facts = facts | {"form": "cosine", "note": note}
-        found.append(Candidate("student by cosine", "student", predict=_by_cosine(student.encoder.encode), facts=facts))
+        by_cosine = by_similarity(recipe, student.encoder)
+        found.append(Candidate("student by cosine", "student", predict=by_cosine, facts=facts))
     return found
 
 
-def in_torch(name: str, student: Student, facts: dict[str, object]) -> Candidate:
+def in_torch(recipe: Recipe, name: str, student: Student, facts: dict[str, object]) -> Candidate:
     """A row of a student as torch computes it."""
     match: Match = dot_product
     if student.comparator is not None:
         match = lambda query, many: student.compare(np.repeat(query, len(many), axis=0), many)  # noqa: E731
-    return Candidate(name, "student", predict=student.predict, encode=student.encoder.encode, match=match, facts=facts)
+    predict = behind_prompts(recipe, student.encoder.prompts, student.predict)
+    return Candidate(name, "student", predict=predict, encode=student.encoder.encode, match=match, facts=facts)
 
 
 def _exported(recipe: Recipe, student: Stage, graphs: list[Graph], irs: Irs, threads: int) -> list[Candidate]:
@@ -271,11 +284,12 @@ def _served(
     own: dict[str, object],
 ) -> Candidate:  # fmt: skip
     encoder = OnnxEncoder(folder, threads, file)
-    predict = _by_cosine(encoder.encode)
+    predict = by_similarity(recipe, encoder)
     match: Match = dot_product
     if comparator_graph.is_file():
         comparator = OnnxComparator(comparator_graph, threads)
-        predict, match = _by_comparator(encoder.encode, comparator), _one_to_many(comparator)
+        predict = behind_prompts(recipe, encoder.prompts, _by_comparator(encoder.encode, comparator))
+        match = _one_to_many(comparator)
     peak = peak_memory_of(ENCODE_ONCE, [str(folder), str(threads), file, "How do I reset my password?"])
     facts: dict[str, object] = {
         "layers": exported.layers, "dim": exported.dim, "precision": exported.precision,
@@ -303,8 +317,28 @@ def _scores(recipe: Recipe, cross: CrossEncoder | OnnxReranker, activation: Acti
     return lambda pairs: on_own_scale(one_score(cross.score(pairs)), recipe.texts.task.kind, activation)
 
 
-def _by_cosine(encode: Encode) -> Predict:
-    return lambda pairs: cosines(*pair_vectors(pairs, encode))
+def _embedder_facts(encoder: Embedder) -> dict[str, object]:
+    """Of a model without layers, or of several roads, its vectors' width alone."""
+    return _encoder_facts(encoder) if isinstance(encoder, SentenceEncoder) else {"dim": encoder.dim}
+
+
+def by_similarity(recipe: Recipe, encoder: Embedder) -> Predict:
+    """Scores of pairs as the model's folder says that its vectors are compared, each side behind its own prompt."""
+    columns = recipe.texts.columns
+    names = (columns.first_prompt, columns.second_prompt) if encoder.prompts.texts else (None, None)
+    unit = encoder.similarity == "cosine"
+    first, second = (partial(encoder.encode, prompt=name, unit=unit) for name in names)
+
+    def predict(pairs: Sequence[Pair]) -> NDArray[np.float32]:
+        sides = pair_vectors(pairs, first, second if names[0] != names[1] else None)
+        return cosines(*sides) if unit else similarities(*sides, encoder.similarity)
+
+    return predict
+
+
+def behind_prompts(recipe: Recipe, prompts: Prompts, predict: Predict) -> Predict:
+    """A way to score pairs, given them as a model of these prompts reads them."""
+    return lambda pairs: predict(pairs_for(recipe, prompts, pairs))
 
 
 def _by_comparator(encode: Encode, comparator: OnnxComparator) -> Predict:

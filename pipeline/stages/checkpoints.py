@@ -88,5 +88,5 @@ def quantized_students(recipe: Recipe, checkpoints: list[Checkpoint], threads: i
             "size_mib": size_mib(one.folder / "model.safetensors"), "peak_memory_mib": peak,
             "trained_on_labels": recipe.saw_labels(), "note": "the student's linear layers by bitsandbytes",
         }  # fmt: skip
-        found.append(in_torch(one.name, Student.load(one.folder), facts))
+        found.append(in_torch(recipe, one.name, Student.load(one.folder), facts))
     return found

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.prompts import prompt_inputs, student_prompts
 from pipeline.recipe import EmbeddingSettings, Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.sharing import sharing_inputs
@@ -38,36 +39,38 @@ def embed_stage(
     elsewhere = {"teachers", "sentences", "augment", "mine", "held_back", "encode_precision"}
     # without what is None, so that a setting that a recipe does not use leaves the fingerprint as it was
     how = settings.model_dump(mode="json", exclude=elsewhere, exclude_none=True)
-    listed = listed_texts(student.vocabulary, base)
+    listed, prompts = listed_texts(student.vocabulary, base), student_prompts(recipe, base)
     inputs: dict[str, object] = {
         "settings": how, "model": model_digest(source), "vectors": lesson.stage.fingerprint,
         "weights": [weight for _, weight in lesson.teachers], "seed": recipe.seed,
         "student": student.model_dump(mode="json", include=SHAPE),
         "precision": training_precision(settings), **vocabulary_inputs(student.vocabulary, listed),
         **sharing_inputs(student.sharing), **({"judged": "whole"} if student.nesting is None else {}),
+        **prompt_inputs(recipe, prompts),
     }  # fmt: skip
 
     def write(folder: Path) -> None:
         encoder = SentenceEncoder.load(
             source, student.max_length, student.pooling, dropout=settings.dropout, for_training=True
-        )
+        ).for_cosine(prompts)
+        read = lesson.read_by(prompts, lesson.texts)
         encoder = shrink(
-            encoder, student.layers, student.ffn_width, lesson.texts, recipe.seed, student.vocabulary, listed,
+            encoder, student.layers, student.ffn_width, read, recipe.seed, student.vocabulary, listed,
             student.sharing,
         )  # fmt: skip
         encoder.add_exit_layers(student.exit_layers)
         teacher = lesson.vectors(lesson.held_back).take(np.arange(len(lesson.held_back)))
-        dims = all_dims(encoder.hidden_size, student.dims)
+        dims = all_dims(encoder.width, student.dims)
         live = SentenceEncoder.load(lesson.teachers[0][0]) if settings.states is not None else None
 
         def dev() -> float:
-            found = teacher_agreement(encoder, lesson.held_back, teacher, dims)
+            found = teacher_agreement(encoder, lesson.read_by(prompts, lesson.held_back), teacher, dims)
             if student.nesting is None:
-                return found[encoder.layers, encoder.hidden_size]  # no other exit is trained
+                return found[encoder.layers, encoder.width]  # no other exit is trained
             return float(np.mean(list(found.values())))
 
         embed(
-            encoder, lesson.texts, lesson.vectors(lesson.texts), dev, folder / "training", settings,
+            encoder, read, lesson.vectors(lesson.texts), dev, folder / "training", settings,
             student.the_nesting, student.dims, seed=recipe.seed, live=live,
             devices=recipe.trainer, watch=watch,
         )  # fmt: skip

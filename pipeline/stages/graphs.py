@@ -20,22 +20,26 @@ from export.session import OnnxComparator, OnnxEncoder
 from export.small_vectors import add_small_vectors, int8_step
 from export.to_onnx import export_comparator, export_encoder
 from pipeline.measure.size import parameter_count
+from pipeline.prompts import pairs_for
 from pipeline.recipe import Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.precisions import write_precision
 from pipeline.stages.quantize_aware import tuned_graph
-from pipeline.stages.vectors import Lesson, pair_texts
+from pipeline.stages.targets import training_pairs
+from pipeline.stages.vectors import Lesson
 from pipeline.texts.load import Texts
 from students.comparator import Comparator
 from students.cut import cut
 from students.student import Student
+from teachers.encoder import SentenceEncoder
 from teachers.errors import GateError, InputError
 from teachers.progress import Watch
+from teachers.prompts import CONFIG as PROMPTS
 
 VERSION = 4
 # settings of the export that no graph depends on
 OF_OTHER_STAGES = {"engines", "engine_shapes", "openvino", "openvino_int8", "torch"}
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json")
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json", PROMPTS)
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def graphs_stage(
         probes = parity_texts(recipe, texts, model)
         calibration = calibration_feeds(recipe, texts, lesson, model)
         cuts = chosen_cuts(recipe, model)
-        tuned = _tuned(recipe, learned_texts(texts, lesson), model, cuts, folder, watch)
+        tuned = _tuned(recipe, learned_texts(recipe, texts, lesson, model.encoder), model, cuts, folder, watch)
         facts: list[dict[str, object]] = []
         left_out: list[str] = []
         with watch("export and parity", len(cuts) * len(probes) * (1 + len(settings.precisions))) as advance:
@@ -170,7 +174,8 @@ def _one(
     target = plain.with_name(name)
     (target / "onnx").mkdir(parents=True, exist_ok=True)
     for file in TOKENIZER_FILES:
-        (target / file).write_bytes((source / file).read_bytes())
+        if (source / file).is_file():  # a pooling of our own has no file of prompts
+            (target / file).write_bytes((source / file).read_bytes())
     sensitivity = write_precision(precision, plain, target / GRAPH, recipe.export, calibration)
     if recipe.export.vectors:
         add_small_vectors(target / GRAPH, recipe.export.vectors, step)
@@ -198,16 +203,18 @@ def _step(plain: Path, calibration: list[Feed], reference: NDArray[np.float32]) 
 
 def calibration_feeds(recipe: Recipe, texts: Texts, lesson: Lesson | None, model: Student) -> list[Feed]:
     """Texts that the student learned from, spread evenly over all of them, as a graph takes them."""
-    every = learned_texts(texts, lesson)
+    every = learned_texts(recipe, texts, lesson, model.encoder)
     count = min(recipe.export.calibration.texts, len(every))
     chosen = [every[index * len(every) // count] for index in range(count)]
     encoder = model.encoder
     return calibration_batches(encoder.tokenize(chosen), int(encoder.tokenizer.pad_token_id))
 
 
-def learned_texts(texts: Texts, lesson: Lesson | None) -> list[str]:
-    """The distinct texts that the student learned from."""
-    return list(dict.fromkeys([*pair_texts(texts), *(lesson.texts if lesson is not None else ())]))
+def learned_texts(recipe: Recipe, texts: Texts, lesson: Lesson | None, encoder: SentenceEncoder) -> list[str]:
+    """The distinct texts that the student learned from, as the encoder reads them."""
+    pairs = pairs_for(recipe, encoder.prompts, training_pairs(texts))
+    taught = lesson.read_by(encoder.prompts, lesson.texts) if lesson is not None else ()
+    return list(dict.fromkeys([*(text for pair in pairs for text in pair), *taught]))
 
 
 def _comparator(

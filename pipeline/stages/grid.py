@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.measure.grid import Grid, measure_grid
 from pipeline.measure.pca import fit_texts, pca_predictions
+from pipeline.prompts import pairs_for
 from pipeline.recipe import Recipe
 from pipeline.run_dir import Stage
 from pipeline.stages.metric import label_values
@@ -29,17 +30,18 @@ def student_grid(recipe: Recipe, base: Path, texts: Texts, lesson: Lesson | None
     """
     model = Student.load(student.folder).encoder
     start = _start(recipe, base)
-    dims = all_dims(model.hidden_size, recipe.student.dims)
+    dims = all_dims(model.width, recipe.student.dims)
     binary = recipe.texts.task.kind == "binary"
     with watch("grid", (1 + binary) * (1 + (start is not None)) + 1) as advance:
 
         def every(encoder: SentenceEncoder, split: Split) -> dict[tuple[int, int], NDArray[np.float32]]:
-            found = grid_predictions(encoder, split.pairs, dims)
+            found = grid_predictions(encoder, pairs_for(recipe, encoder.prompts, split.pairs), dims)
             advance(1)
             return found
 
-        splits = [texts.test.pairs, *([texts.dev.pairs] if binary else [])]
-        short = pca_predictions(model.encode, _pca_texts(recipe, texts, lesson), splits, dims[1:])
+        splits = [texts.test, *([texts.dev] if binary else [])]
+        pairs = [pairs_for(recipe, model.prompts, split.pairs) for split in splits]
+        short = pca_predictions(model.encode, _pca_texts(recipe, texts, lesson), pairs, dims[1:])
         pca = [{(model.layers, dim): scores for dim, scores in one.items()} for one in short]
         advance(1)
         return measure_grid(

@@ -139,7 +139,8 @@ def _one(
         mean = quantize_ir(whole, written, calibration, recipe.export.openvino_int8)
         _remove(whole)
     for file in TOKENIZER_FILES:
-        shutil.copyfile(graph.folder / file, target / file)
+        if (graph.folder / file).is_file():
+            shutil.copyfile(graph.folder / file, target / file)
     settings, gates = recipe.export.parity, GATES[kind]
     try:
         parity = check_parity(

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.prompts import pairs_for, prompt_inputs, student_prompts
 from pipeline.recipe import Recipe
 from pipeline.run_dir import MARK, RunDir, Stage, fingerprint
 from pipeline.stages.metric import dev_metric
@@ -26,13 +27,15 @@ from students.soup import soup
 from students.start import shrink
 from students.student import Student, cosines
 from students.vocabulary import listed_texts
+from teachers.cross_encoder import Pair
 from teachers.encoder import SentenceEncoder
 from teachers.fit import discard_checkpoints
 from teachers.keeper import DEV_METRIC
 from teachers.optimizer import training_precision
 from teachers.progress import Watch
 from teachers.reference import model_digest, resolve_model
-from teachers.vectors import Vectors
+from teachers.token_rows import number_texts
+from teachers.vectors import JoinedVectors, Vectors
 
 VERSION = 3
 LISTED = 100_000  # pairs; the fingerprints of more than that would take gigabytes to write down
@@ -68,24 +71,26 @@ def students_stage(
     if embedded is not None and not len(texts.train):
         return _copy("student", embedded, run_dir), []
     source = embedded.folder if embedded is not None else resolve_model(settings.model, base)
-    vectors = lesson.vectors(pair_texts(texts)) if lesson is not None else None
+    prompts = student_prompts(recipe, base)
+    pairs = pairs_for(recipe, prompts, training_pairs(texts))
+    dev_pairs = pairs_for(recipe, prompts, texts.dev.pairs)
+    vectors = _pair_vectors(recipe, lesson, texts, pairs)
     from_teachers: list[object] = [one.stage.fingerprint for one in (scored, lesson) if one is not None]
     from_teachers += [weight for _, weight in lesson.teachers] if lesson is not None else []
     listed = listed_texts(settings.vocabulary, base)
-    elsewhere = {"seeds", "compare_alphas", "alpha", "soup", "vocabulary", "trained", "sharing"}
+    elsewhere = {"seeds", "compare_alphas", "alpha", "soup", "vocabulary", "trained", "sharing", "prompts"}
     common: dict[str, object] = {
         "settings": settings.model_dump(mode="json", exclude=elsewhere),
         "model": model_digest(source), "targets": from_teachers, "metric": recipe.measure.metric,
         **_named_pairs(texts),
         "dev": [texts.dev.pairs, texts.dev.labels.tolist()],
         "precision": training_precision(settings), **vocabulary_inputs(settings.vocabulary, listed),
-        **sharing_inputs(settings.sharing),
+        **sharing_inputs(settings.sharing), **prompt_inputs(recipe, prompts),
     }  # fmt: skip
-    wanted = _wanted(recipe, texts, scored, vectors)
+    wanted = _wanted(recipe, texts, scored, lesson)
     labels = np.concatenate([texts.train.labels, texts.unlabelled.labels])
-    pairs = training_pairs(texts)
     metric = dev_metric(recipe.texts.task.kind, texts.dev.labels, recipe.measure.metric)
-    shrink_on = _texts_to_shrink_on(recipe, texts) if embedded is None else []
+    shrink_on = _texts_to_shrink_on(recipe, pairs) if embedded is None else []
     if shrink_on and (settings.ffn_width is not None or settings.sharing is not None):
         common["shrink_seed"] = recipe.seed
     trained = []
@@ -93,10 +98,12 @@ def students_stage(
         for seed in settings.seeds:
 
             def write(folder: Path, alpha: float = alpha, seed: int = seed) -> None:
-                student = new_student(source, recipe.texts.task.outputs, settings, seed, shrink_on, recipe.seed, listed)
-                judge = _judge(recipe, texts, student, metric)
+                student = new_student(
+                    source, recipe.texts.task.outputs, settings, seed, shrink_on, recipe.seed, listed, prompts
+                )
+                judge = _judge(recipe, dev_pairs, student, metric)
                 distill(
-                    student, pairs, wanted, labels, recipe.texts.task.kind, texts.dev.pairs, metric,
+                    student, pairs, wanted, labels, recipe.texts.task.kind, dev_pairs, metric,
                     folder / TRAINING, settings, alpha=alpha, seed=seed, dev=judge, vectors=vectors,
                     devices=recipe.trainer, watch=watch,
                 ).save(folder)  # fmt: skip
@@ -111,7 +118,7 @@ def students_stage(
     own = [one for one in trained if one.alpha == settings.alpha]
     best = max(own, key=lambda one: one.dev)
     if settings.soup and len(own) > 1:
-        mixed = _soup(recipe, texts, own, metric, run_dir)
+        mixed = _soup(recipe, dev_pairs, own, metric, run_dir)
         best = mixed if mixed.dev > best.dev else best
     return _copy("student", best.stage, run_dir), trained
 
@@ -125,11 +132,13 @@ def _named_pairs(texts: Texts) -> dict[str, object]:
     }
 
 
-def _texts_to_shrink_on(recipe: Recipe, texts: Texts) -> Sequence[str]:
-    """The texts of the pairs; where the student is cut in no way that looks at them, one is enough."""
+def _texts_to_shrink_on(recipe: Recipe, pairs: Sequence[Pair]) -> Sequence[str]:
+    """The distinct texts of the pairs; where the student is cut in no way that looks at them, one is enough."""
     settings = recipe.student
     looks = any(one is not None for one in (settings.vocabulary, settings.ffn_width, settings.sharing))
-    return pair_texts(texts) if looks else [text for pair in training_pairs(texts)[:1] for text in pair]
+    if not looks:
+        return [text for pair in pairs[:1] for text in pair]
+    return list(dict.fromkeys(text for pair in pairs for text in pair))
 
 
 def _as_it_is(recipe: Recipe, base: Path, texts: Texts, run_dir: RunDir) -> Stage:
@@ -137,13 +146,14 @@ def _as_it_is(recipe: Recipe, base: Path, texts: Texts, run_dir: RunDir) -> Stag
     settings = recipe.student
     source, listed = resolve_model(settings.model, base), listed_texts(settings.vocabulary, base)
     needed = pair_texts(texts) if settings.vocabulary is not None else []
+    prompts = student_prompts(recipe, base)
     inputs: dict[str, object] = {
         "model": model_digest(source), "texts": needed, "pooling": settings.pooling, "max_length": settings.max_length,
-        **vocabulary_inputs(settings.vocabulary, listed),
+        **vocabulary_inputs(settings.vocabulary, listed), **prompt_inputs(recipe, prompts),
     }  # fmt: skip
 
     def write(folder: Path) -> None:
-        encoder = SentenceEncoder.load(source, settings.max_length, settings.pooling)
+        encoder = SentenceEncoder.load(source, settings.max_length, settings.pooling).for_cosine(prompts)
         Student(shrink(encoder, (), None, needed, recipe.seed, settings.vocabulary, listed)).save(folder)
 
     return run_dir.make("student", fingerprint("student", VERSION, inputs), write)
@@ -155,14 +165,16 @@ def seeds_of_soup(student: Stage) -> list[int]:
     return list(json.loads(facts.read_text(encoding="utf-8")).get("seeds", [])) if facts.is_file() else []
 
 
-def _soup(recipe: Recipe, texts: Texts, trained: list[Trained], metric: Metric, run_dir: RunDir) -> Trained:
+def _soup(
+    recipe: Recipe, dev_pairs: Sequence[Pair], trained: list[Trained], metric: Metric, run_dir: RunDir
+) -> Trained:
     """The mean of the seeds' students, and its metric on dev."""
 
     def write(folder: Path) -> None:
         mixed = soup([Student.load(one.stage.folder) for one in trained])
         mixed.save(folder)
         facts = {"alpha": trained[0].alpha, "seeds": [one.seed for one in trained]}
-        facts |= {DEV_METRIC: _judge(recipe, texts, mixed, metric)()}
+        facts |= {DEV_METRIC: _judge(recipe, dev_pairs, mixed, metric)()}
         (folder / FACTS).write_text(json.dumps(facts) + "\n", encoding="utf-8")
 
     made_from: dict[str, object] = {"students": [one.stage.fingerprint for one in trained]}
@@ -171,28 +183,54 @@ def _soup(recipe: Recipe, texts: Texts, trained: list[Trained], metric: Metric, 
     return Trained(trained[0].alpha, trained[0].seed, stage, facts[DEV_METRIC])
 
 
-def _wanted(recipe: Recipe, texts: Texts, scored: Scored | None, vectors: Vectors | None) -> Array:
+def _pair_vectors(recipe: Recipe, lesson: Lesson | None, texts: Texts, pairs: Sequence[Pair]) -> Vectors | None:
+    """The teachers' vectors of the distinct texts of the pairs, as the student reads them, in their first order.
+
+    A text that the student reads alike on both sides has the vector of the side that it stands on first.
+    """
+    if lesson is None:
+        return None
+    columns = recipe.texts.columns
+    if columns.first_prompt == columns.second_prompt:
+        return lesson.side_vectors(pair_texts(texts), columns.first_prompt)
+    places = number_texts(pairs)[1]
+    every = training_pairs(texts)
+    sides = [[every[place // 2][side] for place in places if place % 2 == side] for side in (0, 1)]
+    stores = [
+        lesson.side_vectors(some, name)
+        for some, name in zip(sides, (columns.first_prompt, columns.second_prompt), strict=True)
+    ]
+    part = (places % 2).astype(np.int32)
+    row = np.where(part == 0, np.cumsum(part == 0), np.cumsum(part == 1)) - 1
+    return JoinedVectors(stores, part, row.astype(np.int64))
+
+
+def _wanted(recipe: Recipe, texts: Texts, scored: Scored | None, lesson: Lesson | None) -> Array:
     """What the student regresses, float32 [pairs, outputs], on the labels' scale.
 
     Cosines of embedding teachers are put on it by the straight line that fits them to the labels best.
     """
     if scored is not None:
         return student_targets(recipe, scored.logits, texts, scored.teacher.folder)
-    assert vectors is not None
-    row = {text: index for index, text in enumerate(pair_texts(texts))}
-    sides = np.array([[row[first], row[second]] for first, second in training_pairs(texts)], np.int64)
-    found = cosines(vectors.take(sides[:, 0]), vectors.take(sides[:, 1]))
+    assert lesson is not None
+    columns = recipe.texts.columns
+    sides = [
+        lesson.side_vectors([pair[side] for pair in training_pairs(texts)], name)
+        for side, name in enumerate((columns.first_prompt, columns.second_prompt))
+    ]
+    every = np.arange(len(sides[0]))
+    found = cosines(sides[0].take(every), sides[1].take(every))
     slope, offset = np.polyfit(found[: len(texts.train)], texts.train.labels, 1)
     return (slope * found + offset).astype(np.float32)[:, None]
 
 
-def _judge(recipe: Recipe, texts: Texts, student: Student, metric: Metric) -> Callable[[], float]:
+def _judge(recipe: Recipe, dev_pairs: Sequence[Pair], student: Student, metric: Metric) -> Callable[[], float]:
     """The metric on dev; of a nested student, its mean over every depth and vector length."""
     if recipe.student.nesting is None:
-        return lambda: metric(student.predict(texts.dev.pairs))
-    dims = all_dims(student.encoder.hidden_size, recipe.student.dims)
+        return lambda: metric(student.predict(dev_pairs))
+    dims = all_dims(student.encoder.width, recipe.student.dims)
     return lambda: float(
-        np.mean([metric(scores) for scores in grid_predictions(student.encoder, texts.dev.pairs, dims).values()])
+        np.mean([metric(scores) for scores in grid_predictions(student.encoder, dev_pairs, dims).values()])
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from export.encode_texts import encoding_precision, fast_encode
 from export.save_quantized import quantized
+from pipeline.prompts import teacher_prompts
 from pipeline.recipe import EmbeddingSettings, EmbeddingTeacher, Recipe
 from pipeline.run_dir import MARK, RunDir, Stage, fingerprint
 from pipeline.stages.metric import dev_metric
@@ -28,28 +29,32 @@ from pipeline.texts.mine import check_mining
 from pipeline.texts.sentences import leak_key, load_sentences
 from pipeline.texts.source import source_digest
 from students.tune import tune
+from teachers.content_keys import content_key
+from teachers.embedder import Embedder, load_embedder
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 from teachers.fit import discard_checkpoints
 from teachers.optimizer import training_precision
 from teachers.progress import Watch
+from teachers.prompts import Prompts, read_behind, read_prompts
 from teachers.quantized import quantized_kind
 from teachers.ray_workers import ray_workers
 from teachers.reference import model_digest, resolve_model
 from teachers.targets import link_shards
-from teachers.vectors import Encode, MixedVectors, Vectors, teacher_vectors
+from teachers.vectors import Encode, JoinedVectors, MixedVectors, Vectors, teacher_vectors
 
 VERSION = 1
 SHARDS, DROPPED = "shards", "dropped.json"
 
 
 class Taught(NamedTuple):
-    """Texts by what becomes of them, and how many were left out by kind of problem."""
+    """Texts by what becomes of them, how many were left out by kind of problem, and the prompts that sources name."""
 
     given: list[str]
     augmented: list[str]
     held_back: list[str]
     dropped: dict[str, int]
+    prompts: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ class Lesson:
         given: how many of them were given.
         held_back: that it is judged by on the way.
         teachers: folders of the teachers, and the weight of each.
+        prompts: of each teacher.
+        named: text → the name of its prompt, where its source or column names one.
         precision: of the teachers' vectors.
         dropped: how many sentences were left out, by kind of problem.
     """
@@ -70,27 +77,61 @@ class Lesson:
     given: int
     held_back: list[str]
     teachers: tuple[tuple[Path, float], ...]
+    prompts: tuple[Prompts, ...]
+    named: Mapping[str, str]
     precision: Literal["fp32", "bf16"]
     dropped: dict[str, int]
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
-        """The teachers' vectors of texts that the stage has seen, in this order."""
-        stores = []
-        for folder, _ in self.teachers:
-            shards = _shards(self.stage.folder, folder, self.precision)
-            stores.append(teacher_vectors(texts, _unexpected, shards, SentenceEncoder.load(folder).dim))
-        return MixedVectors(stores, [weight for _, weight in self.teachers])
+        """The teachers' vectors of texts that the stage has seen, in this order, each behind its own prompt."""
+        return self._mixed(texts, [self.named.get(text) for text in texts] if self.named else [None])
 
-    def encoder(self) -> Callable[[Sequence[str]], NDArray[np.float32]]:
-        """A way to the teachers' vectors of any texts, float32 [texts, dim], mixed as `vectors` are."""
+    def side_vectors(self, texts: Sequence[str], name: str | None) -> Vectors:
+        """As `vectors`, of texts that stand in a column behind the prompt of this name."""
+        return self._mixed(texts, [name])
+
+    def read_by(self, prompts: Prompts, texts: Sequence[str]) -> list[str]:
+        """Texts as a model of these prompts reads them, each behind its own."""
+        if not self.named or not prompts.texts:
+            return list(texts)
+        return [read_behind([text], prompts, self.named.get(text))[0] for text in texts]
+
+    def encoder(self, name: str | None = None) -> Callable[[Sequence[str]], NDArray[np.float32]]:
+        """A way to the teachers' vectors of any texts, float32 [texts, dim], mixed as `vectors` are.
+
+        Args:
+            name: of the prompt that the texts stand behind; None: the default one.
+        """
         weights = np.array([weight for _, weight in self.teachers])
-        encoders = [SentenceEncoder.load(folder) for folder, _ in self.teachers]
+        encoders = [embedder_of(folder, one) for (folder, _), one in zip(self.teachers, self.prompts, strict=True)]
         scales = np.sqrt(weights / weights.sum()).astype(np.float32)
 
         def encode(texts: Sequence[str]) -> NDArray[np.float32]:
-            return np.concatenate([one.encode(texts) * scale for one, scale in zip(encoders, scales, strict=True)], 1)
+            found = [one.encode(texts, prompt=name) * scale for one, scale in zip(encoders, scales, strict=True)]
+            return np.concatenate(found, 1)
 
         return encode
+
+    def _mixed(self, texts: Sequence[str], names: Sequence[str | None]) -> Vectors:
+        """The teachers side by side; `names` has one a text, or one for all of them."""
+        groups = list(dict.fromkeys(names))
+        group = np.zeros(len(texts), np.int32)
+        if len(groups) > 1:
+            group[:] = [groups.index(name) for name in names]
+        members = [np.flatnonzero(group == number) for number in range(len(groups))]
+        row = np.zeros(len(texts), np.int64)
+        for rows in members:
+            row[rows] = np.arange(len(rows))
+        stores: list[Vectors] = []
+        for (folder, _), prompts in zip(self.teachers, self.prompts, strict=True):
+            dim = embedder_of(folder, prompts).dim
+            parts: list[Vectors] = []
+            for name, rows in zip(groups, members, strict=True):
+                some = texts if len(groups) == 1 else [texts[number] for number in rows.tolist()]
+                shards = _shards(self.stage.folder, folder, self.precision, prompts, name)
+                parts.append(teacher_vectors(some, _unexpected, shards, dim))
+            stores.append(parts[0] if len(parts) == 1 else JoinedVectors(parts, group, row))
+        return MixedVectors(stores, [weight for _, weight in self.teachers])
 
 
 def vectors_stage(
@@ -114,46 +155,69 @@ def vectors_stage(
         "settings": settings.model_dump(mode="json", include={"sentences", "augment", "held_back"}),
         "precision": precision,
     }  # fmt: skip
+    columns = recipe.texts.columns
+    if recipe.prompts or recipe.named_prompts:
+        inputs |= {"prompts": recipe.prompts, "columns": [columns.first_prompt, columns.second_prompt]}
+    prompts = tuple(teacher_prompts(recipe, folder) for folder, _ in teachers)
     finished = run_dir.folder("vectors")
 
     def write(folder: Path) -> None:
         taught = _sentences(recipe, settings, base, texts)
         for name in ("given", "augmented", "held_back"):
-            table = pa.table({"text": pa.array(getattr(taught, name), pa.string())})
+            some = getattr(taught, name)
+            table = pa.table({"text": pa.array(some, pa.string())})
+            if taught.prompts:
+                named = pa.array([taught.prompts.get(text) for text in some], pa.string())
+                table = table.append_column("prompt", named)
             pq.write_table(table, folder / f"{name}.parquet")
         (folder / DROPPED).write_text(json.dumps(taught.dropped) + "\n", encoding="utf-8")
-        every = list(dict.fromkeys([*taught.given, *taught.augmented, *taught.held_back, *pair_texts(texts)]))
-        for source, _ in teachers:
-            shards = _shards(folder, source, precision)
-            link_shards(_shards(finished, source, precision), shards)
-            dim, how = SentenceEncoder.load(source).dim, recipe.labels
-            if how.engine == "ray":
-                make = partial(text_encoder, texts=len(every), precision=precision, threads=how.threads)
-                spread = ray_workers(how, make, source)
-                teacher_vectors(every, _unexpected, shards, dim, watch=watch, spread=spread)
-            else:
-                encode = text_encoder(source, folder, texts=len(every), precision=precision)
-                teacher_vectors(every, encode, shards, dim, watch=watch)
+        groups = _by_prompt(recipe, taught, texts)
+        for (source, _), own in zip(teachers, prompts, strict=True):
+            for prompt, some in groups.items():
+                shards = _shards(folder, source, precision, own, prompt)
+                link_shards(_shards(finished, source, precision, own, prompt), shards)
+                dim, how = embedder_of(source, own).dim, recipe.labels
+                make = partial(text_encoder, texts=len(some), precision=precision, prompts=own, prompt=prompt)
+                if how.engine == "ray":
+                    spread = ray_workers(how, partial(make, threads=how.threads), source)
+                    teacher_vectors(some, _unexpected, shards, dim, watch=watch, spread=spread)
+                else:
+                    teacher_vectors(some, make(source, folder), shards, dim, watch=watch)
 
     stage = run_dir.make("vectors", fingerprint("vectors", VERSION, inputs), write)
-    given, more, held_back = (_read(stage.folder / f"{name}.parquet") for name in ("given", "augmented", "held_back"))
+    read = [_read(stage.folder / f"{name}.parquet") for name in ("given", "augmented", "held_back")]
+    given, more, held_back = (some for some, _ in read)
+    named = {text: name for _, names in read for text, name in names.items()}
     dropped = json.loads((stage.folder / DROPPED).read_text(encoding="utf-8"))
-    return Lesson(stage, given + more, len(given), held_back, teachers, precision, dropped)
+    return Lesson(stage, given + more, len(given), held_back, teachers, prompts, named, precision, dropped)
 
 
 def text_encoder(
-    source: Path, scratch: Path, *, texts: int, precision: Literal["fp32", "bf16"], threads: int | None = None
-) -> Encode:
+    source: Path, scratch: Path, *, texts: int, precision: Literal["fp32", "bf16"], threads: int | None = None,
+    prompts: Prompts | None = None, prompt: str | None = None,
+) -> Encode:  # fmt: skip
     """The vectors of the teacher in a folder, by the fastest way for so many texts.
 
     Args:
         scratch: a folder to work in.
         threads: of onnxruntime; all that this process may use, unless given.
+        prompts: in place of the folder's.
+        prompt: the name of the one that all texts stand behind; None: the default one.
     """
-    encoder = SentenceEncoder.load(source)
+    encoder = embedder_of(source, prompts)
+    if not isinstance(encoder, SentenceEncoder):
+        return lambda part, progress: encoder.encode(part, progress=progress, prompt=prompt)
     if quantized_kind(encoder.backbone) is None:  # else it is where it can compute already
         encoder.to("cuda" if torch.cuda.is_available() else "cpu")
-    return fast_encode(encoder, texts, scratch, precision, threads)
+    return fast_encode(encoder, texts, scratch, precision, threads, prompt=prompt)
+
+
+def embedder_of(folder: Path, prompts: Prompts | None) -> Embedder:
+    """The model of a folder, with these prompts in place of its own where they are given."""
+    encoder = load_embedder(folder)
+    if prompts is not None:
+        encoder.prompts = prompts
+    return encoder
 
 
 def pair_texts(texts: Texts) -> list[str]:
@@ -215,15 +279,47 @@ def _sentences(recipe: Recipe, settings: EmbeddingSettings, base: Path, texts: T
         )
     if settings.mine is not None:
         check_mining(settings.mine, len(given))
-    return Taught(given, more, sorted(held_back), read.dropped_counts())
+    return Taught(given, more, sorted(held_back), read.dropped_counts(), _named(recipe, read.prompts, texts))
 
 
-def _shards(folder: Path, teacher: Path, precision: str) -> Path:
-    return folder / SHARDS / f"{model_digest(teacher)[:16]}-{precision}"
+def _named(recipe: Recipe, of_sources: Mapping[str, str], texts: Texts) -> dict[str, str]:
+    """Text → the name of its prompt: as its source says, else as the column does that it stands in first."""
+    columns = recipe.texts.columns
+    named = dict(of_sources)
+    for side, name in enumerate((columns.first_prompt, columns.second_prompt)):
+        if name is not None:
+            named = {pair[side]: name for pair in chain(texts.train.pairs, texts.unlabelled.pairs)} | named
+    return named
 
 
-def _read(path: Path) -> list[str]:
-    return list(pq.read_table(path).column("text").to_pylist())
+def _by_prompt(recipe: Recipe, taught: Taught, texts: Texts) -> dict[str | None, list[str]]:
+    """Name of a prompt → the distinct texts that the teachers encode behind it."""
+    columns = recipe.texts.columns
+    groups: dict[str | None, dict[str, None]] = {}
+    for text in chain(taught.given, taught.augmented, taught.held_back):
+        groups.setdefault(taught.prompts.get(text), {})[text] = None
+    for pair in chain(texts.train.pairs, texts.unlabelled.pairs):
+        for text, name in zip(pair, (columns.first_prompt, columns.second_prompt), strict=True):
+            groups.setdefault(name, {})[text] = None
+            groups.setdefault(taught.prompts.get(text), {})[text] = None
+    return {name: list(some) for name, some in groups.items()}
+
+
+def _shards(folder: Path, teacher: Path, precision: str, prompts: Prompts, name: str | None) -> Path:
+    """The shards of a teacher's vectors behind one prompt; without a mark where it is the folder's own default."""
+    before = prompts.of(name)
+    mark = ""
+    if name is not None or before != read_prompts(teacher).of(None):
+        mark = f"-{content_key(name or '', before).hex()[:12]}"
+    return folder / SHARDS / f"{model_digest(teacher)[:16]}-{precision}{mark}"
+
+
+def _read(path: Path) -> tuple[list[str], dict[str, str]]:
+    """Texts, and the names of prompts of those that have one."""
+    table = pq.read_table(path)
+    texts = list(table.column("text").to_pylist())
+    names = table.column("prompt").to_pylist() if "prompt" in table.column_names else []
+    return texts, {text: name for text, name in zip(texts, names, strict=False) if name is not None}
 
 
 def _unexpected(texts: Sequence[str], progress: object) -> NDArray[np.float32]:

@@ -31,6 +31,9 @@ class SentenceSource(Source, frozen=True, extra="forbid"):
 
     columns: tuple[str, ...] = Field(("text",), min_length=1, description="columns whose texts are all taken")
     limit: int | None = Field(None, ge=1, description="take only the first rows; default: all")
+    prompt: str | None = Field(
+        None, description="name of the prompt that its texts stand behind, such as document; default: the model's own"
+    )
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Sentences:
 
     texts: list[str]
     dropped: list[Problem] = field(default_factory=list)
+    prompts: dict[str, str] = field(default_factory=dict)
+    """Text → the name of its prompt, where its source names one."""
 
     def dropped_counts(self) -> dict[str, int]:
         """How many texts were left out, by kind of problem."""
@@ -74,6 +79,7 @@ def load_sentences(
     """
     held_out = {leak_key(text) for text in exclude}
     texts: dict[str, None] = {}  # an ordered set
+    prompts: dict[str, str] = {}
     found: list[Problem] = []
     files = []
     for source in sources:
@@ -85,10 +91,11 @@ def load_sentences(
                 kind = _problem(text, texts, held_out)
                 if kind is None:
                     texts[text] = None
+                    prompts |= {text: source.prompt} if source.prompt is not None else {}
                 else:
                     found.append(Problem(kind, file, number, column if len(source.columns) > 1 else ""))
     refuse(found, lambda kind: problems.get(kind, DEFAULT_ACTIONS[kind]), _said, "texts")
-    sentences = Sentences(list(texts), found)
+    sentences = Sentences(list(texts), found, prompts)
     if sources and not texts:
         counts = ", ".join(f"{kind} {count}" for kind, count in sentences.dropped_counts().items())
         raise InputError(f"{', '.join(files)}: no text is left (left out: {counts}); give more texts")

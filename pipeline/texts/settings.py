@@ -27,6 +27,13 @@ class Columns(BaseModel, frozen=True, extra="forbid"):
     first: str = Field("sentence1", description="column of the first text")
     second: str = Field("sentence2", description="column of the second text")
     label: str = Field("label", description="column of the label")
+    first_prompt: str | None = Field(
+        None,
+        description="name of the prompt that the first text stands behind, such as query; default: the model's own",
+    )
+    second_prompt: str | None = Field(
+        None, description="name of the prompt of the second text, such as document; default: the model's own"
+    )
 
 
 class Task(BaseModel, frozen=True, extra="forbid"):

@@ -18,6 +18,7 @@ from teachers.errors import InputError
 from tests.export.test_quantize import weight_types
 from tests.export.test_row_quantize import check_same_in_every_batch, operators
 from tests.export.test_to_onnx import random_feed, torch_outputs
+from tests.processor import needs_vnni
 from tests.tiny_models import BACKBONES, tiny_encoder
 
 GENERATOR = np.random.default_rng(5)
@@ -98,7 +99,8 @@ def test_onnxruntime_multiplies_integers(graph: Path, tmp_path: Path) -> None:
     assert optimized["DequantizeLinear"] == 0
 
 
-def test_outliers_in_float_bring_the_vectors_closer(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seven_bits", [True, pytest.param(False, marks=needs_vnni)])
+def test_outliers_in_float_bring_the_vectors_closer(seven_bits: bool, tmp_path: Path) -> None:
     encoder = tiny_encoder("bert", num_hidden_layers=2)
     for layer in encoder.backbone.encoder.layer:
         layer.output.LayerNorm.weight.data[[3, 17]] = 40
@@ -107,7 +109,7 @@ def test_outliers_in_float_bring_the_vectors_closer(tmp_path: Path) -> None:
     feed = random_feed(6, 30, len(encoder.tokenizer))
     expected, worst = torch_outputs(encoder, feed)[1], {}
     for outliers in (0, 2):
-        settings = StaticQuantizeSettings(seven_bits=False, tables="fp32", outliers=outliers)
+        settings = StaticQuantizeSettings(seven_bits=seven_bits, tables="fp32", outliers=outliers)
         quantize_static(tmp_path / "fp32.onnx", tmp_path / "static.onnx", settings, TEXTS)
         vectors = open_session(tmp_path / "static.onnx", threads=1).run(["sentence_embedding"], feed)[0]
         worst[outliers] = 1 - float((vectors * expected).sum(axis=1).mean())

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from sentence_transformers import CrossEncoder as Reference
 from transformers import (
+    AutoConfig,
     AutoModelForSequenceClassification,
     LlamaConfig,
     PretrainedConfig,
@@ -24,12 +25,67 @@ from tests.tiny_models import BACKBONES, WORDS, tiny_config, tiny_tokenizer
 
 DECODERS: dict[str, type[PretrainedConfig]] = {"llama": LlamaConfig, "qwen2": Qwen2Config, "qwen3": Qwen3Config}
 FAMILIES = [*BACKBONES, *DECODERS]
+WIDE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+WIDE |= {"max_position_embeddings": 130, "initializer_range": 0.3}
+GROUPED = WIDE | {"num_key_value_heads": 2}
+GPT = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 130, "initializer_range": 0.3}
+XLM = {"emb_dim": 32, "n_layers": 2, "n_heads": 4, "max_position_embeddings": 130}
+QUERIES = {"head_dim": 8, "query_pre_attn_scalar": 8}
+OTHERS: dict[str, dict[str, Any]] = {
+    "albert": WIDE | {"embedding_size": 16},
+    "biogpt": WIDE,
+    "bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 4, "initializer_range": 0.3},
+    "camembert": WIDE,
+    "ctrl": {"n_embd": 32, "n_layer": 2, "n_head": 4, "dff": 64, "n_positions": 130, "initializer_range": 0.3},
+    "data2vec-text": WIDE,
+    "deberta": WIDE | {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "type_vocab_size": 0},
+    "ernie": WIDE,
+    "esm": WIDE,
+    "eurobert": GROUPED,
+    "falcon": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "initializer_range": 0.3},
+    "flaubert": XLM,
+    "gemma": GROUPED | {"head_dim": 8},
+    "gemma2": GROUPED | QUERIES | {"sliding_window": 8},
+    "gemma3_text": GROUPED | QUERIES | {"sliding_window": 8},
+    "gpt2": GPT,
+    "gpt_neo": {"hidden_size": 32, "num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]]}
+    | {"max_position_embeddings": 130, "window_size": 8, "initializer_range": 0.3},
+    "gpt_neox": WIDE,
+    "gptj": GPT | {"rotary_dim": 4},
+    "gte": WIDE,
+    "ibert": WIDE,
+    "jina_embeddings_v3": WIDE,
+    "longformer": WIDE | {"attention_window": 8},
+    "luke": WIDE | {"entity_vocab_size": 8, "entity_emb_size": 16},
+    "megatron-bert": WIDE,
+    "mistral": GROUPED | {"head_dim": 8, "sliding_window": 8},
+    "modernbert-decoder": WIDE,
+    "mpt": {"d_model": 32, "n_heads": 4, "n_layers": 2, "max_seq_len": 130, "initializer_range": 0.3},
+    "nomic_bert": WIDE,
+    "olmo": WIDE,
+    "olmo2": WIDE,
+    "openai-gpt": GPT,
+    "opt": WIDE | {"ffn_dim": 64, "word_embed_proj_dim": 32},
+    "phi": WIDE,
+    "phi3": GROUPED,
+    "rembert": WIDE | {"input_embedding_size": 16, "output_embedding_size": 16},
+    "roberta-prelayernorm": WIDE,
+    "roformer": WIDE,
+    "smollm3": GROUPED,
+    "squeezebert": WIDE | {"embedding_size": 32, "q_groups": 2, "k_groups": 2, "v_groups": 2}
+    | {"post_attention_groups": 1, "intermediate_groups": 2, "output_groups": 2},
+    "xlm": XLM,
+    "xlm-roberta-xl": WIDE,
+}  # fmt: skip
 TYPED = {"bert", "electra"}  # families whose tokenizers hand out token types
 
 
 def classifier_config(kind: str, labels: int, **changes: Any) -> PretrainedConfig:
     """As `tiny_config`, of decoders too, with so many labels."""
     vocabulary = len(classifier_tokenizer(kind))
+    if kind in OTHERS:
+        own = {"vocab_size": vocabulary + 8, "pad_token_id": 1, "num_labels": labels}
+        return AutoConfig.for_model(kind, **own | OTHERS[kind] | changes)
     if kind not in DECODERS:
         return tiny_config(kind, vocabulary, num_labels=labels, **changes)
     sizes: dict[str, Any] = {
@@ -42,7 +98,7 @@ def classifier_config(kind: str, labels: int, **changes: Any) -> PretrainedConfi
 
 def classifier_tokenizer(kind: str, max_length: int = 128) -> PreTrainedTokenizerFast:
     """The family's tokenizer, which states the inputs that the family has."""
-    tokenizer = tiny_tokenizer("modernbert" if kind in DECODERS else kind, max_length)
+    tokenizer = tiny_tokenizer("modernbert" if kind in DECODERS or kind in OTHERS else kind, max_length)
     names = ["input_ids", "token_type_ids", "attention_mask"] if kind in TYPED else ["input_ids", "attention_mask"]
     tokenizer.model_input_names = names
     return tokenizer

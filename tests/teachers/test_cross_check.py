@@ -19,7 +19,7 @@ from transformers import (
     T5Config,
 )
 
-from teachers.cross_check import check_cross_encoder, check_start, own_length
+from teachers.cross_check import check_cross_encoder, check_fine_tunable, own_length
 from teachers.cross_encoder import CrossEncoder
 from teachers.cross_reading import Classes
 from teachers.errors import InputError
@@ -56,7 +56,7 @@ def model_folder(folder: Path, config: PretrainedConfig) -> Path:
 def test_what_can_be_loaded_is_let_through(kind: str, tmp_path: Path) -> None:
     folder = classifier_folder(tmp_path / "model", kind, 3, config=NAMED, max_length=60)
     check_cross_encoder(folder, (3,), 60, Classes(NAMES))
-    check_start(folder, 3, 60)
+    check_fine_tunable(folder, 3, 60)
     assert own_length(folder) == 60
 
 
@@ -133,11 +133,11 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "convbert": (
         lambda folder: model_folder(folder, ConvBertConfig(**HIDDEN)),
-        "'convbert' model mixes padding into what",
+        "model type 'convbert' is not among the cross-encoders that",
     ),
     "fnet": (
         lambda folder: model_folder(folder, FNetConfig(**HIDDEN)),
-        "'fnet' model mixes padding into what it reads",
+        "model type 'fnet' is not among the cross-encoders",
     ),
 }
 
@@ -177,7 +177,7 @@ STARTS: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "no padding": (REFUSED["no padding"][0], "its tokenizer has no padding token"),
     "bart": (REFUSED["bart"][0], "'bart' model is an encoder and a decoder"),
-    "fnet": (REFUSED["fnet"][0], "'fnet' model mixes padding into what it reads"),
+    "fnet": (REFUSED["fnet"][0], "model type 'fnet' is not among the cross-encoders"),
 }
 
 
@@ -186,7 +186,7 @@ STARTS: dict[str, tuple[Callable[[Path], Path], str]] = {
 def test_starts_that_are_refused(case: str, tmp_path: Path) -> None:
     make, said = STARTS[case]
     with pytest.raises(InputError, match=said):
-        check_start(make(tmp_path / "model"), 1 if case == "another head" else 3)
+        check_fine_tunable(make(tmp_path / "model"), 1 if case == "another head" else 3)
 
 
 @pytest.mark.parametrize("case", ["no tokenizer", "no padding"])

@@ -15,10 +15,12 @@ from transformers import AutoTokenizer, GPT2Config, GPT2ForSequenceClassificatio
 
 from teachers.cross_check import check_cross_encoder
 from teachers.cross_encoder import CrossEncoder, Pair
+from teachers.cross_reading import SCORED, Classes
 from teachers.errors import InputError
 from tests.teachers.cross_folders import (
     DECODERS,
     FAMILIES,
+    OTHERS,
     classifier,
     classifier_folder,
     classifier_tokenizer,
@@ -29,6 +31,7 @@ from tests.teachers.cross_folders import (
 from tests.tiny_models import tiny_backbone_folder
 
 PAIRS = forty_pairs()
+NAMED = {"id2label": {"0": "c", "1": "a", "2": "b"}, "label2id": {"c": 0, "a": 1, "b": 2}}
 
 
 def raw_scores(folder: Path, pairs: list[Pair] = PAIRS, batch_size: int = 7, **options: Any) -> NDArray[np.float32]:
@@ -65,6 +68,19 @@ def test_every_family(kind: str, labels: int, tmp_path: Path) -> None:
     np.testing.assert_allclose(reference(tmp_path / "own again").predict(PAIRS), default, atol=1e-5)
     if labels == 1:
         np.testing.assert_allclose(expit(model.score(PAIRS)), default, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_other_families(kind: str, tmp_path: Path) -> None:
+    folder = classifier_folder(tmp_path / "model", kind, 3, max_length=60, config=NAMED)
+    model = held_to_reference(folder, 3, tmp_path / "again")
+    np.testing.assert_allclose(model.score(PAIRS, batch_size=1), model.score(PAIRS), atol=1e-4)
+    turned = CrossEncoder.load(folder, (3,), classes=Classes(("a", "b", "c")))
+    np.testing.assert_allclose(turned.score(PAIRS), model.score(PAIRS)[:, [1, 2, 0]], atol=1e-4)
+
+
+def test_every_family_that_is_followed_is_held_to_its_peer() -> None:
+    assert set(SCORED) - {"bert-generation"} == {*FAMILIES, *OTHERS}, "transformers has no such head of that one"
 
 
 @pytest.mark.parametrize("kind", ["roberta", "xlm-roberta"])

@@ -158,4 +158,4 @@ def test_a_module_elsewhere_or_with_arguments_is_refused(own: Path) -> None:
         with pytest.raises(
             InputError, match=r"modules\.json: its Transformer has a path or kwargs of its own, which Decant"
         ):
-            CrossEncoder.load(own, (1,))
+            read_cross_folder(own)

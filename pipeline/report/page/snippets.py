@@ -23,6 +23,7 @@ pad = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
 tokenizer.enable_padding(pad_token=pad, pad_id=tokenizer.token_to_id(pad))
 session = ort.InferenceSession(folder / "onnx" / "model.onnx", providers=["CPUExecutionProvider"])
 
+# where decant.json names prompts, put one before each text
 encoded = tokenizer.encode_batch(["A man is playing a guitar.", "Someone is making music."])
 ids, mask = (np.array([getattr(text, part) for text in encoded]) for part in ("ids", "attention_mask"))
 (vectors,) = session.run(["sentence_embedding"], {{"input_ids": ids, "attention_mask": mask}})
@@ -31,7 +32,7 @@ print(vectors @ vectors.T)  # unit vectors: the dot product is the cosine
     "sentence-transformers": f"""from sentence_transformers import SentenceTransformer
 
 model = SentenceTransformer({IN_PYTHON})
-vectors = model.encode(["A man is playing a guitar.", "Someone is making music."])
+vectors = model.encode(["A man is playing a guitar.", "Someone is making music."])  # prompt_name= where it has prompts
 print(model.similarity(vectors, vectors))
 """,
     "openvino": f"""decant bundle {IN_SHELL} --for openvino --out served

@@ -32,7 +32,11 @@ LAYOUTS: dict[Target, set[str]] = {
         "2_Dense/model.safetensors", "config_sentence_transformers.json", "sentence_bert_config.json",
         "model.safetensors", "onnx/model.onnx",
     },
-    "tei": CONFIGURED | {"sentence_bert_config.json", "1_Pooling/config.json", "onnx/model.onnx", "Dockerfile"},
+    "tei": CONFIGURED
+    | {
+        "sentence_bert_config.json", "1_Pooling/config.json", "config_sentence_transformers.json", "onnx/model.onnx",
+        "Dockerfile",
+    },
     "fastembed": CONFIGURED | {"onnx/model.onnx"},
     "transformers.js": CONFIGURED | {"onnx/model.onnx"},
     "triton": TOKENIZER | {"models/encoder/config.pbtxt", "models/encoder/1/model.onnx", "Dockerfile"},

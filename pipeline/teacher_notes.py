@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.recipe import LoadTeacher, Recipe
 from pipeline.stages.teacher import allowed_outputs, classes_of
-from teachers.class_names import stated_names
+from teachers.class_names import class_order, stated_names
 from teachers.cross_check import own_length
 from teachers.cross_reading import statements
 from teachers.errors import InputError
@@ -23,8 +23,10 @@ def teacher_notes(recipe: Recipe, base: Path) -> list[str]:
     notes = _of_classes(recipe, settings, source)
     own = own_length(source) if settings.max_length is not None else None
     if own != settings.max_length:
-        said = f"its folder says {own:,}" if own is not None else "its folder says nothing of it"
-        notes.append(f"The teacher reads {settings.max_length} tokens of a pair, as teacher.max_length says; {said}.")
+        instead = (
+            "are read, where its folder says none" if own is None else f"stand in place of {own}, as its folder says"
+        )
+        notes.append(f"teacher.max_length: {settings.max_length} tokens of a pair {instead}.")
     return notes
 
 
@@ -32,14 +34,24 @@ def _of_classes(recipe: Recipe, settings: LoadTeacher, source: Path) -> list[str
     order, _ = statements(source, allowed_outputs(recipe), classes_of(recipe))
     if order is None:
         return []
+    names, own = recipe.texts.task.names, _named(source, len(order))
     if settings.classes is None:
-        own = ", ".join(name for _, name in sorted(zip(order, recipe.texts.task.names, strict=True)))
-        said = f"The teacher's outputs were put in the order of texts.task.classes; its folder has them as {own}."
+        said = f"teacher.model: its outputs are put in the order of texts.task.classes, from {', '.join(own or ())}."
         return [said] if list(order) != sorted(order) else []
+    if own is None:
+        return [f"teacher.classes: {', '.join(settings.classes)} are its outputs, which its folder does not name."]
     try:
-        found = stated_names(source / "config.json", read_object(source / "config.json"), len(order))
-    except InputError:  # it contradicts itself
-        found = None
-    own = f"its folder names them {', '.join(found)}" if found else "its folder does not name them"
-    said = f"The teacher's outputs stand for {', '.join(settings.classes)}, as teacher.classes says; {own}."
-    return [said] if found != settings.classes else []
+        agreed = class_order(source, own, names) == order
+    except InputError:
+        agreed = False
+    said = f"teacher.classes: {', '.join(settings.classes)} stand in place of {', '.join(own)}, as its folder says."
+    return [] if agreed else [said]
+
+
+def _named(source: Path, outputs: int) -> tuple[str, ...] | None:
+    """The classes as the folder names them; None where it names none, or contradicts itself."""
+    path = source / "config.json"
+    try:
+        return stated_names(path, read_object(path), outputs)
+    except InputError:
+        return None
