@@ -14,15 +14,18 @@ from tokenizers import Encoding
 from export.lanes import Lanes, Rows
 from export.manifest import GRAPH
 from export.session import Progress, open_session, read_tokenizer
+from teachers.class_names import stated_names
 from teachers.cores import usable_cores
+from teachers.cross_folder import read_cross_folder
 from teachers.errors import InputError, one_line
+from teachers.json_file import read_object
 
 
 class OnnxReranker:
     """Pairs of texts → raw scores, from a re-ranker's folder.
 
     Args:
-        folder: holds tokenizer.json, tokenizer_config.json and the graph.
+        folder: holds config.json, tokenizer.json, tokenizer_config.json and the graph.
         threads: threads that work at a time; all that this process may use, unless given. They share the batch where
             there is one, and take one each where there are more: for that the graph is held twice.
 
@@ -43,6 +46,11 @@ class OnnxReranker:
                 "and attention_mask to logits; export it with Decant"
             )
         self.outputs = int(shapes["logits"][-1])
+        self.prompt = read_cross_folder(folder).prompt
+        """Put before the first text of each pair."""
+        config = folder / "config.json"
+        self.classes = stated_names(config, read_object(config), self.outputs) or ()
+        """What the scores of a pair stand for, in their order; none where it is not known."""
 
     def score(
         self, pairs: Sequence[tuple[str, str]], batch_size: int = 32, progress: Progress | None = None
@@ -58,7 +66,7 @@ class OnnxReranker:
             InputError: the graph cannot be run on a batch of them.
         """
         scores = np.zeros((len(pairs), self.outputs), np.float32)
-        rows = self._tokenizer.encode_batch(list(pairs)) if pairs else []
+        rows = self._tokenizer.encode_batch([(self.prompt + one, two) for one, two in pairs]) if pairs else []
 
         def run(session: Any, chosen: Rows) -> NDArray[np.float32]:
             return self._run(session, [rows[row] for row in chosen])

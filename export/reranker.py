@@ -23,6 +23,7 @@ from export.rerank_session import OnnxReranker
 from export.runtime_files import complete_tokenizer, read_json, write_json
 from students.grouping import maps_computed
 from teachers.cross_encoder import CrossEncoder, Pair
+from teachers.cross_folder import write_activation
 from teachers.errors import GateError, InputError
 from teachers.shared_config import family_config, shared_attention
 
@@ -158,6 +159,7 @@ def _write_files(folder: Path, cross: CrossEncoder, graph: Path, card: str) -> N
     cross.save(folder)
     for path in folder.glob("*.safetensors*"):
         path.unlink()
+    write_activation(folder, "identity")  # its scores are the raw ones, whoever reads it
     write_json(folder / "config.json", family_config(read_json(folder / "config.json")))
     complete_tokenizer(folder, cross.tokenizer, cross.max_length)
     if not graph.is_file():

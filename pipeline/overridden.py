@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.recipe import Recipe
+from pipeline.teacher_notes import teacher_notes
 from teachers.backbone import load_tokenizer, max_tokens
 from teachers.layout import Layout, read_layout
 from teachers.pooling_kind import PoolingKind
@@ -13,7 +14,7 @@ from teachers.reference import resolve_model
 
 
 def overridden(recipe: Recipe, base: Path) -> list[str]:
-    """Poolings, lengths and prompts that differ from a folder's."""
+    """Poolings, lengths, prompts and classes that differ from a folder's."""
     student = recipe.student
     said = _of_model("student", student.model, base, student.max_length, student.pooling)
     said += _of_prompts("student.prompts", student.prompts, student.model, base)
@@ -22,6 +23,7 @@ def overridden(recipe: Recipe, base: Path) -> list[str]:
         length = teacher.tune.max_length if teacher.tune is not None else None
         said += _of_model(f"{key}.tune", teacher.model, base, length, None)
         said += _of_prompts("prompts", recipe.prompts, teacher.model, base)
+    said += teacher_notes(recipe, base)
     return list(dict.fromkeys(said))
 
 

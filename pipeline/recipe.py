@@ -48,7 +48,10 @@ class LoadTeacher(BaseModel, frozen=True, extra="forbid"):
 
     kind: Literal["load"]
     model: str = Field(description="model reference: hub id, folder, or package:NAME/FOLDER")
-    max_length: int | None = Field(None, ge=4, description="tokens a pair; default: what the model can take")
+    max_length: int | None = Field(None, ge=4, description="tokens a pair; default: what its folder says")
+    classes: tuple[str, ...] | None = Field(
+        None, description="the task's classes in the order of the model's outputs; default: as its folder names them"
+    )
     quantize: Quantize | None = Field(
         None, description="load its weights in 4 bits (nf4) or 8 (int8) by bitsandbytes, and label with those"
     )
@@ -149,6 +152,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         if self.student.nesting is not None and self.student.form == "comparator":
             raise ValueError("student.nesting: a comparator reads whole vectors only; use form: cosine")
         self._check_teachers()
+        self._check_classes()
         self._check_trainer()
         self._check_reranker()
         metrics = MAIN_METRICS[self.texts.task.kind]
@@ -275,6 +279,18 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
             raise ValueError("embedding: its vectors are learned for serving by cosine; use student.form: cosine")
         if self.texts.train is None:
             self._check_without_pairs()
+
+    def _check_classes(self) -> None:
+        names = self.texts.task.names
+        if not isinstance(self.teacher, LoadTeacher) or self.teacher.classes is None:
+            return
+        if not names:
+            raise ValueError("teacher.classes: a regression has no classes; leave it out")
+        if sorted(self.teacher.classes) != sorted(names):
+            raise ValueError(
+                f"teacher.classes: {', '.join(self.teacher.classes)} are not the task's {', '.join(names)}, each once, "
+                "in the order of the model's outputs"
+            )
 
     def _check_reranker(self) -> None:
         if self.reranker is None:

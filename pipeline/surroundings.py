@@ -9,6 +9,7 @@ from export.small_vectors import check_small_vectors
 from pipeline.prompts import prompt_errors
 from pipeline.quantizable import not_quantizable
 from pipeline.recipe import Recipe, StudentSettings
+from pipeline.teacher_checks import refused_teacher
 from pipeline.texts.source import local_file
 from pipeline.tracking.settings import tracking_errors
 from students.cut import check_layers
@@ -59,6 +60,7 @@ def check_surroundings(recipe: Recipe, base: Path) -> list[str]:
     errors += _beyond_this_machine(recipe, base)
     errors += tracking_errors(recipe.tracking, base)
     errors += not_quantizable(recipe, found)
+    errors += refused_teacher(recipe, found.get("teacher.model"))
     errors += _without_groups(recipe.reranker, found.get("teacher.model"))
     if "student.model" in found and not any(error.startswith("student.model: ") for error in errors):
         errors += _beyond_the_model(recipe, found["student.model"])

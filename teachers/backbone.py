@@ -42,11 +42,15 @@ UNBOUNDED = 1_000_000  # tokens of a text, where nothing states how many there m
 UNUSED_HEADS = ("pooler.", "cls.", "lm_head.", "classifier.", "discriminator_predictions.", "decoder.", "vocab_")
 
 
-def load_tokenizer(folder: Path, *, pads: bool = True) -> PreTrainedTokenizerFast:
+def load_tokenizer(
+    folder: Path, *, pads: bool = True, lower_case: bool | None = None
+) -> PreTrainedTokenizerFast:  # fmt: skip
     """The fast tokenizer of a model folder.
 
     Args:
         pads: it must have a padding token, which those of decoders often lack.
+        lower_case: whether texts are lower-cased first; default: what the folder says as that of an embedding model,
+            whose settings of its tokenizer are taken, too.
 
     Raises:
         InputError: there is none, or it cannot be read.
@@ -55,14 +59,14 @@ def load_tokenizer(folder: Path, *, pads: bool = True) -> PreTrainedTokenizerFas
     if not any((place / name).is_file() for name in TOKENIZER_FILES):
         base = adapter_base(place)
         if base is not None:
-            return load_tokenizer(base, pads=pads)
+            return load_tokenizer(base, pads=pads, lower_case=lower_case)
         raise InputError(f"{place} holds no tokenizer; one of {', '.join(TOKENIZER_FILES)} is needed")
     if not any((place / name).is_file() for name in TOKENIZER_FILES[:3]) and find_spec("sentencepiece") is None:
         raise InputError(
             f"{place}: its tokenizer is a sentencepiece file alone, which takes a package to convert: pip install "
             "sentencepiece, or save the tokenizer with tokenizer.json"
         )
-    lower_case, options = tokenizer_settings(place)
+    lowers, options = tokenizer_settings(place) if lower_case is None else (lower_case, {})
     try:
         with quiet_transformers():
             tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True, trust_remote_code=False, **options)
@@ -72,7 +76,7 @@ def load_tokenizer(folder: Path, *, pads: bool = True) -> PreTrainedTokenizerFas
         raise InputError(f"{folder}: only a slow tokenizer is there; Decant needs tokenizer.json")
     if pads and tokenizer.pad_token_id is None:
         raise InputError(f"{folder}: its tokenizer has no padding token; set pad_token in tokenizer_config.json")
-    if lower_case:
+    if lowers:
         _lower_case(tokenizer)
     rows = read_object(config_folder(folder) / "config.json").get("vocab_size")
     if isinstance(rows, int):
@@ -112,7 +116,7 @@ def _steps(tokenizer: PreTrainedTokenizerFast) -> list[Any]:
 
 def load_backbone(
     folder: Path, auto_class: Any, *, dropout: float | None = None, for_training: bool = False,
-    quantize: Quantize | None = None, **options: Any,
+    quantize: Quantize | None = None, complete: bool = False, **options: Any,
 ) -> PreTrainedModel:  # fmt: skip
     """A transformers model in float32 from safetensors; every weight of its body must be in the file.
 
@@ -125,6 +129,7 @@ def load_backbone(
         for_training: take the attention that trains fastest: eager on a CPU, sdpa elsewhere.
         quantize: quantize each weight of a linear layer as it is read, one after the other; on the first CUDA device
             where there is one.
+        complete: the weights of its head must be in the file, too.
         options: passed on to its config, such as `num_labels`.
 
     Raises:
@@ -167,7 +172,7 @@ def load_backbone(
         model.__class__ = model_class
     if kind is not None:
         settle(model, folder)
-    missing = [name for name in info["missing_keys"] if not _is_head(name)]
+    missing = [name for name in info["missing_keys"] if complete or not _is_head(name)]
     if missing:
         raise InputError(f"{folder}: {len(missing)} weights of the model are not in its file, such as {missing[0]!r}")
     return _with_adapter(folder, cast(PreTrainedModel, model))

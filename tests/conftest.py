@@ -12,7 +12,7 @@ import torch
 from pipeline.texts.source import DATA_VARIABLE
 from teachers.cross_encoder import CrossEncoder
 from tests.tiny_models import tiny_backbone_folder
-from tests.tiny_runs import Models, SmokeRun, make_smoke_run
+from tests.tiny_runs import CLASSES, Models, SmokeRun, make_smoke_run
 
 torch.set_num_threads(1)  # on models this small, threads only wait for each other
 
@@ -25,7 +25,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     teachers = {}
     for outputs in (1, 2, 3):
         teachers[outputs] = root / f"teacher{outputs}"
-        CrossEncoder.from_backbone(encoder, outputs, seed=outputs).save(teachers[outputs])
+        names = {1: (), 2: ("0", "1"), 3: CLASSES}[outputs]
+        CrossEncoder.from_backbone(encoder, outputs, seed=outputs, classes=names).save(teachers[outputs])
     return Models(encoder, teachers)
 
 

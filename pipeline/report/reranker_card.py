@@ -18,6 +18,9 @@ class RerankerFacts(BaseModel, frozen=True, extra="forbid"):
 
     max_length: int = Field(ge=1, description="tokens a pair is cut at, specials included")
     outputs: int = Field(ge=1, description="raw scores a pair")
+    classes: tuple[str, ...] = Field(default=(), description="what several scores stand for, in their order")
+    prompt: str = Field(default="", description="put before the first text of each pair")
+    truncation_side: str = Field(default="right", description="where a pair is cut: right or left")
     pad_token: str = "[PAD]"
     pad_id: int = Field(default=0, ge=0)
     base_model: str | None = Field(default=None, description="hub id of what the teacher started from, if known")
@@ -63,18 +66,21 @@ def rerank_example(facts: RerankerFacts) -> str:
     """Python that scores a query against two texts with onnxruntime and tokenizers, run in the folder."""
     shown = "for row in np.argsort(-logits[:, 0]):\n    print(texts[row], logits[row, 0])\n"
     if facts.outputs > 1:
-        shown = "print(logits)  # a column a class\n"
+        classes = f": {json.dumps(facts.classes, ensure_ascii=False)}" if facts.classes else ""
+        shown = f"print(logits)  # a column a class{classes}\n"
+    side = "" if facts.truncation_side == "right" else f", direction={json.dumps(facts.truncation_side)}"
+    before = f"{facts.prompt!r} + " if facts.prompt else ""
     return f"""import numpy as np
 import onnxruntime as ort
 from tokenizers import Tokenizer
 
 tokenizer = Tokenizer.from_file("tokenizer.json")
-tokenizer.enable_truncation({facts.max_length})
+tokenizer.enable_truncation({facts.max_length}{side})
 tokenizer.enable_padding(pad_id={facts.pad_id}, pad_token={json.dumps(facts.pad_token)})
 session = ort.InferenceSession("onnx/model.onnx", providers=["CPUExecutionProvider"])
 
 query, texts = "{QUERY}", {TEXTS}
-encoded = tokenizer.encode_batch([(query, text) for text in texts])
+encoded = tokenizer.encode_batch([({before}query, text) for text in texts])
 inputs = {{
     "input_ids": np.array([pair.ids for pair in encoded], dtype=np.int64),
     "attention_mask": np.array([pair.attention_mask for pair in encoded], dtype=np.int64),
@@ -94,6 +100,7 @@ def _what_it_is(row: Row, facts: RerankerFacts) -> str:
     ]
     said = f"A cross-encoder, taught by one without shared maps: {', '.join(part for part in size if part)}."
     said += f" It reads two texts of up to {facts.max_length} tokens together and scores them."
+    said += f" Its scores stand for {escape(', '.join(facts.classes))}, in this order." if facts.classes else ""
     groups = (row.sharing or "").replace(" | ", " and ")
     said += f" Layers {groups}, counted from 0, compute one attention map each group, which its other layers reuse."
     return f"{said} The graph holds standard operators; weights for torch are not in this folder."

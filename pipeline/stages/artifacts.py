@@ -23,7 +23,7 @@ from pipeline.stages.ir import Irs
 from pipeline.stages.measure import Measured
 from pipeline.stages.reranker import Reranked
 from pipeline.stages.student import seeds_of_soup
-from pipeline.stages.teacher import allowed_outputs
+from pipeline.stages.teacher import run_teacher
 from pipeline.stages.vectors import Lesson
 from pipeline.stages.vocabulary import vocabulary_notes
 from pipeline.texts.load import Texts
@@ -80,7 +80,7 @@ def artifacts_stage(
 
 def _write_reranker(recipe: Recipe, base: Path, report: Report, reranked: Reranked, folder: Path) -> None:
     source, row = reranked.stage.folder, report.row(SERVED_RERANKER)
-    cross = CrossEncoder.load(source, allowed_outputs(recipe))
+    cross = run_teacher(recipe, source)
     write_reranker(
         folder, cross, source / GRAPH, name=f"{recipe.name}-reranker",
         card=reranker_card(report, row.name, _reranker_facts(recipe, base, cross)),
@@ -153,6 +153,9 @@ def _reranker_facts(recipe: Recipe, base: Path, cross: CrossEncoder) -> Reranker
     return RerankerFacts(
         max_length=cross.max_length,
         outputs=cross.outputs,
+        classes=recipe.texts.task.names if cross.outputs > 1 else (),
+        prompt=cross.prompt,
+        truncation_side=str(cross.tokenizer.truncation_side),
         pad_token=str(cross.tokenizer.pad_token),
         pad_id=int(cross.tokenizer.pad_token_id),
         base_model=_named(_teacher_model(recipe), base),

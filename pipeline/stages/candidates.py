@@ -22,11 +22,11 @@ from pipeline.report.rows import Kind, Parity
 from pipeline.run_dir import Stage
 from pipeline.stages.graphs import Graph, learned_texts
 from pipeline.stages.ir import Ir, Irs
-from pipeline.stages.metric import one_score
+from pipeline.stages.metric import on_own_scale, one_score
 from pipeline.stages.reranker import Reranked
 from pipeline.stages.sharing import groups_of, said_groups
 from pipeline.stages.targets import Scored
-from pipeline.stages.teacher import allowed_outputs
+from pipeline.stages.teacher import run_teacher
 from pipeline.stages.vectors import Lesson, embedder_of, pair_texts
 from pipeline.texts.load import Texts
 from students.cut import cut
@@ -35,6 +35,7 @@ from students.sharing_settings import SharingSettings
 from students.start import shared, shared_cross_encoder
 from students.student import Student, cosines, pair_vectors
 from teachers.cross_encoder import CrossEncoder, Pair
+from teachers.cross_folder import Activation
 from teachers.embedder import Embedder, RoutedEncoder
 from teachers.encoder import SentenceEncoder
 from teachers.prompts import Prompts
@@ -135,10 +136,10 @@ def _in_sentence_transformers(recipe: Recipe, name: str, folder: Path, has_cosin
 
 
 def _teacher(recipe: Recipe, teacher: Stage) -> Candidate:
-    cross = CrossEncoder.load(teacher.folder, allowed_outputs(recipe))
-    weights = size_mib(teacher.folder / "model.safetensors")
+    cross = run_teacher(recipe, teacher.folder)
+    weights, scores = size_mib(teacher.folder / "model.safetensors"), _scores(recipe, cross, cross.activation)
     return Candidate(
-        TEACHER, "teacher", predict=_scores(cross), score=_scores(cross),
+        TEACHER, "teacher", predict=scores, score=scores,
         facts={"layers": int(cross.model.config.num_hidden_layers), "precision": precision_of(cross.model),
                "runtime": "torch", "path": "teacher", "parameters": parameter_count(cross), "size_mib": weights,
                "trained_on_labels": True},
@@ -149,10 +150,9 @@ def _rerankers(
     recipe: Recipe, settings: RerankerSettings, texts: Texts, scored: Scored, reranked: Reranked, threads: int
 ) -> list[Candidate]:
     """The teacher with shared maps: untrained, after each stage of its training, and in onnxruntime."""
-    outputs, folder = allowed_outputs(recipe), reranked.stage.folder
-    teacher = CrossEncoder.load(scored.teacher.folder, outputs)
+    folder, teacher = reranked.stage.folder, run_teacher(recipe, scored.teacher.folder)
     untrained = shared_cross_encoder(teacher, settings.sharing, pair_texts(texts), recipe.seed)
-    taught, trained = (CrossEncoder.load(one, outputs) for one in (reranked.before_labels, folder))
+    taught, trained = (run_teacher(recipe, one) for one in (reranked.before_labels, folder))
     facts: dict[str, object] = {
         "layers": int(trained.model.config.num_hidden_layers), "precision": "fp32", "runtime": "torch",
         "sharing": said_groups(groups_of(folder)), "parameters": parameter_count(trained), "trained_on_labels": True,
@@ -160,11 +160,12 @@ def _rerankers(
     weights = {"path": "reranker", "size_mib": size_mib(folder / "model.safetensors")}
     served = {"path": "artifacts/reranker", "size_mib": size_mib(folder / "onnx"), "runtime": "onnxruntime"}
     served |= {"note": f"no score is more than {reranked.largest_difference:.1e} from torch's"}
-    in_onnxruntime = _scores(OnnxReranker(folder, threads))
+    ways = untrained, taught, trained, OnnxReranker(folder, threads)
+    before, early, late, in_onnxruntime = (_scores(recipe, one, teacher.activation) for one in ways)
     return [
-        Candidate(SHARED_TEACHER, "baseline", predict=_scores(untrained), facts=facts),
-        Candidate(TAUGHT_RERANKER, "baseline", predict=_scores(taught), facts=facts),
-        Candidate(RERANKER, "student", predict=_scores(trained), score=_scores(trained), facts=facts | weights),
+        Candidate(SHARED_TEACHER, "baseline", predict=before, facts=facts),
+        Candidate(TAUGHT_RERANKER, "baseline", predict=early, facts=facts),
+        Candidate(RERANKER, "student", predict=late, score=late, facts=facts | weights),
         Candidate(SERVED_RERANKER, "student", predict=in_onnxruntime, score=in_onnxruntime, facts=facts | served),
     ]
 
@@ -312,13 +313,13 @@ def _encoder_facts(encoder: SentenceEncoder) -> dict[str, object]:
     }
 
 
+def _scores(recipe: Recipe, cross: CrossEncoder | OnnxReranker, activation: Activation) -> Predict:
+    return lambda pairs: on_own_scale(one_score(cross.score(pairs)), recipe.texts.task.kind, activation)
+
+
 def _embedder_facts(encoder: Embedder) -> dict[str, object]:
     """Of a model without layers, or of several roads, its vectors' width alone."""
     return _encoder_facts(encoder) if isinstance(encoder, SentenceEncoder) else {"dim": encoder.dim}
-
-
-def _scores(cross: CrossEncoder | OnnxReranker) -> Predict:
-    return lambda pairs: one_score(cross.score(pairs))
 
 
 def by_similarity(recipe: Recipe, encoder: Embedder) -> Predict:

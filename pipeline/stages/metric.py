@@ -7,11 +7,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from pipeline.measure.classification import accuracy, average_precision, best_threshold, f1, macro_f1
 from pipeline.measure.evaluate import MAIN_METRICS, MetricName
 from pipeline.measure.similarity import pearson, spearman
 from pipeline.texts.load import Split
+from teachers.cross_folder import Activation
 from teachers.fine_tune import TaskKind
 
 Array = NDArray[np.float32]
@@ -47,6 +49,16 @@ def dev_metric(kind: TaskKind, labels: Array, metric: MetricName | None = None) 
 def one_score(logits: Array) -> Array:
     """A cross-encoder's logits as metrics take them: z1 − z0, float32 [pairs], where a binary one gives two."""
     return logits[:, 1] - logits[:, 0] if logits.ndim == 2 and logits.shape[1] == 2 else logits
+
+
+def on_own_scale(scores: Array, kind: TaskKind, activation: Activation) -> Array:
+    """A regression's scores on the scale that its cross-encoder was trained on; of other tasks the raw ones are read.
+
+    Args:
+        scores: raw, float32 [pairs].
+        activation: as the cross-encoder's folder states it.
+    """
+    return expit(scores) if kind == "regression" and activation == "sigmoid" else scores
 
 
 def label_values(kind: TaskKind, split: Split) -> NDArray[np.float32] | NDArray[np.int64]:

@@ -12,9 +12,9 @@ from export.reranker import check_score_parity
 from export.to_onnx import export_cross_encoder
 from pipeline.recipe import Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
-from pipeline.stages.metric import dev_metric, one_score
+from pipeline.stages.metric import dev_metric, on_own_scale, one_score
 from pipeline.stages.targets import Scored, training_pairs
-from pipeline.stages.teacher import allowed_outputs
+from pipeline.stages.teacher import run_teacher
 from pipeline.stages.vectors import pair_texts
 from pipeline.texts.load import Texts
 from students.reranker import RerankerSettings, labels_on_scale, learn_scores
@@ -86,9 +86,8 @@ def _learn_scores(
     """Stage 1, into `before_labels`; nothing where a killed run has finished it."""
     if (folder / TAUGHT / "tokenizer.json").is_file():  # the last file to be saved
         return
-    outputs = allowed_outputs(recipe)
-    teacher = CrossEncoder.load(scored.teacher.folder, outputs)
-    start = CrossEncoder.load(scored.teacher.folder, outputs, dropout=settings.pseudo.dropout)
+    teacher = run_teacher(recipe, scored.teacher.folder)
+    start = run_teacher(recipe, scored.teacher.folder, settings.pseudo.dropout)
     student = shared_cross_encoder(start, settings.sharing, pair_texts(texts), recipe.seed)
     learn_scores(
         student, teacher, training_pairs(texts), lambda: _on_dev(recipe, texts, student), folder / STAGE_1,
@@ -101,25 +100,26 @@ def _learn_labels(
     recipe: Recipe, settings: RerankerSettings, texts: Texts, scored: Scored, folder: Path, watch: Watch
 ) -> CrossEncoder:
     """Stage 2; the better of the two on dev."""
-    outputs, metric = allowed_outputs(recipe), _metric(recipe, texts)
-    before = CrossEncoder.load(folder / TAUGHT, outputs)
-    student = CrossEncoder.load(folder / TAUGHT, outputs, dropout=settings.dropout)
+    before, student = run_teacher(recipe, folder / TAUGHT), run_teacher(recipe, folder / TAUGHT, settings.dropout)
     labels, kind = labels_on_scale(texts.train.labels, scored.logits[: len(texts.train)], recipe.texts.task.kind)
     how = FineTuneSettings.model_validate(settings.model_dump(include=set(FitSettings.model_fields)))
     fine_tune(
-        student, texts.train.pairs, labels, kind, texts.dev.pairs, lambda logits: metric(one_score(logits)),
+        student, texts.train.pairs, labels, kind, texts.dev.pairs, _judge(recipe, texts, student),
         folder / STAGE_2, how, seed=recipe.seed, label="re-ranker on labels", watch=watch,
     )  # fmt: skip
     discard_checkpoints(folder / STAGE_2)
     return student if _on_dev(recipe, texts, student) >= _on_dev(recipe, texts, before) else before
 
 
-def _metric(recipe: Recipe, texts: Texts) -> Metric:
-    return dev_metric(recipe.texts.task.kind, texts.dev.labels, recipe.measure.metric)
+def _judge(recipe: Recipe, texts: Texts, model: CrossEncoder) -> Metric:
+    """Raw scores on dev → the task's metric."""
+    kind = recipe.texts.task.kind
+    metric = dev_metric(kind, texts.dev.labels, recipe.measure.metric)
+    return lambda logits: metric(on_own_scale(one_score(logits), kind, model.activation))
 
 
 def _on_dev(recipe: Recipe, texts: Texts, model: CrossEncoder) -> float:
-    return _metric(recipe, texts)(one_score(model.score(texts.dev.pairs)))
+    return _judge(recipe, texts, model)(model.score(texts.dev.pairs))
 
 
 def _parity_pairs(texts: Texts, count: int) -> list[Pair]:

@@ -21,10 +21,11 @@ from export.to_onnx import export_cross_encoder
 from pipeline.label_cost import Labelling
 from pipeline.recipe import LoadTeacher, Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
-from pipeline.stages.teacher import allowed_outputs
+from pipeline.stages.teacher import run_teacher
 from pipeline.texts.load import Texts
 from teachers.content_keys import hash_rows
-from teachers.cross_encoder import CrossEncoder, Pair, stated_activation
+from teachers.cross_encoder import CrossEncoder, Pair
+from teachers.cross_folder import stated_activation
 from teachers.pair_table import join_pairs
 from teachers.progress import Watch
 from teachers.quantized import quantized_kind
@@ -35,6 +36,8 @@ from teachers.targets import SHARD_FILES, Score, link_shards, scored_pairs, teac
 VERSION = 1
 SHARDS = "shards"
 EXPORT_PAIRS = 1000  # below this, exporting takes longer than it saves
+PROBES: list[Pair] = [("a dog", "b"), ("one two " * 20, "three"), ("four", "five six seven " * 15), ("a b c d", "e f")]
+PROBE_DIFFERENCE = 1e-3
 Array = NDArray[np.float32]
 
 
@@ -53,7 +56,7 @@ def targets_stage(recipe: Recipe, texts: Texts, teacher: Stage, run_dir: RunDir,
     Scores are found by content, so a longer training set costs only its new pairs.
     """
     pairs = training_pairs(texts)
-    model = CrossEncoder.load(teacher.folder, allowed_outputs(recipe))
+    model = run_teacher(recipe, teacher.folder)
     inputs = {"teacher": model_digest(teacher.folder), "pairs": pairs_digest(pairs), "outputs": model.outputs}
     name = str(inputs["teacher"])[:16]
     if quantized_kind(model.model) is not None:
@@ -121,7 +124,8 @@ def fast_score(
 ) -> Score:
     """The teacher's scores by the fastest way here: onnxruntime for many pairs on a CPU, else torch.
 
-    Quantized weights stay in torch, and are multiplied in bfloat16 where the processor does so natively.
+    Torch also takes over where the model cannot be exported, or its graph does not give its scores again. Quantized
+    weights stay in torch, and are multiplied in bfloat16 where the processor does so natively.
 
     Args:
         pairs: how many there are in all.
@@ -141,11 +145,21 @@ def fast_score(
         return in_bf16 if encoding_precision(precision) == "bf16" else by_torch
     if pairs < EXPORT_PAIRS or torch.cuda.is_available():
         return by_torch
-    graph = folder / "teacher.onnx"
-    export_cross_encoder(model, graph)
-    exported = OnnxCrossEncoder(model, graph, threads)
-    graph.unlink()
-    return lambda part, progress: exported.score(part, progress)
+    exported = _exported(model, folder / "teacher.onnx", threads)
+    return by_torch if exported is None else lambda part, progress: exported.score(part, progress)
+
+
+def _exported(model: CrossEncoder, graph: Path, threads: int | None) -> OnnxCrossEncoder | None:
+    """The model in onnxruntime; None where that cannot be, or gives other scores."""
+    try:
+        export_cross_encoder(model, graph)
+        exported = OnnxCrossEncoder(model, graph, threads)
+        same = np.allclose(exported.score(PROBES), model.score(PROBES), rtol=PROBE_DIFFERENCE, atol=PROBE_DIFFERENCE)
+    except Exception:  # onnxruntime's own errors, at the first length that was not traced, share no base
+        return None
+    finally:
+        graph.unlink(missing_ok=True)
+    return exported if same else None
 
 
 def _unexpected(pairs: Sequence[Pair], progress: Callable[[int], None]) -> Array:

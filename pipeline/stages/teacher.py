@@ -11,6 +11,7 @@ from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.metric import dev_metric
 from pipeline.texts.load import Texts
 from teachers.cross_encoder import CrossEncoder
+from teachers.cross_reading import Classes, statements
 from teachers.fine_tune import fine_tune
 from teachers.fit import discard_checkpoints
 from teachers.optimizer import training_precision
@@ -24,7 +25,7 @@ def teacher_stage(
     recipe: Recipe, settings: LoadTeacher | FineTuneTeacher, base: Path, texts: Texts, texts_stage: Stage,
     run_dir: RunDir, watch: Watch,
 ) -> Stage:  # fmt: skip
-    """The teacher's folder: a cross-encoder that `CrossEncoder.load` reads.
+    """The teacher's folder: a cross-encoder that `run_teacher` reads, whose outputs are in the order of the classes.
 
     A loaded teacher does not depend on the texts; a fine-tuned one is made anew when they change. A loaded one that is
     to be quantized stands there as it was quantized, so that whatever is made of it knows of that by its digest.
@@ -35,15 +36,19 @@ def teacher_stage(
     if isinstance(settings, FineTuneTeacher):
         inputs |= {"texts": texts_stage.fingerprint, "seed": recipe.seed, "metric": recipe.measure.metric}
         inputs |= {"precision": training_precision(settings)}
+    else:
+        inputs |= _read_otherwise(recipe, settings, source)
 
     def write(folder: Path) -> None:
         if not isinstance(settings, FineTuneTeacher):
-            outputs, kind = allowed_outputs(recipe), settings.quantize
-            CrossEncoder.load(source, outputs, settings.max_length, quantize=kind).save(folder)
+            CrossEncoder.load(
+                source, allowed_outputs(recipe), settings.max_length, classes=classes_of(recipe),
+                quantize=settings.quantize,
+            ).save(folder)  # fmt: skip
             return
         teacher = CrossEncoder.from_backbone(
             source, task.outputs, settings.max_length, dropout=settings.dropout, seed=recipe.seed,
-            quantize=settings.quantize,
+            quantize=settings.quantize, classes=task.names,
         )  # fmt: skip
         metric = dev_metric(task.kind, texts.dev.labels, recipe.measure.metric)
         fine_tune(
@@ -56,10 +61,40 @@ def teacher_stage(
     return run_dir.make("teacher", fingerprint("teacher", VERSION, inputs), write)
 
 
+def run_teacher(recipe: Recipe, folder: Path, dropout: float | None = None) -> CrossEncoder:
+    """A cross-encoder of the run's own, whose outputs are in the order of the task's classes whatever it calls them.
+
+    Folders of earlier versions do not name them.
+    """
+    cross = CrossEncoder.load(folder, allowed_outputs(recipe), dropout=dropout)
+    cross.name_classes(recipe.texts.task.names)
+    return cross
+
+
+def classes_of(recipe: Recipe) -> Classes | None:
+    """What the outputs of a loaded teacher are to stand for; None for a regression."""
+    names = recipe.texts.task.names
+    return Classes(names, getattr(recipe.teacher, "classes", None)) if names else None
+
+
 def stated(settings: BaseModel) -> dict[str, object]:
     """Settings as a fingerprint takes them; where nothing is said of quantization, as before there was any."""
     silent = {key for key in ("quantize", "lora") if getattr(settings, key, None) is None}
-    return settings.model_dump(mode="json", exclude=silent)
+    return settings.model_dump(mode="json", exclude=silent | {"classes"})
+
+
+def _read_otherwise(recipe: Recipe, settings: LoadTeacher, source: Path) -> dict[str, object]:
+    """What a folder says that earlier versions passed over, for a fingerprint; nothing where they read it right."""
+    order, said = statements(source, allowed_outputs(recipe), classes_of(recipe))
+    on_scale = recipe.texts.task.kind == "regression" and said.activation == "sigmoid"
+    found: dict[str, object] = {
+        "order": order if order is not None and list(order) != sorted(order) else None,
+        "prompt": said.prompt, "lower_case": said.lower_case,
+        "max_length": said.max_length if settings.max_length is None else None,
+        "activation": said.activation if on_scale else None,
+    }  # fmt: skip
+    found = {key: value for key, value in found.items() if value}
+    return {"read": found} if found else {}
 
 
 def allowed_outputs(recipe: Recipe) -> tuple[int, ...]:

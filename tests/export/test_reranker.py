@@ -12,8 +12,10 @@ from export.manifest import GRAPH, MANIFEST
 from export.rerank_session import OnnxReranker
 from export.reranker import check_score_parity, verify_reranker, write_reranker
 from export.to_onnx import export_cross_encoder, export_encoder
+from pipeline.report.reranker_card import QUERY, TEXTS, RerankerFacts, rerank_example
 from students.shared_attention import share_cross_encoder
 from teachers.cross_encoder import CrossEncoder, Pair
+from teachers.cross_folder import stated_activation
 from teachers.errors import GateError, InputError
 from tests.tiny_models import tiny_backbone_folder, tiny_encoder
 
@@ -42,6 +44,57 @@ def test_the_folder_scores_pairs_as_torch_does(kind: str, outputs: int, tmp_path
     np.testing.assert_allclose(session.score(PAIRS, batch_size=2), wanted, atol=1e-5)
     assert check_score_parity(session, PAIRS, wanted, 1e-4) < 1e-5
     assert session.score([]).shape[0] == 0
+
+
+def test_a_prompt_stands_before_the_first_text(tmp_path: Path) -> None:
+    sentence_transformers = pytest.importorskip("sentence_transformers")
+    plain, cross = written(tmp_path)
+    cross.prompt = "red river "
+    write_reranker(tmp_path / "prompted", cross, tmp_path / "model.onnx", name="tiny", card="# tiny")
+    session = OnnxReranker(tmp_path / "prompted")
+    assert session.prompt == "red river "
+    asked = [("red river " + one, two) for one, two in PAIRS]
+    np.testing.assert_allclose(session.score(PAIRS), OnnxReranker(plain).score(asked), atol=1e-6)
+    np.testing.assert_allclose(session.score(PAIRS), cross.score(PAIRS), atol=1e-5)
+    verify_reranker(tmp_path / "prompted")
+    pytest.importorskip("optimum.onnxruntime")
+    peer = sentence_transformers.CrossEncoder(str(tmp_path / "prompted"), backend="onnx", local_files_only=True)
+    np.testing.assert_allclose(peer.predict(PAIRS), cross.score(PAIRS), atol=1e-5)
+
+
+def test_the_scores_are_raw_whatever_its_teacher_puts_on_them(tmp_path: Path) -> None:
+    _, cross = written(tmp_path)
+    cross.activation = "sigmoid"
+    for prompt in ("", "so "):
+        cross.prompt = prompt
+        write_reranker(tmp_path / "other", cross, tmp_path / "model.onnx", name="tiny", card="# tiny")
+        assert stated_activation(tmp_path / "other") == "identity"
+
+
+def test_what_its_scores_stand_for(tmp_path: Path) -> None:
+    folder, cross = written(tmp_path, outputs=3)
+    assert OnnxReranker(folder).classes == ()
+    cross.name_classes(("no", "perhaps", "yes"))
+    write_reranker(tmp_path / "named", cross, tmp_path / "model.onnx", name="tiny", card="# tiny")
+    assert OnnxReranker(tmp_path / "named").classes == ("no", "perhaps", "yes")
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("prompt", ["", 'it\'s "red": '])
+def test_the_cards_snippet_reads_pairs_as_the_session_does(side: str, prompt: str, tmp_path: Path) -> None:
+    cross = cross_encoder(tmp_path)
+    cross.tokenizer.truncation_side, cross.prompt = side, prompt
+    export_cross_encoder(cross, tmp_path / "model.onnx")
+    write_reranker(tmp_path / "reranker", cross, tmp_path / "model.onnx", name="tiny", card="# tiny")
+    facts = RerankerFacts(max_length=24, outputs=1, pad_id=1, prompt=prompt, truncation_side=side)
+    long = "big water " * 20
+    snippet = rerank_example(facts).replace(QUERY, long).replace(TEXTS, '["a cat", "the dog"]')
+    snippet = snippet.replace('"tokenizer.json"', repr(str(tmp_path / "reranker" / "tokenizer.json")))
+    snippet = snippet.replace('"onnx/model.onnx"', repr(str(tmp_path / "reranker" / GRAPH)))
+    found: dict[str, np.ndarray] = {}
+    exec(snippet, found)  # noqa: S102
+    expected = OnnxReranker(tmp_path / "reranker").score([(long, "a cat"), (long, "the dog")])
+    np.testing.assert_allclose(found["logits"][:, 0], expected, atol=1e-6)
 
 
 def test_pairs_side_by_side_change_nothing(tmp_path: Path) -> None:

@@ -133,7 +133,9 @@ def test_absent_packages_are_told_before_the_run(
 def test_a_model_without_fitting_layers_is_told_before_the_run(override: str, models: Models, tmp_path: Path) -> None:
     narrow = tiny_backbone_folder(tmp_path, "bert", intermediate_size=48)
     path = write_project(tmp_path, tiny_recipe(models))
-    overrides = [override.replace("ENCODER", str(narrow)), f"student.model={narrow}", f"teacher.model={narrow}"]
+    CrossEncoder.from_backbone(narrow, 1).save(tmp_path / "teacher")
+    overrides = [override.replace("ENCODER", str(narrow)), f"student.model={narrow}"]
+    overrides.append(f"teacher.model={tmp_path / 'teacher'}")
     errors = check_surroundings(load_recipe(path, overrides), tmp_path)
     if "int8}" in override:
         assert errors == []

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from pipeline.recipe import Recipe
-from pipeline.stages.targets import student_targets
+from pipeline.stages import targets as stage
+from pipeline.stages.targets import fast_score, student_targets
 from pipeline.texts.load import Split, Texts
+from teachers.cross_encoder import CrossEncoder
+from teachers.errors import InputError
 from tests.tiny_runs import Models, Task, tiny_recipe
 
 EMPTY = Split([], np.zeros(0, np.float32))
@@ -65,3 +68,32 @@ def test_a_loaded_teacher_on_another_scale_is_fitted_to_the_labels(models: Model
 def test_a_fine_tuned_teacher_is_on_the_labels_scale(models: Models, tmp_path: Path) -> None:
     found = targets(tmp_path, models, "regression", [[0.25], [0.5]], load=False, form="cosine")
     assert np.ravel(found) == pytest.approx([0.25, 0.5])
+
+
+class WrongScores:
+    """A graph that gives other scores than the model that it was made from."""
+
+    def __init__(self, *arguments: object) -> None:
+        pass
+
+    def score(self, given: list[Any], progress: object = None) -> Any:
+        return np.zeros(len(given), np.float32)
+
+
+def refuses(*arguments: object) -> None:
+    raise InputError("this kind cannot be exported")
+
+
+@pytest.mark.parametrize(
+    ("name", "replacement"), [("export_cross_encoder", refuses), ("OnnxCrossEncoder", WrongScores), ("PROBES", [])]
+)
+def test_torch_scores_what_onnxruntime_cannot(
+    name: str, replacement: Any, models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, name, replacement)
+    model = CrossEncoder.load(models.teachers[1], (1,))
+    score = fast_score(model, stage.EXPORT_PAIRS, tmp_path, threads=1)
+    given = [("a cat", "the dog"), ("", "big water")]
+    np.testing.assert_allclose(score(given, lambda done: None), model.score(given), atol=1e-5)
+    assert ("by_torch" in score.__qualname__) == (name != "PROBES")
+    assert not list(tmp_path.iterdir())
