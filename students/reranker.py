@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningModule
 from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
@@ -24,8 +22,7 @@ from teachers.batch_stream import Batch, BatchStream
 from teachers.cross_encoder import CrossEncoder, Pair
 from teachers.errors import InputError
 from teachers.fine_tune import TaskKind
-from teachers.fit import fit
-from teachers.optimizer import FitSettings, adamw
+from teachers.optimizer import FitSettings
 from teachers.progress import Watch, unwatched
 from teachers.shared_config import shared_attention
 
@@ -82,6 +79,9 @@ def learn_scores(
     Raises:
         InputError: the student shares no map, or there are too few pairs.
     """
+    from students.reranker_module import ScoreLearning  # Lightning takes seconds to load
+    from teachers.fit import fit
+
     ends = [group[-1] for group in shared_attention(student.model.config).groups]
     if not ends:
         raise InputError("the re-ranker shares no attention map; stage 1 has nothing to learn back")
@@ -91,7 +91,7 @@ def learn_scores(
         return student.collate([ids[row] for row in rows], None if types is None else [types[row] for row in rows])
 
     stream = BatchStream([len(row) for row in ids], collate, settings.batch_size, seed)
-    module = _Learning(student, teacher, ends, settings, len(stream))
+    module = ScoreLearning(student, teacher, ends, settings, len(stream))
     fit(module, stream, dev, folder, settings, seed=seed, label="re-ranker on scores", given=pairs, watch=watch)
     return student.eval()
 
@@ -136,29 +136,3 @@ def labels_on_scale(labels: Array, logits: Array, kind: TaskKind) -> tuple[Array
         return labels, kind
     scaled = (labels - labels.mean()) / spread * logits[:, 0].std() + logits[:, 0].mean()
     return scaled.astype(np.float32), kind
-
-
-class _Learning(LightningModule):
-    def __init__(
-        self, student: CrossEncoder, teacher: CrossEncoder, ends: Sequence[int], settings: PseudoSettings, batches: int
-    ) -> None:
-        super().__init__()
-        self.student, self.ends, self.settings, self.batches = student, tuple(ends), settings, batches
-        self.taught_by = (teacher.eval().requires_grad_(False),)  # in a tuple: neither trained nor stored
-
-    def training_step(self, batch: Batch, index: int) -> Tensor:
-        teacher = self.taught_by[0].to(batch["input_ids"].device)
-        with torch.no_grad():
-            wanted, wanted_states = self._outputs(teacher, batch)
-        found, states = self._outputs(self.student, batch)
-        with torch.autocast(found.device.type, enabled=False):
-            loss = score_loss(found, wanted, states, wanted_states, batch["attention_mask"], self.settings.weights)
-        self.log("loss", loss)
-        return loss
-
-    def configure_optimizers(self) -> Any:
-        return adamw(self, self.settings, self.batches)
-
-    def _outputs(self, cross: CrossEncoder, batch: Batch) -> tuple[Tensor, list[Tensor]]:
-        output = cross.model(**batch, output_hidden_states=True)
-        return output.logits.float(), [output.hidden_states[number + 1].float() for number in self.ends]

@@ -1,4 +1,4 @@
-"""Fine-tuning of a cross-encoder on labelled pairs in Lightning: wiring only."""
+"""Fine-tuning of a cross-encoder on labelled pairs in Lightning."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningModule
 from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
@@ -17,10 +16,7 @@ from torch.nn import functional
 from teachers.batch_stream import Batch, BatchStream
 from teachers.cross_encoder import CrossEncoder, Pair
 from teachers.devices import ONE_PROCESS, TrainerSettings
-from teachers.fit import fit
-from teachers.joint import ROWS, joint
 from teachers.lora import AdapterSettings, add_lora, merge_lora
-from teachers.optimizer import FitSettings, adamw
 from teachers.progress import Watch, unwatched
 
 TaskKind = Literal["regression", "binary", "multiclass"]
@@ -71,6 +67,9 @@ def fine_tune(
         folder: checkpoints and logs; a folder left by a killed run is continued.
         label: what the progress bar calls the training.
     """
+    from teachers.fine_tune_module import FineTuning  # Lightning takes seconds to load
+    from teachers.fit import fit
+
     if settings.lora is not None:
         add_lora(teacher.model, settings.lora, seed)
     ids, types = teacher.tokenize(pairs)
@@ -80,7 +79,7 @@ def fine_tune(
         return batch | {"labels": torch.as_tensor(labels[rows], dtype=torch.float32)}
 
     stream = BatchStream([len(row) for row in ids], collate, settings.batch_size, seed)
-    module = _FineTuning(teacher, kind, settings, len(stream))
+    module = FineTuning(teacher, kind, settings, len(stream))
     fit(
         module,
         stream,
@@ -96,18 +95,3 @@ def fine_tune(
     if settings.lora is not None:
         teacher.model = merge_lora(teacher.model)
     return teacher.eval()
-
-
-class _FineTuning(LightningModule):
-    def __init__(self, teacher: CrossEncoder, kind: TaskKind, settings: FitSettings, batches: int) -> None:
-        super().__init__()
-        self.teacher, self.kind, self.settings, self.batches = teacher, kind, settings, batches
-
-    def training_step(self, batch: Batch, index: int) -> Tensor:
-        labels, rows = batch.pop("labels"), batch.pop(ROWS, None)
-        loss = task_loss(joint(self.teacher(**batch), rows), joint(labels, rows), self.kind)
-        self.log("loss", loss)
-        return loss
-
-    def configure_optimizers(self) -> Any:
-        return adamw(self, self.settings, self.batches)

@@ -13,7 +13,6 @@ from pipeline.texts.load import Texts
 from teachers.cross_encoder import CrossEncoder
 from teachers.cross_reading import Classes, statements
 from teachers.fine_tune import fine_tune
-from teachers.fit import discard_checkpoints
 from teachers.optimizer import training_precision
 from teachers.progress import Watch
 from teachers.reference import model_digest, resolve_model
@@ -40,6 +39,8 @@ def teacher_stage(
         inputs |= _read_otherwise(recipe, settings, source)
 
     def write(folder: Path) -> None:
+        from teachers.fit import discard_checkpoints  # Lightning takes seconds, which a check need not wait
+
         if not isinstance(settings, FineTuneTeacher):
             CrossEncoder.load(
                 source, allowed_outputs(recipe), settings.max_length, classes=classes_of(recipe),

@@ -18,7 +18,8 @@ from torch import distributed as dist
 from torch.nn import functional
 
 from students.comparator import Comparator
-from students.embed import EmbedSettings, _Embedding
+from students.embed import EmbedSettings
+from students.embed_module import VectorDistillation
 from students.losses.pairs import PAIR_LOSSES
 from students.module import Distillation
 from students.nested import StepExits
@@ -29,7 +30,7 @@ from teachers.batch_stream import Batch, BatchStream
 from teachers.batches import padded
 from teachers.cross_encoder import CrossEncoder
 from teachers.devices import TrainerSettings
-from teachers.fine_tune import _FineTuning
+from teachers.fine_tune_module import FineTuning
 from teachers.joint import world
 from teachers.optimizer import FitSettings
 from teachers.ranks import ranks
@@ -122,7 +123,7 @@ def embedding_case(states: States | None, width: int) -> Case:
 
     how = EmbedSettings(states=states, precision="32-true")
     beside = live if states is not None else None
-    return Case(_Embedding(encoder, width, beside, how, GridNesting(), (8,), 0, 1), collate)
+    return Case(VectorDistillation(encoder, width, beside, how, GridNesting(), (8,), 0, 1), collate)
 
 
 def teacher_case(folder: Path) -> Case:
@@ -133,7 +134,7 @@ def teacher_case(folder: Path) -> Case:
         batch = teacher.collate([ids[row] for row in rows], None if types is None else [types[row] for row in rows])
         return batch | {"labels": LABELS.nan_to_num()[rows]}
 
-    return Case(_FineTuning(teacher, "regression", FIT, 1), collate)
+    return Case(FineTuning(teacher, "regression", FIT, 1), collate)
 
 
 def test_two_processes_have_the_loss_and_gradients_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
