@@ -84,7 +84,7 @@ class OnnxEncoder:
             texts: any, empty ones too.
             batch_size: texts a run at most, 1 or more.
             progress: called with the number of texts finished since its last call.
-            prompt: a name of `prompts`, or what is to stand before each text; None: the default one.
+            prompt: as of `SentenceEncoder.encode`.
             unit: as of `SentenceEncoder.encode`; a graph gives unit vectors alone.
 
         Raises:

@@ -11,6 +11,7 @@ import typer
 from pipeline.cli_options import AsJson, Quiet, print_json
 from pipeline.text_console import text_console
 from teachers.errors import InputError
+from teachers.prompts import PromptText
 
 app = typer.Typer()
 ArtifactFolder = Annotated[
@@ -29,9 +30,9 @@ def evaluate(
     second: Annotated[str, typer.Option(help="Column of the second text.")] = "sentence2",
     label: Annotated[str, typer.Option(help="Column of the label, a number.")] = "label",
     first_prompt: Annotated[
-        str | None, typer.Option(help="Prompt of the first text: a name of the artifact's, or the prompt itself.")
+        str | None, typer.Option(help="Name of the artifact's prompt that the first text stands behind.")
     ] = None,
-    second_prompt: Annotated[str | None, typer.Option(help="Prompt of the second text.")] = None,
+    second_prompt: Annotated[str | None, typer.Option(help="Name of the second text's prompt.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -63,10 +64,10 @@ def encode(
     prompt: Annotated[
         str | None,
         typer.Option(
-            help="What stands before each text: a name of the artifact's prompts, or the prompt itself.",
-            show_default="the artifact's own default",
+            help="Name of the artifact's prompt that each text stands behind.", show_default="the artifact's default"
         ),
     ] = None,
+    prompt_text: Annotated[str | None, typer.Option(help="A prompt itself, in place of one of the artifact's.")] = None,
     batch_size: Annotated[int, typer.Option(help="Texts a batch.", min=1)] = 32,
     threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
 ) -> None:
@@ -83,7 +84,10 @@ def encode(
         raise InputError(
             "a .npy matrix does not belong on a terminal; redirect it: decant encode ARTIFACT < texts > vectors.npy"
         )
-    encode_lines(artifact, sys.stdin.buffer, sys.stdout.buffer, format_, batch_size, threads, kinds[vectors], prompt)
+    if prompt is not None and prompt_text is not None:
+        raise InputError("--prompt and --prompt-text: give one of them")
+    before = PromptText(prompt_text) if prompt_text is not None else prompt
+    encode_lines(artifact, sys.stdin.buffer, sys.stdout.buffer, format_, batch_size, threads, kinds[vectors], before)
 
 
 @app.command(

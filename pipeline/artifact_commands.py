@@ -42,7 +42,7 @@ def evaluate_artifact(
     """Spearman and Pearson of the artifact's scores on a file of pairs with numeric labels.
 
     Args:
-        prompts: of either side, by name or text; None: the default one.
+        prompts: names of either side's; None: the default one.
 
     Raises:
         InputError: the artifact is not as exported, or a row of the file has no text or no number.
@@ -89,7 +89,7 @@ def read_pairs(file: Path, first: str, second: str, label: str) -> tuple[list[tu
 def given_pairs(
     encoder: OnnxEncoder, pairs: Sequence[tuple[str, str]], prompts: tuple[str | None, str | None]
 ) -> Sequence[tuple[str, str]]:
-    """The pairs behind prompts of the artifact, by name or text; behind its default one for None.
+    """The pairs behind prompts of the artifact, by their names; behind its default one for None.
 
     Raises:
         InputError: there is no such prompt.

@@ -22,7 +22,7 @@ from teachers.embedder import load_embedder
 from teachers.encoder import SentenceEncoder
 from teachers.errors import GateError
 from teachers.json_file import read_object
-from teachers.prompts import Prompts, prompted
+from teachers.prompts import Prompts, PromptText, prompted
 from teachers.quantized import quiet_bitsandbytes
 from teachers.reference import model_digest, resolve_model
 from teachers.shared_config import is_shared
@@ -84,7 +84,7 @@ def check_same_vectors(folder: Path, texts: Sequence[str], prompts: Prompts | No
     for prompt in dict.fromkeys([asked.of(None), *asked.texts.values()]):
         for text in chosen:
             expected = np.asarray(peer.encode([text], prompt=prompt, show_progress_bar=False)[0], np.float64)
-            found = own.encode([text], prompt=prompt)[0].astype(np.float64)
+            found = own.encode([text], prompt=PromptText(prompt))[0].astype(np.float64)
             length = float(np.linalg.norm(expected))
             cosine = float(found @ expected) / length if length else float(not found.any())
             if not cosine >= LEAST_COSINE:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from teachers.encoder import SentenceEncoder
 from teachers.errors import InputError
 from teachers.layout import Chain, Layout, Similarity, read_layout
-from teachers.prompts import Prompts
+from teachers.prompts import Prompts, PromptText
 from teachers.reference import resolve_model
 from teachers.static import StaticEncoder
 
@@ -23,7 +23,11 @@ class Embedder(Protocol):
     prompts: Prompts
     unit: bool
     similarity: Similarity
-    dim: int
+
+    @property
+    def dim(self) -> int:
+        """Width of a vector."""
+        ...
 
     def encode(
         self, texts: Sequence[str], batch_size: int = 32, progress: Callable[[int], None] | None = None, *,
@@ -63,7 +67,7 @@ class RoutedEncoder:
         if road is None:
             raise InputError(f"{self._folder}: name a road for the texts as their prompt; {', '.join(self._roads)}")
         before = self.prompts.texts.get(prompt, "") if prompt in self._roads else self.prompts.given(prompt)
-        return self._roads[road].encode(texts, batch_size, progress, prompt=before, unit=unit)
+        return self._roads[road].encode(texts, batch_size, progress, prompt=PromptText(before), unit=unit)
 
 
 def load_embedder(reference: str | Path, max_length: int | None = None, **options: Any) -> Embedder:

@@ -200,7 +200,7 @@ class SentenceEncoder(nn.Module):
         """Vectors, float32 [texts, dim], in the order of the texts; batches are of like length.
 
         Args:
-            prompt: a name of `prompts`, or what is to stand before each text; None: the default one.
+            prompt: a name of `prompts`, a `PromptText`, or "" for none; None: the default one.
             unit: of unit length; False: of the length that the model gives them.
 
         Raises:

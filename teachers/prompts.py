@@ -24,6 +24,12 @@ class Prompted(str):
     __slots__ = ()
 
 
+class PromptText(str):
+    """A prompt itself, where else its name would stand."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Prompts:
     """The prompts of a model.
@@ -59,10 +65,12 @@ class Prompts:
         return self.texts[chosen]
 
     def given(self, prompt: str | None) -> str:
-        """A prompt by its name, or a text that is none of the names as the prompt itself; the default one for None."""
-        if prompt is None or prompt in self.texts:
-            return self.of(prompt)
-        return prompt
+        """A prompt by its name, a `PromptText` as it is, none for "", and the default one for None.
+
+        Raises:
+            InputError: there is no such prompt.
+        """
+        return str(prompt) if prompt == "" or isinstance(prompt, PromptText) else self.of(prompt)
 
     def before(self, texts: Sequence[str]) -> list[str]:
         """The texts behind the default prompt, but for those that have one already."""

@@ -82,7 +82,11 @@ class SentenceTransformerBaseline:
         )
         self.unit = False
         self.similarity: Similarity = self.model.similarity_fn_name
-        self.dim = int(self.model.get_embedding_dimension() or 0)
+
+    @property
+    def dim(self) -> int:
+        """Width of a vector."""
+        return int(self.encode([""]).shape[1])
 
     def encode(
         self, texts: Sequence[str], batch_size: int = 32, progress: Progress | None = None, *,

@@ -134,7 +134,7 @@ def test_bad_texts_and_models(model: Path, texts: Path, tmp_path: Path) -> None:
         (model, short, f"{short}: all texts together have fewer than {LENGTH} tokens"),
         (model, tmp_path / "none.txt", "none.txt: no such file or folder"),
         (model, tmp_path / "file.md", "cannot read '.md'"),
-        (fnet, texts, "a 'fnet' model gives no attention map"),
+        (fnet, texts, "model type 'fnet' is not among those that are followed"),
         ("nonsuch-model/./", texts, "no such folder"),
     ):
         said = analyse(chosen, file)

@@ -133,14 +133,19 @@ def test_the_artifact_states_the_students_prompts_and_uses_them(prompted: Path) 
     assert 'prompt = "ask: "  # query' in card
 
     lines = "\n".join(first).encode()
-    for given in ("query", "ask: "):
-        said = decant("encode", artifact, "--format", "jsonl", "--prompt", given, stdin=lines)
+    for given in (("--prompt", "query"), ("--prompt-text", "ask: ")):
+        said = decant("encode", artifact, "--format", "jsonl", *given, stdin=lines)
         vectors = np.array([json.loads(line) for line in said.text.splitlines()])
         np.testing.assert_allclose(vectors, sides[0], atol=1e-5)
     pair_file = prompted / "test.tsv"
     options = ["--first-prompt", "query", "--second-prompt", "document", "--json"]
     assert decant("eval", artifact, "--pairs", pair_file, *options).json()["spearman"] == pytest.approx(expected)
-    assert "prompt 'corpus'" not in decant("encode", artifact, "--format", "jsonl", stdin=lines).err
+    said = decant("encode", artifact, "--prompt", "qery", "--format", "jsonl", stdin=lines)
+    assert (said.code, said.lines) == (
+        2, ["decant: prompt 'qery': there is none of this name; there are query, document"],
+    )  # fmt: skip
+    said = decant("encode", artifact, "--prompt", "query", "--prompt-text", "q", "--format", "jsonl", stdin=lines)
+    assert (said.code, said.lines) == (2, ["decant: --prompt and --prompt-text: give one of them"])
 
 
 def test_a_model_that_is_right_is_said_to_be(prompted: Path) -> None:

@@ -1,6 +1,6 @@
 import sys
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -45,12 +45,15 @@ class FakeSentenceTransformer:
     """Takes what the baseline passes on and returns each text's length."""
 
     max_seq_length = 256
+    prompts: ClassVar[dict[str, str]] = {}
+    default_prompt_name = None
+    similarity_fn_name = "cosine"
 
     def __init__(self, name: str, **options: Any) -> None:
         self.name, self.options = name, options
 
     def encode(self, texts: list[str], **options: Any) -> np.ndarray:
-        assert options == {"batch_size": 7, "show_progress_bar": False, "normalize_embeddings": True}
+        assert options == {"batch_size": 7, "show_progress_bar": False, "normalize_embeddings": True, "prompt": None}
         return np.array([[len(text)] for text in texts], np.float64)
 
 
