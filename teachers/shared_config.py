@@ -69,7 +69,8 @@ def read_config(folder: Path, **options: object) -> PreTrainedConfig:
 
 def is_shared(folder: Path) -> bool:
     """Whether the folder's config is of our own type, which plain loaders refuse."""
-    stated = read_object(config_folder(folder) / "config.json")
+    path = config_folder(folder) / "config.json"
+    stated = read_object(path) if path.is_file() else {}  # a table of token vectors has none
     return str(stated.get("model_type")).startswith(PREFIX)
 
 

@@ -249,3 +249,23 @@ def test_validate_refuses_each_in_one_line(kind: Refused, tmp_path: Path) -> Non
     assert said.code == 2
     assert len(said.lines) == 1, said.err
     assert "embedding.teachers.0.model: " in said.err
+
+
+@pytest.mark.parametrize("teacher", ["static-normalize", "router", "include-prompt-false-bert-mean"])
+def test_teachers_of_other_shapes(teacher: str, tmp_path: Path) -> None:
+    recipe = recipe_of(tmp_path, teacher, "bert")
+    recipe["texts"].pop("train"), recipe["texts"].pop("dev")
+    if teacher == "router":
+        recipe["texts"]["columns"] = PROMPTED
+        recipe["embedding"]["sentences"] = [{"path": "sentences.txt", "prompt": "query"}]
+    said = run(tmp_path, recipe)
+    assert said.code == 0, said.err
+    first, second, labels = labelled()
+    peer = SentenceTransformer(str(tmp_path / "teacher"), device="cpu", local_files_only=True)
+    ask, answer = (peer.encode_query, peer.encode_document) if teacher == "router" else (peer.encode, peer.encode)
+    cosines = [
+        float(np.dot(one, other) / np.linalg.norm(one) / np.linalg.norm(other))
+        for one, other in zip((ask([text])[0] for text in first), (answer([text])[0] for text in second), strict=True)
+    ]
+    rows = {row["name"]: row for row in report(tmp_path)["rows"]}
+    assert spearman_of(rows["teacher"]) == pytest.approx(spearmanr(cosines, labels).statistic, abs=5e-3)  # near ties
