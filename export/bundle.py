@@ -28,7 +28,7 @@ from export.manifest import read_manifest as read_manifest
 from export.manifest import sha256_of as sha256_of
 from export.manifest import verify_artifact as verify_artifact
 from export.parity import Precision
-from export.runtime_files import complete_runtime_files, write_json
+from export.runtime_files import complete_tokenizer, write_json
 from export.session import OnnxComparator, OnnxEncoder
 from students.shared_attention import stores_shared_maps
 from teachers.encoder import SentenceEncoder
@@ -109,7 +109,7 @@ def write_artifact(
 
 def _write_files(folder: Path, encoder: SentenceEncoder, graph: Path, card: str, comparator_graph: Path | None) -> None:
     copy.copy(encoder).for_cosine().save(folder)
-    complete_runtime_files(folder, encoder)
+    complete_tokenizer(folder, encoder.tokenizer, encoder.max_length)
     (folder / "onnx").mkdir()
     for source, target in ((graph, GRAPH), (comparator_graph, COMPARATOR)):
         if source is not None:

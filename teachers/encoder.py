@@ -32,6 +32,7 @@ from teachers.batches import padded, sorted_batches
 from teachers.errors import InputError
 from teachers.json_file import read_object
 from teachers.layout import LEGACY_MODES, Chain, Layout, Similarity, read_layout
+from teachers.parts import Part
 from teachers.pooling import TOP_LAYERS, PoolingKind, pool, pooled_width, token_states
 from teachers.pooling_kind import CONCAT_TOP_MEAN, pooling_modes
 from teachers.prompts import Prompts, prompted
@@ -264,6 +265,8 @@ class SentenceEncoder(nn.Module):
         entries.append(_entry(len(entries), "Pooling", POOLING_FOLDER))
         _write_json(folder / POOLING_FOLDER / "config.json", self._pooling_config())
         entries += self.tail.save(folder, len(entries))
+        if self.dim < self.width:
+            entries += _cut_to(self.dim, self.width).save(folder, len(entries))
         if self.unit:
             entries.append(_entry(len(entries), "Normalize", NORMALIZE_FOLDER))
             _write_json(folder / NORMALIZE_FOLDER / "config.json", {})
@@ -280,7 +283,7 @@ class SentenceEncoder(nn.Module):
     def _pooling_config(self) -> dict[str, object]:
         """For old and new readers: what is pooled as true and false values, and, where it is one mode, by its name."""
         modes = pooling_modes(self.pooling)
-        width = self.dim if self.pools_last else self.before.out_width(self.hidden_size)
+        width = self.before.out_width(self.hidden_size)
         stated: dict[str, object] = {key: mode in modes for key, mode in LEGACY_MODES.items()}
         stated |= {"word_embedding_dimension": width, "include_prompt": self.include_prompt}
         if len(modes) == 1:
@@ -356,6 +359,17 @@ def check_transformer(layout: Layout) -> None:
             f"{layout.folder} is a table of token vectors (StaticEmbedding) without layers; it can teach, but no "
             "student starts from it"
         )
+
+
+def _cut_to(dim: int, width: int) -> Tail:
+    """The cut to the first `dim` numbers as a Dense module with the first rows of the identity.
+
+    sentence-transformers stores a `truncate_dim`, but only its later versions read it; this is the cut that every
+    version loads.
+    """
+    cut = Tail([Part("Dense", None, width, dim, bias=False, activation="Identity")])
+    cut.load_state_dict({"0.linear.weight": torch.eye(width)[:dim]})
+    return cut
 
 
 def _without_cut(tail: Tail, dim: int | None) -> Tail:
