@@ -142,7 +142,7 @@ def encode_lines(
 
     for number, line in enumerate(lines, start=1):
         try:
-            batch.append(line.decode("utf-8").rstrip("\r\n"))
+            batch.append(line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n"))
         except UnicodeDecodeError as error:
             raise InputError(f"line {number} of the input is not UTF-8") from error
         if len(batch) == ENCODED_LINES:

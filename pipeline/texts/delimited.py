@@ -36,7 +36,7 @@ def read_header(path: Path, quoting: Quoting | None = None) -> tuple[list[str], 
     dialect = _dialect(path, quoting)
     with _opened(path) as file:
         rows = csv.reader(file, delimiter=dialect.separator, quoting=dialect.quoting)
-        header = [name.removeprefix("\ufeff") for name in next(rows)]
+        header = next(rows)
         return header, any(line.strip() for line in file)  # not by csv, which takes no field of more than 128 KiB
 
 
@@ -85,4 +85,4 @@ def _dialect(path: Path, quoting: Quoting | None) -> _Dialect:
 
 
 def _opened(path: Path) -> IO[Any]:
-    return path.open(encoding="utf-8", errors="replace", newline="")
+    return path.open(encoding="utf-8-sig", errors="replace", newline="")

@@ -1,6 +1,6 @@
 """Files of a row a line: .jsonl, an object each, and .txt, a text each → their columns, some thousand rows at a time.
 
-What cannot be read as UTF-8 becomes the sign for it.
+What cannot be read as UTF-8 becomes the sign for it, and a byte-order mark at the beginning is dropped.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def line_parts(path: Path, columns: Sequence[str]) -> Iterator[list[list[str | N
 
 
 def _objects(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue

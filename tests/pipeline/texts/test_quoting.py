@@ -57,7 +57,7 @@ def written(path: Path, content: str) -> Path:
 
 def test_a_pandas_table_of_quotes_tabs_and_line_ends_is_read_back(tmp_path: Path) -> None:
     for ending, quoting, ends, mark in product(
-        SEPARATORS, (csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC), ("\n", "\r\n"), ("utf-8",)
+        SEPARATORS, (csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC), ("\n", "\r\n"), ("utf-8", "utf-8-sig")
     ):
         path = tmp_path / f"rows{ending}"
         by_pandas_written(path, TEXTS, COLUMNS, quoting=quoting, lineterminator=ends, encoding=mark)

@@ -1,5 +1,6 @@
 """The same rows come out of every format, and of the hub."""
 
+import codecs
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -197,6 +198,41 @@ def test_no_data_folder(without_data: None) -> None:
 def test_a_source_has_one_place(given: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="give either path .* or hub"):
         Source.model_validate(given)
+
+
+def write_quoted_tsv(folder: Path) -> Source:
+    write_csv(folder)
+    content = (folder / "rows.csv").read_text(encoding="utf-8-sig").replace('","', '"\t"').replace(",", "\t", 2)
+    (folder / "rows.tsv").write_text(content, encoding="utf-8")
+    return Source(path="rows.tsv")
+
+
+def write_quoted_header(folder: Path) -> Source:
+    write_quoted_tsv(folder)
+    names, rows = (folder / "rows.tsv").read_text(encoding="utf-8").split("\n", 1)
+    header = "\t".join(f'"{name}"' for name in names.split("\t"))
+    (folder / "rows.tsv").write_text(f"{header}\n{rows}", encoding="utf-8")
+    return Source(path="rows.tsv")
+
+
+@pytest.mark.parametrize("write", [write_tsv, write_csv, write_quoted_tsv, write_quoted_header, write_jsonl])
+def test_a_byte_order_mark_is_dropped_at_the_beginning_and_kept_in_a_cell(
+    write: Callable[[Path], Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marked = [("\ufeff" + one, *others) for one, *others in ROWS]
+    monkeypatch.setattr(f"{__name__}.ROWS", marked)
+    monkeypatch.setattr(f"{__name__}.EXPECTED", [dict(zip(COLUMNS, row, strict=True)) for row in marked])
+    source = write(tmp_path)
+    path = tmp_path / str(source.path)
+    content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    for mark in (codecs.BOM_UTF8, b""):
+        path.write_bytes(mark + content)
+        assert [row["first"] for row in read_rows(source, tmp_path, COLUMNS)[0]] == [row[0] for row in marked]
+    path.write_bytes(2 * codecs.BOM_UTF8 + content)  # the second is content
+    with pytest.raises(
+        InputError, match=r"no column 'first'; it has '\\ufefffirst'|:1 is not JSON|the header has a quote"
+    ):
+        read_rows(source, tmp_path, COLUMNS)
 
 
 @pytest.mark.parametrize("row", [0, 2])
