@@ -1,7 +1,7 @@
 """A .tsv or .csv file → its columns as strings, some thousand rows at a time.
 
 What cannot be read as UTF-8 becomes the sign for it; nothing else of a cell is changed, and no word stands for an empty
-one.
+one. Columns are told apart by their place, so that two of one name harm nobody who asks for others.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def column_parts(
 
     Args:
         path: the file.
-        header: as `read_header` gives it.
+        header: as `read_header` gives it; the first column of a name is the one that is meant.
         columns: names in it.
         quoting: as in `read_header`.
 
@@ -55,15 +55,16 @@ def column_parts(
         ValueError: a row cannot be told from the next, or has more cells than the header.
     """
     dialect = _dialect(path, quoting)
+    places = [list(header).index(name) for name in columns]
     with (
         _opened(path) as file,
         pd.read_csv(
-            file, sep=dialect.separator, quoting=dialect.quoting, names=list(header), header=0, index_col=False,
-            dtype=object, keep_default_na=False, na_values=[], chunksize=ROWS_AT_ONCE,
+            file, sep=dialect.separator, quoting=dialect.quoting, names=list(range(len(header))), header=0,
+            index_col=False, dtype=object, keep_default_na=False, na_values=[], chunksize=ROWS_AT_ONCE,
         ) as reader,
     ):  # fmt: skip
         while (rows := _next(reader)) is not None:
-            yield [[cell if isinstance(cell, str) else None for cell in rows[name].tolist()] for name in columns]
+            yield [[cell if isinstance(cell, str) else None for cell in rows[place].tolist()] for place in places]
 
 
 def _next(reader: Iterator[pd.DataFrame]) -> pd.DataFrame | None:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, model_validator
 from pipeline.texts.cells import as_text
 from pipeline.texts.delimited import ROWS_AT_ONCE, column_parts, read_header
 from pipeline.texts.lines import TEXT, line_parts, object_parts, read_names
-from pipeline.texts.parquet_file import read_features, table_parts
+from pipeline.texts.parquet_file import read_column_names, read_features, table_parts
 from pipeline.texts.quoting import SEPARATORS, Quoting, found_quoting
 from teachers.errors import InputError
 from teachers.given_path import expanded, is_there
@@ -218,6 +218,7 @@ def _file_parts(path: Path, columns: tuple[str, ...], quoting: Quoting | None) -
     if kind == "json":
         _check_columns(read_names(path), columns, str(path))
         return (_rows(columns, cells) for cells in object_parts(path, columns))
+    _check_columns(read_column_names(path), columns, str(path))
     features, rows = read_features(path)
     _check_features(features, rows, columns, str(path))
     return _parts(table_parts(path, features, columns), features, columns)
@@ -237,7 +238,10 @@ def _hub_rows(source: Source, columns: tuple[str, ...]) -> tuple[Iterator[list[R
 def _wanted(
     loaded: datasets.Dataset, columns: tuple[str, ...], name: str, rename: Mapping[str, str]
 ) -> Iterator[list[Row]]:
-    loaded = loaded.rename_columns({old: new for old, new in rename.items() if old in loaded.column_names})
+    named = {old: rename.get(old, old) for old in loaded.column_names}
+    _check_columns(list(named.values()), columns, name)
+    asked = {old: new for old, new in named.items() if new in columns}
+    loaded = loaded.select_columns(list(asked)).rename_columns(asked)
     _check_features(loaded.features, len(loaded), columns, name)
     return _parts(loaded.with_format("arrow").iter(batch_size=ROWS_AT_ONCE), loaded.features, columns)
 
@@ -275,6 +279,9 @@ def _check_columns(present: list[str], columns: tuple[str, ...], name: str) -> N
     missing = [column for column in columns if column not in present]
     if missing:
         raise InputError(f"{name}: no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, present))}")
+    for column in columns:
+        if present.count(column) > 1:
+            raise InputError(f"{name} cannot be read: two of its columns have one name, {column!r}; rename one of them")
 
 
 def _cause(error: BaseException) -> str:
