@@ -19,6 +19,7 @@ from export.reranker import verify_reranker
 from export.session import OnnxComparator, OnnxEncoder
 from export.vector_kinds import VectorKind
 from pipeline.measure.evaluate import evaluate
+from pipeline.texts.numbers import label_number
 from pipeline.texts.source import Source, read_rows
 from students.student import cosines, pair_vectors
 from teachers.encoder import SentenceEncoder
@@ -60,7 +61,7 @@ def read_labelled(
         InputError: the file cannot be read, a row has no text or no number, or all labels are the same.
     """
     pairs, written, name = read_pairs(file, first, second, label)
-    labels = np.array([_number(one, name, number) for number, one in enumerate(written, start=1)])
+    labels = np.array([label_number(one, name, number) for number, one in enumerate(written, start=1)])
     if len(set(labels.tolist())) < 2:
         raise InputError(f"{name}: every label is the same, so no correlation can be measured")
     return pairs, labels, name
@@ -181,13 +182,3 @@ def _text(value: str | None, name: str, row: int) -> str:
     if "\ufffd" in value:
         raise InputError(f"{name}, row {row} is not UTF-8")
     return value.strip()
-
-
-def _number(value: str | None, name: str, row: int) -> float:
-    try:
-        number = float(value or "")
-    except ValueError as error:
-        raise InputError(f"{name}, row {row}: the label {value!r} is not a number") from error
-    if not np.isfinite(number):
-        raise InputError(f"{name}, row {row}: the label {value!r} is not a finite number")
-    return number

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.texts.json_line import json_line
+from pipeline.texts.numbers import parse_whole
 from teachers.errors import InputError
 
 Vectors = NDArray[np.float32]
@@ -161,10 +162,10 @@ def _read_judgements(path: Path, queries: Mapping[str, str], documents: Mapping[
                 raise InputError(f"{path}:{number}: {key!r} is not an _id of {file}; judge only what is there")
         if numbers[document] in judged.setdefault(query, {}):
             raise InputError(f"{path}:{number}: query {query!r} and document {document!r} are judged twice")
-        try:
-            judged[query][numbers[document]] = int(grade)
-        except ValueError as error:
-            raise InputError(f"{path}:{number}: score {grade!r} is not a whole number") from error
+        whole = parse_whole(grade)
+        if whole is None:
+            raise InputError(f"{path}:{number}: score {grade!r} is not a whole number")
+        judged[query][numbers[document]] = whole
     if not judged:
         raise InputError(f"{path} judges nothing; a header and one judgement a line are needed")
     return judged
