@@ -20,6 +20,7 @@ from export.session import OnnxComparator, OnnxEncoder
 from export.vector_kinds import VectorKind
 from pipeline.measure.evaluate import evaluate
 from pipeline.texts.numbers import label_number
+from pipeline.texts.quoting import Quoting
 from pipeline.texts.source import Source, read_rows
 from students.student import cosines, pair_vectors
 from teachers.encoder import SentenceEncoder
@@ -35,15 +36,16 @@ ENCODED_LINES = 4096
 
 
 def evaluate_artifact(
-    folder: Path, file: Path, first: str, second: str, label: str, threads: int | None = None
-) -> dict[str, Any]:
+    folder: Path, file: Path, first: str, second: str, label: str, threads: int | None = None,
+    quoting: Quoting | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Spearman and Pearson of the artifact's scores on a file of pairs with numeric labels.
 
     Raises:
         InputError: the artifact is not as exported, or a row of the file has no text or no number.
     """
     verify_artifact(folder)
-    pairs, labels, name = read_labelled(file, first, second, label)
+    pairs, labels, name = read_labelled(file, first, second, label, quoting)
     scores = score_pairs(OnnxEncoder(folder, threads), folder, pairs, threads)
     metrics = evaluate("regression", labels, {"artifact": scores})["artifact"]
     return {
@@ -53,27 +55,36 @@ def evaluate_artifact(
 
 
 def read_labelled(
-    file: Path, first: str, second: str, label: str
+    file: Path, first: str, second: str, label: str, quoting: Quoting | None = None
 ) -> tuple[list[tuple[str, str]], NDArray[np.float64], str]:
     """Pairs, their labels, float64 [pairs], and the file's name.
+
+    Args:
+        file: of pairs.
+        first: column of the first text.
+        second: column of the second text.
+        label: column of the label.
+        quoting: of a .tsv or .csv file; default: found out.
 
     Raises:
         InputError: the file cannot be read, a row has no text or no number, or all labels are the same.
     """
-    pairs, written, name = read_pairs(file, first, second, label)
+    pairs, written, name = read_pairs(file, first, second, label, quoting)
     labels = np.array([label_number(one, name, number) for number, one in enumerate(written, start=1)])
     if len(set(labels.tolist())) < 2:
         raise InputError(f"{name}: every label is the same, so no correlation can be measured")
     return pairs, labels, name
 
 
-def read_pairs(file: Path, first: str, second: str, label: str) -> tuple[list[tuple[str, str]], list[str | None], str]:
-    """Pairs, their labels as they are written, and the file's name.
+def read_pairs(
+    file: Path, first: str, second: str, label: str, quoting: Quoting | None = None
+) -> tuple[list[tuple[str, str]], list[str | None], str]:
+    """Pairs, their labels as they are written, and the file's name; arguments as in `read_labelled`.
 
     Raises:
         InputError: the file cannot be read, or a row has no text.
     """
-    rows, name = read_rows(Source(path=str(file.resolve())), Path(), (first, second, label))
+    rows, name = read_rows(Source(path=str(file.resolve()), quoting=quoting), Path(), (first, second, label))
     pairs = [
         (_text(row[first], name, number), _text(row[second], name, number)) for number, row in enumerate(rows, start=1)
     ]

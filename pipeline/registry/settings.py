@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from pipeline.measure.set_metrics import MAIN_METRICS, MetricName
 from pipeline.measure.speed import SpeedSettings
 from pipeline.overrides import override
+from pipeline.texts.quoting import Quoting
 from pipeline.yaml_text import YamlError, read_yaml
 from teachers.errors import InputError
 from teachers.given_path import expanded
@@ -54,6 +55,11 @@ class PromotionSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
         None, description="binary: pairs that thresholds are chosen on; default: those that decant.json states"
     )
     columns: PairColumns = PairColumns()
+    quoting: Quoting | None = Field(
+        None,
+        description="of pairs and dev, .tsv or .csv files; csv: quotes enclose cells, none: they are characters; "
+        "default: found out",
+    )
     metric: PromotionMetric | None = Field(None, description="what accuracy is; default: the task's first")
     margin: float = Field(
         1.0, ge=0, le=100, description="most points ×100 that the interval of the difference may reach below 0"
@@ -105,6 +111,8 @@ class PromotionSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
             raise ValueError(f"classes: two of them, the second positive, not {len(self.classes)}")
         if self.task in ("regression", "retrieval") and self.classes:
             raise ValueError(f"classes do not go with {self.task}")
+        if self.quoting is not None and self.task == "retrieval":
+            raise ValueError("quoting is of .tsv and .csv files of pairs, which retrieval has none of")
         if self.dev is not None and self.task != "binary":
             raise ValueError(f"dev: a threshold is chosen on it, which {self.task} has none of")
         return self
@@ -124,6 +132,7 @@ OPTIONS = {  # fields that the command line has, too
     "max_latency_ratio": "--max-latency-ratio", "max_size_mib": "--max-size-mib",
     "max_size_ratio": "--max-size-ratio", "webhook": "--webhook", "command": "--command",
     "announce_timeout_s": "--announce-timeout-s", "columns": "--first, --second, --label",
+    "quoting": "--quoting",
     "speed": "--rounds, --threads",
 }  # fmt: skip
 
