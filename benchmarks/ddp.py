@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.report.environment import read_environment
+from pipeline.texts.numbers import label_number
 from pipeline.texts.source import DATA_VARIABLE, Source, data_folder, read_rows
 from students.distill import DistillSettings, distill, new_student
 from teachers.cores import usable_cores
@@ -90,10 +91,10 @@ def read_work(folder: Path | None, steps: int, batch_size: int) -> Work:
     """
     if folder is None:
         raise InputError(f"no folder with stsb/train.tsv: give --data DIR, or set {DATA_VARIABLE}")
-    rows, _ = read_rows(Source(path="stsb/train.tsv"), folder, ("sentence1", "sentence2", "label"))
+    rows, file = read_rows(Source(path="stsb/train.tsv"), folder, ("sentence1", "sentence2", "label"))
     chosen = np.random.default_rng(0).permutation(steps * batch_size) % len(rows)
     pairs = [(rows[row]["sentence1"] or "", rows[row]["sentence2"] or "") for row in chosen]
-    labels = np.array([float(rows[row]["label"] or 0) / 5 for row in chosen], np.float32)
+    labels = np.array([label_number(rows[row]["label"], file, int(row) + 1) / 5 for row in chosen], np.float32)
     settings = DistillSettings(epochs=1, batch_size=batch_size, alpha=0.0, max_length=MAX_LENGTH)
     return Work(pairs, labels, steps, settings)
 

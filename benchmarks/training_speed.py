@@ -33,6 +33,7 @@ from transformers import PrinterCallback
 from transformers.utils import logging
 
 from pipeline.report.environment import read_environment
+from pipeline.texts.numbers import label_number
 from pipeline.texts.source import DATA_VARIABLE, Source, data_folder, read_rows
 from students.distill import DistillSettings, distill, new_student
 from students.nesting import GridNesting, Nesting, TwoDNesting
@@ -95,7 +96,7 @@ def read_work(folder: Path | None, steps: int, batch_size: int) -> Work:
         raise InputError(f"{file} has {len(rows)} pairs, {steps} steps of {batch_size} take more; give fewer --steps")
     chosen = np.random.default_rng(0).permutation(len(rows))[: steps * batch_size]
     pairs = [(rows[row]["sentence1"] or "", rows[row]["sentence2"] or "") for row in chosen]
-    labels = np.array([float(rows[row]["label"] or 0) / 5 for row in chosen], np.float32)
+    labels = np.array([label_number(rows[row]["label"], file, int(row) + 1) / 5 for row in chosen], np.float32)
     return Work(pairs, labels, steps, batch_size)
 
 

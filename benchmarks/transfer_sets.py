@@ -20,6 +20,7 @@ from pipeline.measure.probe import (
 )
 from pipeline.measure.retrieval import RetrievalSet, ndcg, read_beir, retrieve
 from pipeline.measure.similarity import spearman
+from pipeline.texts.numbers import label_number
 from pipeline.texts.source import Source, read_rows
 from teachers.errors import InputError
 
@@ -120,10 +121,7 @@ def _features(sides: list[Vectors]) -> Vectors:
 
 
 def _numbers(name: str, labels: tuple[str, ...]) -> NDArray[np.float64]:
-    try:
-        return np.array([float(label) for label in labels])
-    except ValueError as error:
-        raise InputError(f"{name}: a label of its test part is not a number: {error}") from error
+    return np.array([label_number(label, f"{name}, test part", row) for row, label in enumerate(labels, start=1)])
 
 
 def _read_part(folder: Path, name: str, part: str, columns: tuple[str, ...], limit: int | None) -> Rows:

@@ -15,6 +15,7 @@ from rich.table import Table
 from transformers import AutoModel
 
 from pipeline.report.figures import MISSING, parameters, share
+from pipeline.texts.quoting import Quoting
 from pipeline.texts.sentences import SentenceSource, load_sentences
 from students.attention_similarity import AttentionSimilarity, attention_similarity, full_inputs
 from students.choose_groups import choose_groups, nearest_pair
@@ -60,8 +61,9 @@ def sharing_settings(**options: float | str | None) -> SharingSettings:
 
 
 def analyse(
-    model: str, texts: Path, columns: Sequence[str], length: int, limit: int, settings: SharingSettings, watch: Watch
-) -> Analysis:
+    model: str, texts: Path, columns: Sequence[str], length: int, limit: int, settings: SharingSettings, watch: Watch,
+    quoting: Quoting | None = None,
+) -> Analysis:  # fmt: skip
     """Run a model on inputs of full length, compare its layers, and choose groups.
 
     Args:
@@ -72,6 +74,7 @@ def analyse(
         limit: most inputs.
         settings: how groups are chosen.
         watch: shows how far it is.
+        quoting: of the texts' file; default: found out.
 
     Raises:
         InputError: the model or the texts cannot be used, the length is none the model can take, or so much cannot
@@ -82,7 +85,7 @@ def analyse(
     most = max_tokens(folder, tokenizer)
     if not 2 < length <= most:
         raise InputError(f"--length {length} is outside 3..{most}, what {folder} can take")
-    source = SentenceSource(path=str(texts), columns=tuple(columns))
+    source = SentenceSource(path=str(texts), columns=tuple(columns), quoting=quoting)
     read = load_sentences([source], Path(), {"empty": "drop"}).texts
     try:
         inputs = full_inputs(read, tokenizer, length, limit)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli_options import AsJson, Quiet, print_json
+from pipeline.cli_options import AsJson, Quiet, Quoting, print_json
 from pipeline.text_console import text_console
 from teachers.errors import InputError
 from teachers.prompts import PromptText
@@ -33,13 +33,17 @@ def evaluate(
         str | None, typer.Option(help="Name of the artifact's prompt that the first text stands behind.")
     ] = None,
     second_prompt: Annotated[str | None, typer.Option(help="Name of the second text's prompt.")] = None,
+    quoting: Quoting = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure an artifact on a file of pairs with graded labels: Spearman and Pearson of its cosines."""
     from pipeline.artifact_commands import evaluate_artifact
+    from pipeline.texts.quoting import quoting_option
 
-    result = evaluate_artifact(artifact, pairs, first, second, label, threads, (first_prompt, second_prompt))
+    result = evaluate_artifact(
+        artifact, pairs, first, second, label, threads, (first_prompt, second_prompt), quoting_option(quoting)
+    )
     if as_json:
         print_json(result)
         return
@@ -103,6 +107,7 @@ def bench(
     first: Annotated[str, typer.Option(help="Column of the first text.")] = "sentence1",
     second: Annotated[str, typer.Option(help="Column of the second text.")] = "sentence2",
     label: Annotated[str, typer.Option(help="Column of the label, a number.")] = "label",
+    quoting: Quoting = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.", min=1)] = None,
     rounds: Annotated[int, typer.Option(help="Timed rounds of one text; of 32 texts a fifth.", min=1)] = 100,
     as_json: AsJson = False,
@@ -112,9 +117,11 @@ def bench(
     from pipeline.bench import bench_table
     from pipeline.console import Screen
     from pipeline.measure.speed import SpeedSettings
+    from pipeline.texts.quoting import quoting_option
 
+    told = quoting_option(quoting)
     settings = SpeedSettings(rounds=rounds, batch_rounds=max(1, rounds // 5), threads=threads)
-    found = run_bench(artifacts, pairs, (first, second, label), peers, settings, Screen(quiet=as_json).watch)
+    found = run_bench(artifacts, pairs, (first, second, label), peers, settings, Screen(quiet=as_json).watch, told)
     if as_json:
         print_json(found.model_dump(mode="json"))
         return

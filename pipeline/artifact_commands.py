@@ -20,6 +20,8 @@ from export.reranker import verify_reranker
 from export.session import OnnxComparator, OnnxEncoder
 from export.vector_kinds import VectorKind
 from pipeline.measure.evaluate import evaluate
+from pipeline.texts.numbers import label_number
+from pipeline.texts.quoting import Quoting
 from pipeline.texts.source import Source, read_rows
 from students.student import cosines, pair_vectors
 from teachers.encoder import SentenceEncoder
@@ -37,7 +39,7 @@ ENCODED_LINES = 4096
 
 def evaluate_artifact(
     folder: Path, file: Path, first: str, second: str, label: str, threads: int | None = None,
-    prompts: tuple[str | None, str | None] = (None, None),
+    prompts: tuple[str | None, str | None] = (None, None), quoting: Quoting | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Spearman and Pearson of the artifact's scores on a file of pairs with numeric labels.
 
@@ -48,7 +50,7 @@ def evaluate_artifact(
         InputError: the artifact is not as exported, or a row of the file has no text or no number.
     """
     verify_artifact(folder)
-    pairs, labels, name = read_labelled(file, first, second, label)
+    pairs, labels, name = read_labelled(file, first, second, label, quoting)
     encoder = OnnxEncoder(folder, threads)
     scores = score_pairs(encoder, folder, given_pairs(encoder, pairs, prompts), threads)
     metrics = evaluate("regression", labels, {"artifact": scores})["artifact"]
@@ -59,27 +61,36 @@ def evaluate_artifact(
 
 
 def read_labelled(
-    file: Path, first: str, second: str, label: str
+    file: Path, first: str, second: str, label: str, quoting: Quoting | None = None
 ) -> tuple[list[tuple[str, str]], NDArray[np.float64], str]:
     """Pairs, their labels, float64 [pairs], and the file's name.
+
+    Args:
+        file: of pairs.
+        first: column of the first text.
+        second: column of the second text.
+        label: column of the label.
+        quoting: of a .tsv or .csv file; default: found out.
 
     Raises:
         InputError: the file cannot be read, a row has no text or no number, or all labels are the same.
     """
-    pairs, written, name = read_pairs(file, first, second, label)
-    labels = np.array([_number(one, name, number) for number, one in enumerate(written, start=1)])
+    pairs, written, name = read_pairs(file, first, second, label, quoting)
+    labels = np.array([label_number(one, name, number) for number, one in enumerate(written, start=1)])
     if len(set(labels.tolist())) < 2:
         raise InputError(f"{name}: every label is the same, so no correlation can be measured")
     return pairs, labels, name
 
 
-def read_pairs(file: Path, first: str, second: str, label: str) -> tuple[list[tuple[str, str]], list[str | None], str]:
-    """Pairs, their labels as they are written, and the file's name.
+def read_pairs(
+    file: Path, first: str, second: str, label: str, quoting: Quoting | None = None
+) -> tuple[list[tuple[str, str]], list[str | None], str]:
+    """Pairs, their labels as they are written, and the file's name; arguments as in `read_labelled`.
 
     Raises:
         InputError: the file cannot be read, or a row has no text.
     """
-    rows, name = read_rows(Source(path=str(file.resolve())), Path(), (first, second, label))
+    rows, name = read_rows(Source(path=str(file.resolve()), quoting=quoting), Path(), (first, second, label))
     pairs = [
         (_text(row[first], name, number), _text(row[second], name, number)) for number, row in enumerate(rows, start=1)
     ]
@@ -163,7 +174,7 @@ def encode_lines(
 
     for number, line in enumerate(lines, start=1):
         try:
-            batch.append(line.decode("utf-8").rstrip("\r\n"))
+            batch.append(line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n"))
         except UnicodeDecodeError as error:
             raise InputError(f"line {number} of the input is not UTF-8") from error
         if len(batch) == ENCODED_LINES:
@@ -202,13 +213,3 @@ def _text(value: str | None, name: str, row: int) -> str:
     if "\ufffd" in value:
         raise InputError(f"{name}, row {row} is not UTF-8")
     return value.strip()
-
-
-def _number(value: str | None, name: str, row: int) -> float:
-    try:
-        number = float(value or "")
-    except ValueError as error:
-        raise InputError(f"{name}, row {row}: the label {value!r} is not a number") from error
-    if not np.isfinite(number):
-        raise InputError(f"{name}, row {row}: the label {value!r} is not a finite number")
-    return number

@@ -21,6 +21,7 @@ from pipeline.measure.size import size_mib
 from pipeline.measure.speed import Speed, SpeedSettings, measure_speed
 from pipeline.report.environment import Environment, read_environment
 from pipeline.report.figures import MISSING, points, significant
+from pipeline.texts.quoting import Quoting
 from students.student import cosines, pair_vectors
 from teachers.cores import usable_cores
 from teachers.errors import InputError
@@ -55,7 +56,7 @@ class Bench(BaseModel, frozen=True, extra="forbid"):
 
 def bench(
     folders: Sequence[Path], pairs_file: Path, columns: tuple[str, str, str], model: str | None,
-    settings: SpeedSettings, watch: Watch,
+    settings: SpeedSettings, watch: Watch, quoting: Quoting | None = None,
 ) -> Bench:  # fmt: skip
     """Time artifacts, and peers where a model is named, in turns on the texts of a file of pairs.
 
@@ -64,13 +65,16 @@ def bench(
         pairs_file: whose texts are encoded; Spearman of the cosines too where its label column holds numbers.
         columns: names of the first text, the second text and the label.
         model: reference of the model that the peers run; None: no peers.
+        settings: how often is timed.
+        watch: shows how far it is.
+        quoting: of the file of pairs; default: found out.
 
     Raises:
         InputError: an artifact is not as exported, two have one name, or the file cannot be read.
     """
     threads = settings.threads or usable_cores()
     torch.set_num_threads(threads)
-    pairs, labels, _ = read_labelled(pairs_file, *columns)
+    pairs, labels, _ = read_labelled(pairs_file, *columns, quoting)
     texts = list(dict.fromkeys(text for pair in pairs for text in pair))
     facts, artifacts = _artifacts(folders, threads)
     encoders: dict[str, Encode] = {name: artifact.encode for name, artifact in artifacts.items()}

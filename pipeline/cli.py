@@ -21,7 +21,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from pipeline.artifact_cli import app as artifact_app
-from pipeline.cli_options import AsJson, Overrides, RecipeFile, print_json
+from pipeline.cli_options import AsJson, Overrides, Quoting, RecipeFile, print_json
 from pipeline.exit_codes import BAD_INPUT, DEFECT, DONE, GATE_FAILED, INTERRUPTED, TEMPORARY, code_of
 from pipeline.log_lines import VARIABLE, asked_format, log_format, log_line
 from pipeline.registry_cli import app as registry_app
@@ -272,6 +272,7 @@ def analyse(
     column: Annotated[
         list[str] | None, typer.Option(help="Column of texts; several by giving it again.", show_default="text")
     ] = None,
+    quoting: Quoting = None,
     length: Annotated[int, typer.Option(help="Tokens of an input; texts are joined to fill it.", min=3)] = 128,
     limit: Annotated[int, typer.Option(help="Most inputs of that length.", min=1)] = 512,
     out: Annotated[Path | None, typer.Option(help="Folder for attention.json and attention.png.")] = None,
@@ -294,10 +295,12 @@ def analyse(
     """
     from pipeline import analyse_command as command
     from pipeline.console import Screen
+    from pipeline.texts.quoting import quoting_option
 
+    told, watch = quoting_option(quoting), Screen(quiet=as_json).watch
     settings = command.sharing_settings(threshold=threshold, save=save, of=of, longest=longest)
     command.check_out(out)
-    found = command.analyse(model, texts, column or ["text"], length, limit, settings, Screen(quiet=as_json).watch)
+    found = command.analyse(model, texts, column or ["text"], length, limit, settings, watch, told)
     if out is not None:
         command.write_analysis(found, out)
     if as_json:

@@ -16,6 +16,13 @@ Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="key=value over the recipe's, such as student.epochs=1.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+Quoting = Annotated[
+    str | None,
+    typer.Option(
+        help="Of a .tsv or .csv file: csv (quotes enclose cells) or none (they are characters).",
+        show_default="found out",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 REGISTRY_VARIABLE = "DECANT_REGISTRY"  # a registry's place, kept out of the arguments that every user of a machine sees
 WIDE = 160  # columns of a table that no terminal shows

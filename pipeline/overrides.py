@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import yaml
+
 from pipeline.yaml_text import YamlError, parse_yaml
 from teachers.errors import InputError
 
 
-def override(content: dict[str, Any], given: str) -> None:
-    """Set one value of a recipe's content, which is changed.
+def override(content: dict[str, Any], given: str) -> tuple[tuple[str, ...], yaml.Node | None]:
+    """Set one value of a recipe's content, which is changed; its keys, and the tree of what is set.
 
     Args:
         content: as read from the file, before it is checked.
@@ -28,6 +30,7 @@ def override(content: dict[str, Any], given: str) -> None:
         if not isinstance(place, dict):
             raise InputError(f"--set {given}: {parent} is a single value, so it has no {last}")
     try:
-        place[last] = parse_yaml(value)[0]
+        place[last], node = parse_yaml(value)
     except YamlError as error:
         raise InputError(f"--set {given}: the value is not YAML") from error
+    return (*parents, last), node

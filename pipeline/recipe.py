@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +22,7 @@ from pipeline.texts.mine import MineSettings
 from pipeline.texts.sentences import SentenceSource
 from pipeline.texts.settings import TextsSettings
 from pipeline.tracking.settings import TrackingSettings
+from pipeline.yaml_places import LARGE, OF_A_KEY, Place, misread_numbers, misread_text, overridden, places_of, written
 from pipeline.yaml_text import YamlError, read_yaml
 from students.distill import DistillSettings
 from students.embed import EmbedSettings
@@ -39,7 +40,6 @@ KINDS = {
     "load", "fine_tune", "last", "matryoshka", "two_d", "ese", "starbucks", "grid", "hidden", "relations",
     "blocks",
 }  # fmt: skip
-LARGE = 10**100  # Python writes no integer of more than 4,300 digits out
 WITH_KINDS = {"teacher", "nesting", "states"}  # the sections that have one: `hidden` is a key of the student, too
 
 
@@ -332,17 +332,25 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         RecipeError: all that is wrong with the file's form and values.
     """
-    content, lines = _read_yaml(path)
+    content, places = _read_yaml(path)
+    lines = {keys: place.line for keys, place in places.items()}
     try:
         for given in overrides:
-            override(content, given)
+            places = overridden(places, *override(content, given))
     except InputError as error:
         raise RecipeError([str(error)]) from error
     try:
-        return Recipe.model_validate(content)
+        recipe = Recipe.model_validate(content)
     except ValidationError as error:
-        found = [_line(path, lines, detail["loc"], detail["msg"], detail.get("input")) for detail in error.errors()]
+        found = [_line(path, lines, places, detail) for detail in error.errors()]
         raise RecipeError(list(dict.fromkeys(found))) from error
+    found = [
+        f"{_where(path, lines, keys)}: {written(keys, places)}: {said}"
+        for keys, said in misread_numbers(recipe, places)
+    ]
+    if found:
+        raise RecipeError(found)
+    return recipe
 
 
 def recipe_yaml(recipe: Recipe) -> str:
@@ -356,7 +364,7 @@ def recipe_digest(recipe: Recipe) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
+def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], Place]]:
     try:
         content, node = read_yaml(path)
     except FileNotFoundError as error:
@@ -370,32 +378,29 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
         raise RecipeError([f"{path}: cannot be read: {error.strerror}"]) from error
     if not isinstance(content, dict):
         raise RecipeError([f"{path}: a recipe is a mapping of keys, not {type(content).__name__}"])
-    return content, _key_lines(node, ())
+    return content, places_of(node)
 
 
-def _key_lines(node: yaml.Node | None, path: tuple[str, ...]) -> dict[tuple[str, ...], int]:
-    lines: dict[tuple[str, ...], int] = {}
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            here = (*path, str(key.value))
-            lines[here] = key.start_mark.line + 1
-            lines |= _key_lines(value, here)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            lines[*path, str(index)] = value.start_mark.line + 1
-            lines |= _key_lines(value, (*path, str(index)))
-    return lines
+def _where(path: Path, lines: Mapping[tuple[str, ...], int], keys: tuple[str, ...]) -> str:
+    known = next((lines[keys[:end]] for end in range(len(keys), 0, -1) if keys[:end] in lines), None)
+    return f"{path}:{known}" if known else str(path)
 
 
-def _line(path: Path, lines: dict[tuple[str, ...], int], location: tuple[Any, ...], message: str, given: Any) -> str:
+def _line(
+    path: Path, lines: Mapping[tuple[str, ...], int], places: Mapping[tuple[str, ...], Place], error: Mapping[str, Any]
+) -> str:
+    """One of pydantic's errors, with its file, line and keys."""
+    location, message, given = error["loc"], error["msg"], error.get("input")
     sections = (None, *location)
     keys = tuple(
         str(part)
         for section, part in zip(sections, location, strict=False)
-        if not (section in WITH_KINDS and part in KINDS) and part != "[key]"
+        if not (section in WITH_KINDS and part in KINDS) and part != OF_A_KEY
     )
-    known = next((lines[keys[:end]] for end in range(len(keys), 0, -1) if keys[:end] in lines), None)
-    where = f"{path}:{known}" if known else str(path)
+    where = _where(path, lines, keys)
+    misread = misread_text(error, places.get(keys))
+    if misread is not None:
+        return f"{where}: {written(keys, places)}: {misread}"
     message = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "no such key")
     message = message.replace("Field required", "is missing")
     plain = isinstance(given, str | float | bool) or (isinstance(given, int) and abs(given) < LARGE)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli_options import REGISTRY_VARIABLE, AsJson, Overrides, Quiet, print_json, print_table
+from pipeline.cli_options import REGISTRY_VARIABLE, AsJson, Overrides, Quiet, Quoting, print_json, print_table
 
 app = typer.Typer()
 Location = Annotated[
@@ -76,6 +76,7 @@ def promote(
     first: Annotated[str | None, typer.Option(help="Column of the first text.", show_default="sentence1")] = None,
     second: Annotated[str | None, typer.Option(help="Column of the second text.", show_default="sentence2")] = None,
     label: Annotated[str | None, typer.Option(help="Column of the label.", show_default="label")] = None,
+    quoting: Quoting = None,
     rounds: Annotated[int | None, typer.Option(help="Timed rounds of one text.", show_default="100")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     webhook: Annotated[
@@ -115,6 +116,7 @@ def promote(
         "certificate": certificate.split(",") if certificate else None, "max_latency_ms": max_latency_ms,
         "max_latency_ratio": max_latency_ratio, "max_size_mib": max_size_mib, "max_size_ratio": max_size_ratio,
         "columns": {"first": first, "second": second, "label": label}, "webhook": webhook, "command": command or None,
+        "quoting": quoting,
         "speed": {"rounds": rounds, "threads": threads}, "announce_timeout_s": announce_timeout_s,
     }  # fmt: skip
     settings = promotion_settings(recipe, options, set_ or ())

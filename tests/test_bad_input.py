@@ -521,6 +521,13 @@ def test_an_artifact_with_a_file_more_or_less(artifact: Path) -> None:
     assert_refused(decant("verify", artifact), "decant.json: schema: Field required")
 
 
+def test_encode_drops_a_byte_order_mark_of_its_first_line_alone(artifact: Path) -> None:
+    lines = [b"a man\n", b"\xef\xbb\xbfthe dog\n"]
+    marked = decant("encode", artifact, "--format", "jsonl", stdin=b"\xef\xbb\xbf" + b"".join(lines))
+    assert marked.code == 0
+    assert marked.out == decant("encode", artifact, "--format", "jsonl", stdin=b"".join(lines)).out
+
+
 def test_encode_refuses_what_is_not_utf8_and_names_the_line(artifact: Path) -> None:
     for format_ in ("npy", "jsonl"):
         said = decant("encode", artifact, "--format", format_, stdin=(HERE / "data" / "not-utf8.txt").read_bytes())
@@ -541,6 +548,16 @@ def test_encode_refuses_what_is_not_utf8_and_names_the_line(artifact: Path) -> N
 )
 def test_eval_refuses_bad_pairs(file: str, expected: str, artifact: Path) -> None:
     assert_refused(decant("eval", artifact, "--pairs", HERE / "data" / file), expected)
+
+
+@pytest.mark.parametrize("verb", ["eval", "bench"])
+def test_pairs_whose_quotes_can_be_read_in_two_ways(verb: str, artifact: Path, tmp_path: Path) -> None:
+    rows = [(f'"{first}"', second, label) for first, second, label in pairs("regression", 20, 3)]
+    file = write_tsv(tmp_path / "pairs.tsv", rows)
+    options = ["--pairs", file, *(["--rounds", 1] if verb == "bench" else [])]
+    assert_refused(decant(verb, artifact, *options), "pairs.tsv, row 1: whole cells stand in quotes", "(--quoting)")
+    assert_refused(decant(verb, artifact, *options, "--quoting", "tabs"), "--quoting tabs: choose none or csv")
+    assert [decant(verb, artifact, *options, "--quoting", one).code for one in ("csv", "none")] == [0, 0]
 
 
 def test_a_report_of_another_layout(tmp_path: Path) -> None:

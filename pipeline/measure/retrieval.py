@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from teachers.errors import InputError, one_line
+from pipeline.texts.json_line import json_line
+from pipeline.texts.numbers import parse_whole
+from teachers.errors import InputError
 
 Vectors = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
@@ -129,10 +129,7 @@ def _read_texts(path: Path) -> dict[str, str]:
     """Id → title and text, in the file's order."""
     texts: dict[str, str] = {}
     for number, line in _lines(path):
-        try:
-            entry: Any = json.loads(line)
-        except (ValueError, RecursionError) as error:  # ValueError: a number of 4,300 digits, too
-            raise InputError(f"{path}:{number} is not JSON: {one_line(error)}") from error
+        entry = json_line(line, f"{path}:{number}", ("_id", "title", "text"))
         if (
             not isinstance(entry, dict)
             or not isinstance(entry.get("_id"), str)
@@ -165,10 +162,10 @@ def _read_judgements(path: Path, queries: Mapping[str, str], documents: Mapping[
                 raise InputError(f"{path}:{number}: {key!r} is not an _id of {file}; judge only what is there")
         if numbers[document] in judged.setdefault(query, {}):
             raise InputError(f"{path}:{number}: query {query!r} and document {document!r} are judged twice")
-        try:
-            judged[query][numbers[document]] = int(grade)
-        except ValueError as error:
-            raise InputError(f"{path}:{number}: score {grade!r} is not a whole number") from error
+        whole = parse_whole(grade)
+        if whole is None:
+            raise InputError(f"{path}:{number}: score {grade!r} is not a whole number")
+        judged[query][numbers[document]] = whole
     if not judged:
         raise InputError(f"{path} judges nothing; a header and one judgement a line are needed")
     return judged

@@ -93,8 +93,8 @@ def _labelled(file: Path, settings: PromotionSettings) -> tuple[list[tuple[str, 
     """Pairs, labels [pairs] as `judge` takes them, and the file's name."""
     columns = settings.columns
     if settings.task not in ("binary", "multiclass"):
-        return read_labelled(file, columns.first, columns.second, columns.label)
-    pairs, written, name = read_pairs(file, columns.first, columns.second, columns.label)
+        return read_labelled(file, columns.first, columns.second, columns.label, settings.quoting)
+    pairs, written, name = read_pairs(file, columns.first, columns.second, columns.label, settings.quoting)
     task = Task(kind=settings.task, classes=settings.classes)
     labels = []
     for number, one in enumerate(written, start=1):

@@ -11,6 +11,8 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from pipeline.measure.set_metrics import MAIN_METRICS, MetricName
 from pipeline.measure.speed import SpeedSettings
 from pipeline.overrides import override
+from pipeline.texts.quoting import Quoting
+from pipeline.yaml_places import Keys, Place, misread_numbers, misread_text, overridden, places_of, written
 from pipeline.yaml_text import YamlError, read_yaml
 from teachers.errors import InputError
 from teachers.given_path import expanded
@@ -58,6 +60,11 @@ class PromotionSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
         None, description="binary: pairs that thresholds are chosen on; default: those that decant.json states"
     )
     columns: PairColumns = PairColumns()
+    quoting: Quoting | None = Field(
+        None,
+        description="of pairs and dev, .tsv or .csv files; csv: quotes enclose cells, none: they are characters; "
+        "default: found out",
+    )
     metric: PromotionMetric | None = Field(None, description="what accuracy is; default: the task's first")
     margin: float = Field(
         1.0, ge=0, le=100, description="most points ×100 that the interval of the difference may reach below 0"
@@ -109,6 +116,8 @@ class PromotionSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
             raise ValueError(f"classes: two of them, the second positive, not {len(self.classes)}")
         if self.task in ("regression", "retrieval") and self.classes:
             raise ValueError(f"classes do not go with {self.task}")
+        if self.quoting is not None and self.task == "retrieval":
+            raise ValueError("quoting is of .tsv and .csv files of pairs, which retrieval has none of")
         if self.dev is not None and self.task != "binary":
             raise ValueError(f"dev: a threshold is chosen on it, which {self.task} has none of")
         return self
@@ -128,6 +137,7 @@ OPTIONS = {  # fields that the command line has, too
     "max_latency_ratio": "--max-latency-ratio", "max_size_mib": "--max-size-mib",
     "max_size_ratio": "--max-size-ratio", "webhook": "--webhook", "command": "--command",
     "announce_timeout_s": "--announce-timeout-s", "columns": "--first, --second, --label",
+    "quoting": "--quoting",
     "speed": "--rounds, --threads",
 }  # fmt: skip
 
@@ -150,7 +160,7 @@ def promotion_settings(
     """
     if overrides and recipe is None:
         raise InputError("--set goes over what a recipe says; give --recipe too")
-    content, own = _block(recipe, overrides) if recipe is not None else ({}, {})
+    content, own, places = _block(recipe, overrides) if recipe is not None else ({}, {}, {})
     for field, value in options.items():
         if isinstance(value, Mapping):
             under = content.get(field)
@@ -161,21 +171,37 @@ def promotion_settings(
     content.setdefault("task", own.get("kind", "regression"))
     if content["task"] == own.get("kind") and isinstance(own.get("classes"), list):
         content.setdefault("classes", own["classes"])
+    places = {keys: place for keys, place in places.items() if not _from_options(keys, options)}
     try:
-        return PromotionSettings.model_validate(content)
+        settings = PromotionSettings.model_validate(content)
     except ValidationError as error:
-        raise InputError(*(_line(one, options, recipe) for one in error.errors())) from error
+        raise InputError(*(_line(one, options, recipe, places) for one in error.errors())) from error
+    misread = [
+        f"{recipe}: promotion.{written(keys, places)}: {said}" for keys, said in misread_numbers(settings, places)
+    ]
+    if misread:
+        raise InputError(*misread)
+    return settings
 
 
-def _block(recipe: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The promotion block, its files found beside the recipe, and the task of its texts."""
+def _from_options(keys: Keys, options: Mapping[str, Any]) -> bool:
+    value = options.get(keys[0])
+    return (value.get(keys[1]) if isinstance(value, Mapping) and len(keys) > 1 else value) is not None
+
+
+def _block(recipe: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any], dict[Keys, Place]]:
+    """The promotion block, its files found beside the recipe; the task of its texts; the places of the block's values.
+
+    The classes of the texts have theirs among these where the block has none of its own.
+    """
     try:
-        content, _ = read_yaml(recipe)
+        content, node = read_yaml(recipe)
     except YamlError as error:
         raise InputError(f"{recipe} is no recipe: not YAML in UTF-8; `decant validate {recipe}` tells more") from error
+    places = places_of(node)
     if isinstance(content, dict):
         for given in overrides:
-            override(content, given)
+            places = overridden(places, *override(content, given))
     block = content.get("promotion") if isinstance(content, dict) else None
     if block is not None and not isinstance(block, dict):
         raise InputError(f"{recipe}: promotion: a mapping of keys is wanted, not {type(block).__name__}")
@@ -183,7 +209,14 @@ def _block(recipe: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], dict
     for field in ("pairs", "dev"):
         if isinstance(found.get(field), str):
             found[field] = str(recipe.parent / expanded(found[field]))
-    return found, _task_of(content)
+    return found, _task_of(content), _beneath(places, ("texts", "task"), "classes") | _beneath(places, ("promotion",))
+
+
+def _beneath(places: Mapping[Keys, Place], keys: Keys, first: str | None = None) -> dict[Keys, Place]:
+    """The places beneath some keys, by what follows on these; `first`: of that setting alone."""
+    size = len(keys)
+    under = {one[size:]: place for one, place in places.items() if len(one) > size and one[:size] == keys}
+    return {one: place for one, place in under.items() if first in (None, one[0])}
 
 
 def _task_of(content: object) -> dict[str, Any]:
@@ -194,11 +227,14 @@ def _task_of(content: object) -> dict[str, Any]:
     return task if isinstance(task, dict) and isinstance(kind, str) and kind in METRICS else {}
 
 
-def _line(detail: Any, options: Mapping[str, Any], recipe: Path | None) -> str:
+def _line(detail: Any, options: Mapping[str, Any], recipe: Path | None, places: Mapping[Keys, Place]) -> str:
     field = str(detail["loc"][0]) if detail["loc"] else ""
     from_options = options.get(field) is not None
     where = OPTIONS.get(field, field) if from_options else ".".join(map(str, ("promotion", *detail["loc"])))
     message = str(detail["msg"]).removeprefix("Value error, ").replace("Extra inputs are not permitted", "no such key")
+    misread = misread_text(detail, places.get(tuple(map(str, detail["loc"]))))
+    if misread is not None:
+        return f"{recipe}: {where}: {misread}"
     given = detail.get("input")
     shown = f" {given}" if isinstance(given, str | int | float) and field != "webhook" else ""
     return f"{where}{shown}: {message}" if from_options or recipe is None else f"{recipe}: {where}: {message}"

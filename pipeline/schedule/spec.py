@@ -75,7 +75,7 @@ def parse_duration(text: str, option: str) -> float:
     Raises:
         InputError: it is none of these, or more than a century.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)", text.strip())
     if found is None:
         raise InputError(f"{option} {text}: write a number and s, m, h or d, such as 90s, 15m, 2h or 1d")
     seconds = float(found[1]) * SECONDS[found[2] or "s"]

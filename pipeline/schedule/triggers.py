@@ -32,6 +32,10 @@ def trigger_of(schedule: Schedule) -> Any:
     if schedule.every_s is not None:
         begin = datetime.fromtimestamp(schedule.created + schedule.every_s, zone)
         return Interval(seconds=schedule.every_s, start_date=begin, timezone=zone)
+    if not str(schedule.cron).isascii():  # APScheduler takes the digits of any script
+        raise InputError(
+            f"--cron {schedule.cron}: only ASCII's digits and letters are read; every night at three is '0 3 * * *'"
+        )
     fields = str(schedule.cron).split()
     if len(fields) != 5:
         raise InputError(

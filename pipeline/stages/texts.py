@@ -9,7 +9,7 @@ from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.texts.load import Texts, load_texts, read_texts, save_texts
 from pipeline.texts.source import source_digest
 
-VERSION = 1
+VERSION = 2
 
 
 def texts_fingerprint(recipe: Recipe, base: Path) -> str:

@@ -152,7 +152,9 @@ def vectors_stage(
     inputs: dict[str, object] = {
         "teachers": [model_digest(folder) for folder, _ in teachers], "texts": texts_done.fingerprint,
         "sources": [source_digest(source, base) for source in settings.sentences], "seed": recipe.seed,
-        "settings": settings.model_dump(mode="json", include={"sentences", "augment", "held_back"}),
+        "settings": settings.model_dump(
+            mode="json", include={"sentences", "augment", "held_back"}, exclude={"sentences": {"__all__": {"quoting"}}}
+        ),
         "precision": precision,
     }  # fmt: skip
     columns = recipe.texts.columns

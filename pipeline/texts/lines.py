@@ -1,11 +1,10 @@
 """Files of a row a line: .jsonl, an object each, and .txt, a text each → their columns, some thousand rows at a time.
 
-What cannot be read as UTF-8 becomes the sign for it.
+What cannot be read as UTF-8 becomes the sign for it, and a byte-order mark at the beginning is dropped.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import Any
 
 from pipeline.texts.cells import as_text, whole
 from pipeline.texts.delimited import ROWS_AT_ONCE
-from teachers.errors import InputError, one_line
+from pipeline.texts.json_line import json_line
+from teachers.errors import InputError
 
 TEXT = "text"  # the one column of a .txt file
 
@@ -31,9 +31,9 @@ def object_parts(path: Path, columns: Sequence[str]) -> Iterator[list[list[str |
     """The wanted columns of a .jsonl file, [columns][rows], some thousand rows at a time; None where a row has none.
 
     Raises:
-        InputError: a line is no object; it is named by its number.
+        InputError: a line is no object, or gives one of the columns twice; it is named by its number.
     """
-    rows = ([as_text(row.get(name)) for name in columns] for row in _objects(path))
+    rows = ([as_text(row.get(name)) for name in columns] for row in _objects(path, columns))
     while part := list(islice(rows, ROWS_AT_ONCE)):
         yield [list(cells) for cells in zip(*part, strict=True)]
 
@@ -45,15 +45,11 @@ def line_parts(path: Path, columns: Sequence[str]) -> Iterator[list[list[str | N
             yield [[line.rstrip("\n") for line in part] for _ in columns]
 
 
-def _objects(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8", errors="replace") as file:
+def _objects(path: Path, wanted: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
         for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:  # ValueError: a number of 4,300 digits, too
-                raise InputError(f"{path}:{number} is not JSON: {one_line(error)}") from error
-            if not isinstance(row, dict):
-                raise InputError(f"{path}:{number} is not a JSON object")
-            yield {whole(name): value for name, value in row.items()}
+            if line.strip():
+                row = json_line(line, f"{path}:{number}", wanted)
+                if not isinstance(row, dict):
+                    raise InputError(f"{path}:{number} is not a JSON object")
+                yield {whole(name): value for name, value in row.items()} if "\\u" in line else row

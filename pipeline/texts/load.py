@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from pipeline.texts.delimited import ROWS_AT_ONCE
 from pipeline.texts.problems import Problem, refuse
-from pipeline.texts.rows import SCHEMA, UsableRows, no_rows, read_source, task_with_range
+from pipeline.texts.rows import SCHEMA, UsableRows, allowed_labels, no_rows, read_source, task_with_range
 from pipeline.texts.settings import Task, TextsSettings
 from teachers.content_keys import find_rows
 from teachers.cross_encoder import Pair
@@ -93,7 +93,7 @@ def load_texts(settings: TextsSettings, base: Path, folder: Path | None = None) 
         problems = [*train.problems, *_told_leaks(train, leaks[0]), *dev.problems, *test.problems]
         for one, found in zip(extra, leaks[1:], strict=True):
             problems += [*one.problems, *_told_leaks(one, found)]
-        refuse(problems, settings.action)
+        refuse(problems, settings.action, allowed=allowed_labels(task))
         seen = np.concatenate([out, train.keys[kept]])
         more = (part for one in extra for part in _chosen(one.table, one.fresh & (find_rows(one.keys, seen) < 0)))
         texts = Texts(

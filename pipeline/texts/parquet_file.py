@@ -15,17 +15,23 @@ from pipeline.texts.delimited import ROWS_AT_ONCE
 READ_BYTES = 2**20  # of a column at once: a row group may be the whole file
 
 
+def read_column_names(path: Path) -> list[str]:
+    """The names of the columns as they stand there, one of them perhaps twice."""
+    return list(pq.read_schema(path).names)
+
+
 def read_features(path: Path) -> tuple[datasets.Features, int]:
     """The type of each column, by what datasets has noted in the file or by Arrow's types, and the number of rows.
 
+    Columns that share their name with another are left out.
+
     Raises:
-        ValueError: two columns have one name, or datasets has no such type.
+        ValueError: datasets has no such type.
     """
     with pq.ParquetFile(path) as file:
         schema, rows = file.schema_arrow, file.metadata.num_rows
-    if len(set(schema.names)) < len(schema.names):
-        raise ValueError("two of its columns have one name")
-    return datasets.Features.from_arrow_schema(schema), rows
+    single = [field for field in schema if schema.names.count(field.name) == 1]
+    return datasets.Features.from_arrow_schema(pa.schema(single, schema.metadata)), rows
 
 
 def table_parts(path: Path, features: datasets.Features, columns: Sequence[str]) -> Iterator[pa.Table]:

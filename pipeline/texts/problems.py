@@ -37,6 +37,7 @@ def refuse(
     action: Callable[[ProblemKind], Action],
     said: Callable[[Problem], str] = str,
     unit: str = "rows",
+    allowed: str = "",
 ) -> None:
     """Stop at problems that are not to be dropped, the first few of them named.
 
@@ -44,6 +45,7 @@ def refuse(
         action: what happens to a kind of problem.
         said: how one is named.
         unit: what the rest are counted in.
+        allowed: what a label may be, said where one is refused.
 
     Raises:
         InputError: there are such problems.
@@ -52,5 +54,7 @@ def refuse(
     if refused:
         shown = "; ".join(said(problem) for problem in refused[:SHOWN_PROBLEMS])
         more = f"; and {len(refused) - SHOWN_PROBLEMS} {unit} more" if len(refused) > SHOWN_PROBLEMS else ""
-        kinds = ", ".join(f"{kind}: drop" for kind in dict.fromkeys(problem.kind for problem in refused))
-        raise InputError(f"{shown}{more}. Mend the file, or set texts.problems to {{{kinds}}}")
+        kinds = dict.fromkeys(problem.kind for problem in refused)
+        rule = f"; {allowed}" if allowed and {"label", "label_range"} & kinds.keys() else ""
+        drop = ", ".join(f"{kind}: drop" for kind in kinds)
+        raise InputError(f"{shown}{more}. Mend the file, or set texts.problems to {{{drop}}}{rule}")

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline.texts.numbers import GRAMMAR, parse_number, whole_name
 from pipeline.texts.problems import Problem
 from pipeline.texts.settings import ProblemKind, Task, TextsSettings
 from pipeline.texts.source import Row, Source, row_parts
@@ -22,6 +23,7 @@ from teachers.cross_encoder import Pair
 from teachers.errors import InputError
 from teachers.pair_table import PairTable, write_batches
 
+SHOWN_CLASSES = 10
 SCHEMA = pa.schema({"first": pa.string(), "second": pa.string(), "label": pa.float32()})
 
 
@@ -76,33 +78,38 @@ def read_source(
 def parse_label(value: str | None, task: Task) -> float | ProblemKind:
     """A label as 0..1 or a class number, or what is wrong with it.
 
+    Numbers are read by the grammar of `numbers`. A class is named as it is written, without the white space around it;
+    a whole number that names none so is tried by its shortest name, so that `1.0` is class `1`. What JSON and Parquet
+    hold comes as Python writes it: a number by the same grammar, a boolean as the word True or False.
+
     Args:
         task: with `low` and `high` known for regression.
     """
     if value is None or not value.strip():
         return "label"
     if task.kind == "regression":
-        try:
-            number = float(value)
-        except ValueError:
-            return "label"
-        if math.isnan(number):
+        number = parse_number(value)
+        if number is None:
             return "label"
         assert task.low is not None
         assert task.high is not None
         inside = task.low <= number <= task.high
         return (number - task.low) / (task.high - task.low) if inside else "label_range"
     name = value.strip()
-    if name not in task.names and _is_integral(name):
-        name = str(int(float(name)))
+    if name not in task.names:
+        name = whole_name(name) or name
     return float(task.names.index(name)) if name in task.names else "label_range"
 
 
-def _is_integral(text: str) -> bool:
-    try:
-        return float(text).is_integer()
-    except ValueError:
-        return False
+def allowed_labels(task: Task) -> str:
+    """What a label may be, one clause."""
+    if task.kind == "regression":
+        known = task.low is not None and task.high is not None
+        where = f" from {task.low:g} to {task.high:g}" if known else ""
+        return f"a label of kind: regression is a number{where}, written in {GRAMMAR}"
+    more = f", … ({len(task.names)} in all)" if len(task.names) > SHOWN_CLASSES else ""
+    named = ", ".join(map(repr, task.names[:SHOWN_CLASSES]))
+    return f"a label of kind: {task.kind} is the name of a class: {named}{more}"
 
 
 def task_with_range(settings: TextsSettings, base: Path) -> Task:
@@ -111,26 +118,20 @@ def task_with_range(settings: TextsSettings, base: Path) -> Task:
     if task.kind != "regression" or (task.low is not None and task.high is not None):
         return task
     parts, name = row_parts(settings.train or settings.test, base, (settings.columns.label,))
-    found = (_number(row[settings.columns.label]) for part in parts for row in part)
-    least, most = math.inf, -math.inf
-    for number in found:
+    least, most, odd = math.inf, -math.inf, ""
+    for row, value in enumerate((row[settings.columns.label] for part in parts for row in part), start=1):
+        number = parse_number(value or "")
         if number is not None:
             least, most = min(least, number), max(most, number)
+        elif not odd and value and value.strip():
+            odd = f"; row {row} has {value!r}, but {allowed_labels(task)}: for words take kind: binary or multiclass"
     if least >= most:
         raise InputError(
-            f"{name}: column {settings.columns.label!r} holds no range of numbers to take low and high from"
+            f"{name}: column {settings.columns.label!r} holds no range of numbers to take low and high from{odd}"
         )
     low = task.low if task.low is not None else least
     high = task.high if task.high is not None else most
     return task.model_copy(update={"low": low, "high": high})
-
-
-def _number(value: str | None) -> float | None:
-    try:
-        number = float(value or "nan")
-    except ValueError:
-        return None
-    return None if math.isnan(number) else number
 
 
 @dataclass

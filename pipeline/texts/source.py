@@ -16,7 +16,8 @@ from pydantic import BaseModel, Field, model_validator
 from pipeline.texts.cells import as_text
 from pipeline.texts.delimited import ROWS_AT_ONCE, column_parts, read_header
 from pipeline.texts.lines import TEXT, line_parts, object_parts, read_names
-from pipeline.texts.parquet_file import read_features, table_parts
+from pipeline.texts.parquet_file import read_column_names, read_features, table_parts
+from pipeline.texts.quoting import SEPARATORS, Quoting, found_quoting
 from teachers.errors import InputError
 from teachers.given_path import expanded, is_there
 from teachers.transient import raised_for
@@ -47,6 +48,10 @@ class Source(BaseModel, frozen=True, extra="forbid"):
     rename: dict[str, str] = Field(
         default_factory=dict, description="the hub dataset's column: the recipe's name for it"
     )
+    quoting: Quoting | None = Field(
+        None,
+        description="of a .tsv or .csv file; csv: quotes enclose cells, none: they are characters; default: found out",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -58,6 +63,8 @@ class Source(BaseModel, frozen=True, extra="forbid"):
         nowhere = self.path is None and self.hub is None and self.data is None
         if nowhere or (self.path is not None and self.hub is not None):
             raise ValueError("give either path (a file or folder) or hub (a dataset id), not both; or data alone")
+        if self.quoting is not None and self.path is None and self.data is None:
+            raise ValueError("quoting is of .tsv and .csv files, and a hub dataset has none; leave it out")
         return self
 
 
@@ -82,7 +89,8 @@ def local_file(source: Source, base: Path) -> Path | None:
         base: the recipe's folder.
 
     Raises:
-        InputError: the path is not there, or has an ending that cannot be read.
+        InputError: the path is not there, has an ending that cannot be read, or no quotes that the source could say
+            anything of.
     """
     path = _data_file(source) if source.path is None else base / expanded(source.path)
     if path is None:
@@ -90,19 +98,21 @@ def local_file(source: Source, base: Path) -> Path | None:
     if not is_there(path):
         raise InputError(f"{path}: no such file or folder")
     if path.is_dir():
-        return _split_file(path, source)
-    if path.suffix not in source.endings:
+        path = _split_file(path, source)
+    elif path.suffix not in source.endings:
         ending = path.suffix or "a file without an ending"
         raise InputError(f"{path}: cannot read {ending!r}; give one of {', '.join(source.endings)}")
+    if source.quoting is not None and (path.is_dir() or path.suffix not in SEPARATORS):
+        raise InputError(f"{path}: quoting is of {' and '.join(SEPARATORS)} files; leave it out")
     return path
 
 
 def source_digest(source: Source, base: Path) -> str:
-    """Sha256 of the file's content; for the hub, of what is asked for."""
+    """Sha256 of the file's content, and of what is said of its quotes; for the hub, of what is asked for."""
     path = local_file(source, base)
     if path is None:
-        return hashlib.sha256(source.model_dump_json().encode()).hexdigest()
-    digest = hashlib.sha256()
+        return hashlib.sha256(source.model_dump_json(exclude={"quoting"}).encode()).hexdigest()
+    digest = hashlib.sha256(f"quoting: {source.quoting}".encode() if source.quoting is not None else b"")
     for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
         with file.open("rb") as opened:
             digest.update(hashlib.file_digest(opened, "sha256").digest())
@@ -132,7 +142,7 @@ def row_parts(source: Source, base: Path, columns: tuple[str, ...]) -> tuple[Ite
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what goes wrong is raised here in one line
     try:
-        parts = _file_parts(path, columns)
+        parts = _file_parts(path, columns, source.quoting)
     except InputError:
         raise
     except Exception as error:  # pandas, pyarrow and datasets each raise their own
@@ -186,15 +196,16 @@ def _check_readable(path: Path) -> None:
         raise InputError(f"{path} is a binary file, not text")
 
 
-def _delimited(path: Path, columns: tuple[str, ...]) -> Iterator[list[Row]]:
-    header, more = read_header(path)
+def _delimited(path: Path, columns: tuple[str, ...], stated: Quoting | None) -> Iterator[list[Row]]:
+    quoting = found_quoting(path, stated)
+    header, more = read_header(path, quoting)
     _check_columns(header, columns, str(path))
     if not more:
         raise InputError(f"{path} has a header but no rows")
-    return (_rows(columns, cells) for cells in column_parts(path, header, columns))
+    return (_rows(columns, cells) for cells in column_parts(path, header, columns, quoting))
 
 
-def _file_parts(path: Path, columns: tuple[str, ...]) -> Iterator[list[Row]]:
+def _file_parts(path: Path, columns: tuple[str, ...], quoting: Quoting | None) -> Iterator[list[Row]]:
     """The parts of a file or folder that is there, each read when it is asked for."""
     if path.is_dir():
         return _wanted(datasets.load_from_disk(str(path)), columns, str(path), {})
@@ -203,10 +214,11 @@ def _file_parts(path: Path, columns: tuple[str, ...]) -> Iterator[list[Row]]:
         return (_rows(columns, cells) for cells in line_parts(path, columns))
     kind = SUFFIXES[path.suffix]
     if kind == "csv":
-        return _delimited(path, columns)
+        return _delimited(path, columns, quoting)
     if kind == "json":
         _check_columns(read_names(path), columns, str(path))
         return (_rows(columns, cells) for cells in object_parts(path, columns))
+    _check_columns(read_column_names(path), columns, str(path))
     features, rows = read_features(path)
     _check_features(features, rows, columns, str(path))
     return _parts(table_parts(path, features, columns), features, columns)
@@ -226,7 +238,10 @@ def _hub_rows(source: Source, columns: tuple[str, ...]) -> tuple[Iterator[list[R
 def _wanted(
     loaded: datasets.Dataset, columns: tuple[str, ...], name: str, rename: Mapping[str, str]
 ) -> Iterator[list[Row]]:
-    loaded = loaded.rename_columns({old: new for old, new in rename.items() if old in loaded.column_names})
+    named = {old: rename.get(old, old) for old in loaded.column_names}
+    _check_columns(list(named.values()), columns, name)
+    asked = {old: new for old, new in named.items() if new in columns}
+    loaded = loaded.select_columns(list(asked)).rename_columns(asked)
     _check_features(loaded.features, len(loaded), columns, name)
     return _parts(loaded.with_format("arrow").iter(batch_size=ROWS_AT_ONCE), loaded.features, columns)
 
@@ -264,6 +279,9 @@ def _check_columns(present: list[str], columns: tuple[str, ...], name: str) -> N
     missing = [column for column in columns if column not in present]
     if missing:
         raise InputError(f"{name}: no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, present))}")
+    for column in columns:
+        if present.count(column) > 1:
+            raise InputError(f"{name} cannot be read: two of its columns have one name, {column!r}; rename one of them")
 
 
 def _cause(error: BaseException) -> str:

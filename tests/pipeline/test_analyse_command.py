@@ -105,9 +105,21 @@ def test_a_column_of_a_table(model: Path, tmp_path: Path) -> None:
     assert "no column 'text'; it has 'sentence1', 'sentence2', 'label'" in said.err
 
 
+def test_a_table_whose_quoting_is_stated(model: Path, tmp_path: Path) -> None:
+    text = " ".join(WORDS[:20])
+    table = write_tsv(tmp_path / "t.tsv", [(f'"{text}"', "x", "1"), (f'"{text} man"', "x", "1")])
+    asked = ["--column", "sentence1", "--json"]
+    said = analyse(model, table, *asked)
+    assert (said.code, len(said.lines)) == (2, 1)
+    assert "t.tsv, row 1: whole cells stand in quotes" in said.err
+    assert [analyse(model, table, *asked, "--quoting", one).code for one in ("csv", "none")] == [0, 0]
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
+        (["--quoting", "tabs"], "--quoting tabs: choose none or csv"),
+        (["--quoting", "csv"], "texts.txt: quoting is of .tsv and .csv files; leave it out"),
         (["--length", 200], "--length 200 is outside 3..128, what "),
         (["--length", 128, "--limit", 1, "--threshold", 0.8, "--save", 0.1], "give threshold or save, not both"),
         (["--save", 0.9], "sharing cannot save 90 % of parameters: the most is "),

@@ -1,3 +1,4 @@
+import codecs
 import time
 from pathlib import Path
 
@@ -36,6 +37,12 @@ def test_what_is_no_recipes_yaml(text: str, problem: str, line: int | None) -> N
         parse_yaml(text)
     assert raised.value.line == line
     assert time.process_time() - begun < 5
+
+
+def test_a_byte_order_mark_is_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_bytes(codecs.BOM_UTF8 + b"name: \xef\xbb\xbfa\n")
+    assert read_yaml(path)[0] == {"name": "\ufeffa"}
 
 
 def test_a_few_aliases_and_merges_are_what_they_are() -> None:

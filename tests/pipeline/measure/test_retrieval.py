@@ -1,3 +1,4 @@
+import codecs
 import json
 from pathlib import Path
 
@@ -112,6 +113,11 @@ def test_read_beir_joins_titles_and_keeps_judged_queries_only(tmp_path: Path) ->
         ({"qrels": QRELS + "1\td\t1\n"}, r"test\.tsv:5: 'd' is not an _id of corpus\.jsonl"),
         ({"qrels": QRELS + "1\ta\t1\n"}, r"test\.tsv:5: query '1' and document 'a' are judged twice"),
         ({"qrels": QRELS + "2\ta\thigh\n"}, r"test\.tsv:5: score 'high' is not a whole number"),
+        ({"qrels": QRELS + "2\ta\t1_0\n"}, r"test\.tsv:5: score '1_0' is not a whole number"),
+        ({"qrels": QRELS + "2\ta\t٤\n"}, r"test\.tsv:5: score '٤' is not a whole number"),
+        ({"qrels": QRELS + "2\ta\t1.0\n"}, r"test\.tsv:5: score '1\.0' is not a whole number"),
+        ({"corpus": '{"_id": "a", "text": "x", "text": "y"}\n'}, r"corpus\.jsonl:1 gives 'text' twice; keep one"),
+        ({"qrels": QRELS.replace("1\ta", '"1"\ta')}, r"""test\.tsv:3: '"1"' is not an _id of queries\.jsonl"""),
         ({"corpus": ""}, r"corpus\.jsonl is empty"),
         ({"corpus": _lines(CORPUS) + "{"}, r"corpus\.jsonl:4 is not JSON"),
         ({"corpus": "[" * 100_000 + "\n"}, r"corpus\.jsonl:1 is not JSON"),
@@ -131,3 +137,10 @@ def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     (folder / "corpus.jsonl").write_bytes(b'{"_id": "a", "text": "\xff"}\n')
     with pytest.raises(InputError, match=r"corpus\.jsonl is not a text file in UTF-8"):
         read_beir(folder)
+
+
+def test_a_byte_order_mark_of_any_file_is_dropped_and_what_is_not_asked_for_may_stand_twice(tmp_path: Path) -> None:
+    plain = read_beir(_folder(tmp_path))
+    for path in [*tmp_path.glob("*.jsonl"), tmp_path / "qrels" / "test.tsv"]:
+        path.write_bytes(codecs.BOM_UTF8 + path.read_bytes().replace(b'"text"', b'"note": 1, "note": 2, "text"'))
+    assert read_beir(tmp_path) == plain

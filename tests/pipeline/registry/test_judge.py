@@ -99,6 +99,11 @@ def test_classes_are_counted_by_their_names(artifacts: dict[str, Path], tmp_path
         measure_today(artifacts["cosine"], None, today_tsv, asked)
     with pytest.raises(InputError, match="classes tells 3 classes apart"):
         measure_today(artifacts["classes"], None, write_tsv(tmp_path / "b.tsv", pairs("binary", 9, 1)), settings())
+    quoted = write_tsv(tmp_path / "quoted.tsv", [(f'"{first}"', second, label) for first, second, label in rows])
+    with pytest.raises(InputError, match=r"quoted\.tsv, row 1: whole cells stand in quotes"):
+        measure_today(artifacts["classes"], None, quoted, asked)
+    same = measure_today(artifacts["classes"], None, quoted, asked.model_copy(update={"quoting": "csv"}))
+    assert same.candidate.accuracy == today.candidate.accuracy
     wrong = write_tsv(tmp_path / "wrong.tsv", [*rows[:2], (*rows[2][:2], "far")])
     with pytest.raises(InputError, match="row 3: the label 'far' is none of apart, near, same"):
         measure_today(artifacts["classes"], None, wrong, asked)

@@ -90,6 +90,7 @@ def test_the_task_is_the_recipes_unless_it_is_given(recipe: Path) -> None:
         ({"task": "multiclass"}, "classes: name the three or more that the artifact tells apart"),
         ({"task": "binary", "classes": ["a"]}, "classes: two of them, the second positive, not 1"),
         ({"task": "retrieval", "classes": ["a", "b"]}, "classes do not go with retrieval"),
+        ({"task": "retrieval", "quoting": "csv"}, "quoting is of .tsv and .csv files of pairs, which retrieval"),
         ({"dev": "dev.tsv"}, "dev: a threshold is chosen on it, which regression has none of"),
     ],
 )

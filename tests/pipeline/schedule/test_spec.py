@@ -11,7 +11,7 @@ def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text, "--every") == seconds
 
 
-@pytest.mark.parametrize("text", ["", "h", "-1s", "1w", "1h30m", "inf", "nan"])
+@pytest.mark.parametrize("text", ["", "h", "-1s", "1w", "1h30m", "inf", "nan", "٤m", "1_0s", "0x1s"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(InputError, match=r"^--every .*: write a number and s, m, h or d"):
         parse_duration(text, "--every")

@@ -79,6 +79,8 @@ def test_intervals_are_counted_from_when_the_schedule_was_added(tmp_path: Path) 
         ("0 3 * * fri-mon", "weekday 'fri-mon' cannot be read"),
         ("0 3 * * */0", r"weekday '\*/0' cannot be read"),
         ("x 3 * * *", "Unrecognized expression"),
+        ("٤ 3 * * *", "only ASCII's digits and letters are read"),
+        ("0 3 * * ²", "only ASCII's digits and letters are read"),
     ],
 )
 def test_cron_that_cannot_be_read_is_refused(tmp_path: Path, cron: str, said: str) -> None:

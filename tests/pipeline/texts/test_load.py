@@ -176,3 +176,79 @@ def test_texts_of_a_run_before_they_were_mapped_are_read(tmp_path: Path) -> None
         pq.write_table(pa.table(columns), tmp_path / "run" / f"{name}.parquet")
         (tmp_path / "run" / f"{name}.arrow").unlink()
     assert read_texts(tmp_path / "run").train.pairs == texts.train.pairs
+
+
+WORDS = [("a", "b", "low"), ("c", "d", "high"), ("e", "f", "low")]
+SCALE = {"kind": "regression", "low": 0, "high": 5}
+CLASSES = {"kind": "multiclass", "classes": ["1", "2", "3"]}
+NUMBER = r"a label of kind: regression is a number{}, written in digits 0 to 9 with a point, such as 2\.5"
+
+
+@pytest.mark.parametrize(
+    ("rows", "task", "said"),
+    [
+        (
+            WORDS,
+            SCALE,
+            r"row 1 has a label that cannot be read \('low'\); .*row 3 .*{label: drop}; "
+            + NUMBER.format(" from 0 to 5"),
+        ),
+        (
+            WORDS,
+            {"kind": "regression"},
+            r"no range of numbers to take low and high from; row 1 has 'low', but "
+            + NUMBER.format("")
+            + ": for words take kind: binary or multiclass",
+        ),
+        (
+            [*TRAIN, ("g", "h", "low"), ("i", "j", "1_0"), ("k", "l", "٤")],
+            {"kind": "regression"},
+            r"row 4 .*\('low'\); .*row 5 .*\('1_0'\); .*row 6 .*\('٤'\)\. .*" + NUMBER.format(" from 0 to 5"),
+        ),
+        (
+            [("a", "b", "1"), ("c", "d", "1.0"), ("e", "f", "1.5"), ("g", "h", "two")],
+            CLASSES,
+            r"row 3 has a label out of range \('1\.5'\); .*row 4 .*\('two'\)\. .*{label_range: drop}; a label of kind: "
+            "multiclass is the name of a class: '1', '2', '3'$",
+        ),
+        (
+            [("a", "b", "x")],
+            CLASSES | {"classes": [str(number) for number in range(30)]},
+            r"is the name of a class: '0', .*'9', … \(30 in all\)$",
+        ),
+    ],
+)
+def test_labels_of_another_kind_are_told_with_what_is_allowed(
+    rows: list[tuple[str, ...]], task: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        load(tmp_path, rows, [("t one", "t two", "1"), ("t three", "t four", "2")], dev=None, task=task)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_what_a_label_may_be_is_not_said_of_other_problems(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"\{empty: drop\}$"):
+        load(tmp_path, [*TRAIN, ("", "x", "1")])
+
+
+def test_labels_of_jsonl_and_parquet_are_read_by_the_same_rules(tmp_path: Path) -> None:
+    pairs_of = {"sentence1": ["a", "c", "e"], "sentence2": ["b", "d", "f"]}
+    for name, rows in {"dev": DEV, "test": TEST}.items():
+        write_tsv(tmp_path / f"{name}.tsv", rows)
+    pq.write_table(pa.table({**pairs_of, "label": pa.array([0.0, 5.0, 2.5], pa.float32())}), tmp_path / "good.parquet")
+    lines = ['"label": 0', '"label": 5e0', '"label": "2.50"']
+    (tmp_path / "good.jsonl").write_text(
+        "".join(f'{{"sentence1": "{a}", "sentence2": "x", {one}}}\n' for a, one in zip("ace", lines, strict=True))
+    )
+    for file in ("good.parquet", "good.jsonl"):
+        assert load_texts(settings(train=file), tmp_path).train.labels.tolist() == [0, 1, 0.5]
+    for file, label in (("nan.parquet", float("nan")), ("inf.parquet", float("inf"))):
+        pq.write_table(pa.table({**pairs_of, "label": [0.0, 5.0, label]}), tmp_path / file)
+        with pytest.raises(InputError, match=rf"{file}, row 3 has a label that cannot be read \('{label}'\)"):
+            load_texts(settings(train=file), tmp_path)
+    pq.write_table(pa.table({**pairs_of, "label": [True, False, True]}), tmp_path / "bool.parquet")
+    with pytest.raises(InputError, match=r"bool\.parquet, row 1 has a label that cannot be read \('True'\)"):
+        load_texts(settings(train="bool.parquet"), tmp_path)
+    (tmp_path / "bool.jsonl").write_text('{"sentence1": "a", "sentence2": "b", "label": true}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"bool\.jsonl, row 1 has a label that cannot be read \('True'\)"):
+        load_texts(settings(train="bool.jsonl"), tmp_path)

@@ -1,5 +1,6 @@
 """The same rows come out of every format, and of the hub."""
 
+import codecs
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -197,6 +198,105 @@ def test_no_data_folder(without_data: None) -> None:
 def test_a_source_has_one_place(given: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="give either path .* or hub"):
         Source.model_validate(given)
+
+
+def write_quoted_tsv(folder: Path) -> Source:
+    write_csv(folder)
+    content = (folder / "rows.csv").read_text(encoding="utf-8-sig").replace('","', '"\t"').replace(",", "\t", 2)
+    (folder / "rows.tsv").write_text(content, encoding="utf-8")
+    return Source(path="rows.tsv")
+
+
+def write_quoted_header(folder: Path) -> Source:
+    write_quoted_tsv(folder)
+    names, rows = (folder / "rows.tsv").read_text(encoding="utf-8").split("\n", 1)
+    header = "\t".join(f'"{name}"' for name in names.split("\t"))
+    (folder / "rows.tsv").write_text(f"{header}\n{rows}", encoding="utf-8")
+    return Source(path="rows.tsv")
+
+
+@pytest.mark.parametrize("write", [write_tsv, write_csv, write_quoted_tsv, write_quoted_header, write_jsonl])
+def test_a_byte_order_mark_is_dropped_at_the_beginning_and_kept_in_a_cell(
+    write: Callable[[Path], Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marked = [("\ufeff" + one, *others) for one, *others in ROWS]
+    monkeypatch.setattr(f"{__name__}.ROWS", marked)
+    monkeypatch.setattr(f"{__name__}.EXPECTED", [dict(zip(COLUMNS, row, strict=True)) for row in marked])
+    source = write(tmp_path)
+    path = tmp_path / str(source.path)
+    content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    for mark in (codecs.BOM_UTF8, b""):
+        path.write_bytes(mark + content)
+        assert [row["first"] for row in read_rows(source, tmp_path, COLUMNS)[0]] == [row[0] for row in marked]
+    path.write_bytes(2 * codecs.BOM_UTF8 + content)  # the second is content
+    with pytest.raises(
+        InputError, match=r"no column 'first'; it has '\\ufefffirst'|:1 is not JSON|the header has a quote"
+    ):
+        read_rows(source, tmp_path, COLUMNS)
+
+
+def doubled_table(folder: Path, ending: str) -> Source:
+    separator = {"tsv": "\t", "csv": ","}[ending]
+    lines = [["first", "note", "label", "note"], ["a", "x", "1", "y"], ["b", "", "2", "z"]]
+    (folder / f"rows.{ending}").write_text("".join(separator.join(line) + "\n" for line in lines), encoding="utf-8")
+    return Source(path=f"rows.{ending}")
+
+
+def doubled_parquet(folder: Path) -> Source:
+    table = pa.table([["a", "b"], ["x", ""], [1, 2], [b"y", b"z"]], names=["first", "note", "label", "note"])
+    pq.write_table(table, folder / "rows.parquet")
+    return Source(path="rows.parquet")
+
+
+def doubled_jsonl(folder: Path) -> Source:
+    lines = ['{"first": "a", "note": 1, "label": 1, "note": 2}', '{"first": "b", "label": 2, "more": {"first": 1}}']
+    (folder / "rows.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return Source(path="rows.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (
+            lambda folder: doubled_table(folder, "tsv"),
+            r"rows\.tsv cannot be read: two of its columns have one name, 'note'",
+        ),
+        (
+            lambda folder: doubled_table(folder, "csv"),
+            r"rows\.csv cannot be read: two of its columns have one name, 'note'",
+        ),
+        (
+            doubled_parquet,
+            r"rows\.parquet cannot be read: two of its columns have one name, 'note'; rename one of them",
+        ),
+        (doubled_jsonl, r"rows\.jsonl:1 gives 'note' twice; keep one of them"),
+    ],
+)
+def test_a_name_that_two_columns_have_is_refused_where_it_is_asked_for_and_harms_no_other(
+    write: Callable[[Path], Source], said: str, tmp_path: Path
+) -> None:
+    source = write(tmp_path)
+    expected = [{"first": "a", "label": "1"}, {"first": "b", "label": "2"}]
+    assert read_rows(source, tmp_path, ("first", "label"))[0] == expected
+    with pytest.raises(InputError, match=said):
+        read_rows(source, tmp_path, ("first", "note"))
+
+
+def test_a_key_that_only_a_later_object_gives_twice_is_refused_there(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"first": "a"}\n\n{"first": "b", "x": 1, "first": "b"}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"rows\.jsonl:3 gives 'first' twice"):
+        read_rows(Source(path="rows.jsonl"), tmp_path, ("first",))
+
+
+def test_a_hub_column_renamed_to_a_name_that_is_there_is_refused(
+    monkeypatch: pytest.MonkeyPatch, without_data: None, tmp_path: Path
+) -> None:
+    whole = datasets.Dataset.from_dict({"premise": ["a"], "first": ["b"], "label": ["1"]})
+    monkeypatch.setattr(datasets, "load_dataset", lambda *given, **options: whole)
+    source = Source(hub="org/set", rename={"premise": "first"})
+    assert read_rows(source, tmp_path, ("label",))[0] == [{"label": "1"}]
+    with pytest.raises(InputError, match="hub dataset org/set, train cannot be read: two of its columns have one name"):
+        read_rows(source, tmp_path, ("first", "label"))
 
 
 @pytest.mark.parametrize("row", [0, 2])
