@@ -204,7 +204,9 @@ def _with_adapter(folder: Path, model: PreTrainedModel) -> PreTrainedModel:
 
     try:
         with quiet_transformers():
-            return cast(PreTrainedModel, PeftModel.from_pretrained(model, place).merge_and_unload())
+            return cast(
+                PreTrainedModel, PeftModel.from_pretrained(model, place, trust_remote_code=False).merge_and_unload()
+            )
     except Exception as error:  # peft raises what torch, safetensors and its own checks raise
         raise InputError(f"{place}: the adapter does not fit the model under it ({_first_line(error)})") from error
 

@@ -20,7 +20,7 @@ from teachers.shared_config import read_config
 
 # Kinds of model whose scores a test holds to sentence-transformers', beside those that give vectors.
 SCORED_ONLY = (
-    "biogpt", "ctrl", "esm", "falcon", "flaubert", "gpt_neo", "gptj", "luke", "modernbert-decoder", "mpt",
+    "biogpt", "ctrl", "esm", "falcon", "flaubert", "gpt_neo", "gptj", "ibert", "luke", "modernbert-decoder", "mpt",
     "olmo", "openai-gpt", "squeezebert", "xlm",
 )  # fmt: skip
 SCORED = (*(kind for kind, family in FAMILIES.items() if family.encoder is None), *SCORED_ONLY)

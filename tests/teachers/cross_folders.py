@@ -54,6 +54,8 @@ OTHERS: dict[str, dict[str, Any]] = {
     "gptj": GPT | {"rotary_dim": 4},
     "gte": WIDE,
     "ibert": WIDE,
+    "stablelm": GROUPED,
+    "starcoder2": GROUPED,
     "jina_embeddings_v3": WIDE,
     "longformer": WIDE | {"attention_window": 8},
     "luke": WIDE | {"entity_vocab_size": 8, "entity_emb_size": 16},
