@@ -204,9 +204,9 @@ def _with_adapter(folder: Path, model: PreTrainedModel) -> PreTrainedModel:
 
     try:
         with quiet_transformers():
-            return cast(
-                PreTrainedModel, PeftModel.from_pretrained(model, place, trust_remote_code=False).merge_and_unload()
-            )
+            adapted = PeftModel.from_pretrained(model, place, trust_remote_code=False)
+            merged = cast(PreTrainedModel, adapted.merge_and_unload())
+            return merged.requires_grad_(True)  # peft froze the model under the adapter
     except Exception as error:  # peft raises what torch, safetensors and its own checks raise
         raise InputError(f"{place}: the adapter does not fit the model under it ({_first_line(error)})") from error
 

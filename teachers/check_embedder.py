@@ -77,11 +77,12 @@ def encoder_size(folder: Path, pooling: PoolingKind | None = None) -> tuple[int,
 def _check_layers_stored(folder: Path, model: PreTrainedModel) -> None:
     """Refuse weights that hold nothing of one of the layers, by the names in their headers."""
     try:
-        path, layers = layer_list(model)
+        layers = layer_list(model)[1]
     except InputError:
         return  # its layers share their weights
-    names = "\n".join(stored_names(config_folder(folder)))
-    absent = [number for number in range(len(layers)) if f"{'.'.join(path)}.{number}." not in names]
+    # by their number alone: families are stored under other names than those that transformers gives them
+    parts = {part for name in stored_names(config_folder(folder)) for part in name.split(".")}
+    absent = [number for number in range(len(layers)) if str(number) not in parts]
     if absent:
         raise InputError(
             f"{folder}: the weights of layer {absent[0]} of {len(layers)} are missing; copy the model again, or mend "

@@ -78,3 +78,9 @@ def test_gradients_reach_the_modules_behind_the_pooling(tmp_path: Path) -> None:
     vectors = encoder(torch.tensor([[2, 5, 6, 3]]), torch.ones(1, 4, dtype=torch.int64))[1]
     vectors.sum().backward()
     assert all(weight.grad is not None and weight.grad.any() for weight in encoder.tail.parameters())
+
+
+def test_a_merged_adapter_leaves_every_weight_to_be_trained(tmp_path: Path) -> None:
+    next(one for one in KINDS if one.name == "lora").build(tmp_path / "start")
+    encoder = SentenceEncoder.load(tmp_path / "start", for_training=True)
+    assert all(weight.requires_grad for weight in encoder.parameters())
