@@ -15,7 +15,7 @@ from teachers.layout import Chain, Layout, read_layout
 from teachers.parts import out_width
 from teachers.pooling import pooled_width
 from teachers.pooling_kind import PoolingKind
-from teachers.reference import config_folder, stored_names
+from teachers.reference import config_folder, stored_shapes
 from teachers.shared_config import read_config
 from teachers.static import StaticEncoder
 from teachers.tail import Tail
@@ -81,7 +81,7 @@ def _check_layers_stored(folder: Path, model: PreTrainedModel) -> None:
     except InputError:
         return  # its layers share their weights
     # by their number alone: families are stored under other names than those that transformers gives them
-    parts = {part for name in stored_names(config_folder(folder)) for part in name.split(".")}
+    parts = {part for name in stored_shapes(config_folder(folder)) for part in name.split(".")}
     absent = [number for number in range(len(layers)) if str(number) not in parts]
     if absent:
         raise InputError(

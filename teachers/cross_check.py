@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from teachers.backbone import quiet_transformers
@@ -26,6 +25,7 @@ from teachers.cross_reading import (
 from teachers.errors import InputError, one_line
 from teachers.head import output_layer
 from teachers.quantized import QUANTIZE, require_packages, stored_kind
+from teachers.reference import stored_shapes
 from teachers.shared_config import read_config
 
 
@@ -82,7 +82,7 @@ def _skeleton(folder: Path, **options: object) -> PreTrainedModel:
 
 
 def _check_head_is_there(folder: Path, model: PreTrainedModel) -> None:
-    body, stored = f"{model.base_model_prefix}.", _stored_shapes(folder)
+    body, stored = f"{model.base_model_prefix}.", stored_shapes(folder)
     wanted = [name for name in model.state_dict() if not name.startswith(body) or ".pooler." in name]
     missing = [name for name in wanted if not {name, name.removeprefix(body)} & stored.keys()]
     if missing:
@@ -90,7 +90,7 @@ def _check_head_is_there(folder: Path, model: PreTrainedModel) -> None:
 
 
 def _check_no_other_head(folder: Path, model: PreTrainedModel) -> None:
-    stored = _stored_shapes(folder)
+    stored = stored_shapes(folder)
     for name, weight in model.state_dict().items():
         shape = stored.get(name, list(weight.shape))
         if not name.startswith(f"{model.base_model_prefix}.") and shape != list(weight.shape):
@@ -98,12 +98,3 @@ def _check_no_other_head(folder: Path, model: PreTrainedModel) -> None:
                 f"{folder} has a trained head of {shape[0]} outputs, but the task needs {weight.shape[0]}; give the "
                 "encoder that it was made from"
             )
-
-
-def _stored_shapes(folder: Path) -> dict[str, list[int]]:
-    """The names and shapes of the weights in a folder, by the headers of its files."""
-    shapes: dict[str, list[int]] = {}
-    for path in folder.glob("*.safetensors"):
-        with safe_open(path, "pt") as file:
-            shapes |= {name: list(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    return shapes

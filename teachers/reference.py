@@ -13,6 +13,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -206,13 +207,14 @@ def _from_hub(reference: str) -> Path:
         ) from error
 
 
-def stored_names(folder: Path) -> list[str]:
-    """Names of all tensors in the folder's safetensors, by their headers."""
-    return [name for path in sorted(folder.glob("*.safetensors")) for name in _check_safetensors(path)]
+def stored_shapes(folder: Path) -> dict[str, list[int]]:
+    """Names and shapes of all tensors in the folder's safetensors, by their headers."""
+    files = sorted(folder.glob("*.safetensors"))
+    return {name: entry["shape"] for path in files for name, entry in _check_safetensors(path).items()}
 
 
-def _check_safetensors(path: Path) -> list[str]:
-    """Hold a file to its header; returns the names of its tensors."""
+def _check_safetensors(path: Path) -> dict[str, Any]:
+    """Hold a file to its header; returns what it says of each tensor, by its name."""
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -227,4 +229,4 @@ def _check_safetensors(path: Path) -> list[str]:
         raise InputError(
             f"{path} is cut short: {size} bytes where its header promises {8 + length + end}; copy it again"
         )
-    return sorted(header.keys() - {"__metadata__"})
+    return {name: entry for name, entry in header.items() if name != "__metadata__"}
