@@ -23,22 +23,22 @@ import torch
 from numpy.typing import NDArray
 from transfer_sets import measure_set, read_set
 
-from export.encode_texts import encoding_precision, fast_encode
+from decant.models.encoder import SentenceEncoder
+from decant.models.quantized import QUANTIZE, Quantize, require_packages
+from decant.models.reference import resolve_model
+from decant.training.cores import usable_cores
+from export.serve.encode_texts import encoding_precision, fast_encode
 from pipeline.measure.size import MIB, peak_memory_of
 from pipeline.measure.speed import time_interleaved
-from pipeline.report.environment import read_environment
+from pipeline.report.machine import read_environment
 from pipeline.texts.source import data_folder
-from teachers.cores import usable_cores
-from teachers.encoder import SentenceEncoder
-from teachers.quantized import QUANTIZE, Quantize, require_packages
-from teachers.reference import resolve_model
 
 KINDS = ("float32", "bfloat16", *get_args(Quantize))
 IN_ITS_OWN_PROCESS = """
 import sys
 from pathlib import Path
 import torch
-from teachers.encoder import SentenceEncoder
+from decant.models.encoder import SentenceEncoder
 import accelerate, bitsandbytes
 torch.set_num_threads(int(sys.argv[3]))
 kind = sys.argv[1]

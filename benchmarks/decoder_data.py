@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel, PreTrainedTokenizerFast
 
+from decant.errors import InputError
 from pipeline.texts.source import DATA_VARIABLE, Source, data_folder, read_rows
-from students.causal import pack_blocks
-from teachers.errors import InputError
+from students.distill.distill_causal import pack_blocks
 
 HEADS, KEY_HEADS = 4, 2
 END = "<|end|>"

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from transformers import DynamicCache, PreTrainedModel
 
-from students.causal import CausalSettings, TokenLoss
-from teachers.optimizer import adamw, training_precision
+from decant.training.optimizer import adamw, training_precision
+from students.distill.distill_causal import CausalSettings, TokenLoss
 
 SHARED, FUSED, EAGER = "shared", "unshared, fused", "unshared, eager"
 MILLISECONDS = "ms"

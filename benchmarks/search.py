@@ -14,10 +14,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from decant.training.cores import usable_cores
 from pipeline.measure.speed import time_interleaved
-from pipeline.report.environment import read_environment
-from pipeline.texts.mine import nearest
-from teachers.cores import usable_cores
+from pipeline.report.machine import read_environment
+from pipeline.texts.mining import nearest
 
 CLUSTER = 50  # texts
 NOISE = 0.7  # length of what moves a text away from its cluster's unit centre

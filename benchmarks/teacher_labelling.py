@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from sentence_transformers import CrossEncoder as PeerCrossEncoder
 
-from pipeline.report.environment import read_environment
+from decant.training.cores import usable_cores
+from pipeline.report.machine import read_environment
 from pipeline.stages.targets import fast_score
 from pipeline.texts.load import read_texts
-from teachers.cores import usable_cores
-from teachers.cross_encoder import CrossEncoder
+from teachers.cross_encoders.cross_encoder import CrossEncoder
 
 
 def main() -> None:

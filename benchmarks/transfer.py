@@ -29,16 +29,16 @@ import numpy as np
 import torch
 from transfer_sets import COSINE_AP, MOST_ROWS, PROBE, SETS, TransferSet, Vectors, measure_set, read_set
 
-from export.bundle import GRAPH, MANIFEST, read_manifest
-from export.session import OnnxEncoder
-from pipeline.console import Screen
-from pipeline.recipe import load_recipe
-from pipeline.report.environment import read_environment
+from decant.errors import InputError
+from decant.models.encoder import SentenceEncoder
+from decant.training.cores import usable_cores
+from export.artifact.bundle import GRAPH, MANIFEST, read_manifest
+from export.serve.session import OnnxEncoder
+from pipeline.recipe.recipe import load_recipe
+from pipeline.report.machine import read_environment
+from pipeline.screen.console import Screen
 from pipeline.texts.source import DATA_VARIABLE, Source, data_folder
-from students.exits import encode_exits, unit_slice
-from teachers.cores import usable_cores
-from teachers.encoder import SentenceEncoder
-from teachers.errors import InputError
+from students.nesting.exits import encode_exits, unit_slice
 
 DEFAULT_SETS = "stsb,mrpc,sst2,trec,subj,cr,cranfield"
 MARKS = {"labels": " ᴸ", "texts": " ᵀ"}

@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from decant.errors import InputError
+from pipeline.measure.correlation import spearman
 from pipeline.measure.probe import (
     ProbeSettings,
     class_numbers,
@@ -19,10 +21,8 @@ from pipeline.measure.probe import (
     probe,
 )
 from pipeline.measure.retrieval import RetrievalSet, ndcg, read_beir, retrieve
-from pipeline.measure.similarity import spearman
 from pipeline.texts.numbers import label_number
 from pipeline.texts.source import Source, read_rows
-from teachers.errors import InputError
 
 Vectors = NDArray[np.float32]
 Encode = Callable[[Sequence[str]], Vectors]

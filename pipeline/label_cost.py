@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline.console import duration
-from teachers.errors import InputError
-from teachers.targets import SHARD_PAIRS
+from decant.errors import InputError
+from pipeline.screen.console import duration
+from teachers.labels.score_store import SHARD_PAIRS
 
 LABELLING = "labelling.json"
 KEPT_BYTES = 48  # of the process that hands out shards, a pair: keys, lengths, order, and where a score stands

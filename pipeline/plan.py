@@ -9,20 +9,20 @@ from pathlib import Path
 import torch
 from rich.table import Table
 
-from pipeline.console import duration
-from pipeline.recipe import EmbeddingSettings, FineTuneTeacher, Recipe, RecipeError
+from decant.models.backbone import model_size
+from decant.models.embedder import load_embedder
+from decant.models.encoder import SentenceEncoder
+from decant.models.reference import resolve_model
+from decant.training.optimizer import FitSettings, training_precision
+from pipeline.preflight.preflight import preflight_errors
+from pipeline.recipe.recipe import EmbeddingSettings, FineTuneTeacher, Recipe, RecipeError
 from pipeline.run_dir import STAGES, RunDir
+from pipeline.screen.console import duration
 from pipeline.stages.texts import texts_fingerprint
 from pipeline.stages.vectors import pair_texts
-from pipeline.surroundings import check_surroundings
 from pipeline.texts.load import Texts, load_texts, read_texts
 from pipeline.texts.sentences import load_sentences
-from students.start import shrunk_shape
-from teachers.backbone import model_size
-from teachers.embedder import load_embedder
-from teachers.encoder import SentenceEncoder
-from teachers.optimizer import FitSettings, training_precision
-from teachers.reference import resolve_model
+from students.cuts.start import shrunk_shape
 
 SHARE_OF_PEAK = 0.5  # what training reaches of a plain matrix product's speed, measured with MiniLM
 SAMPLED_TEXTS = 400
@@ -55,7 +55,7 @@ def planned_stages(recipe: Recipe, base: Path, run_dir: RunDir) -> list[Planned]
     Raises:
         RecipeError: the recipe names what is not there.
     """
-    errors = check_surroundings(recipe, base)
+    errors = preflight_errors(recipe, base)
     if errors:
         raise RecipeError(errors)
     texts_done = run_dir.finished("texts", texts_fingerprint(recipe, base)) is not None

@@ -5,23 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.console import Screen
-from pipeline.overridden import overridden
-from pipeline.recipe import Recipe, RecipeError, recipe_yaml
-from pipeline.recipe_inputs import input_paths
+from pipeline.preflight.preflight import preflight_errors
+from pipeline.preflight.same_vectors import hold_to_peer
+from pipeline.recipe.overridden import overridden
+from pipeline.recipe.recipe import Recipe, RecipeError, recipe_yaml
+from pipeline.recipe.recipe_inputs import input_paths
 from pipeline.report.rows import Report
 from pipeline.report.trace import traced
 from pipeline.run_dir import RunDir, Stage
-from pipeline.same_vectors import hold_to_peer
+from pipeline.screen.console import Screen
 from pipeline.snapshot import read_snapshot, take_snapshot, write_snapshot
 from pipeline.stages.artifacts import artifacts_stage
 from pipeline.stages.checkpoints import Checkpoint, checkpoints_stage
 from pipeline.stages.embed import embed_stage
 from pipeline.stages.engines import describe_engines, engines_stage
 from pipeline.stages.graphs import graphs_stage
-from pipeline.stages.ir import Irs, describe_irs, openvino_stage
 from pipeline.stages.measure import measure_stage
 from pipeline.stages.mine import mine_stage
+from pipeline.stages.openvino_irs import Irs, describe_irs, openvino_stage
 from pipeline.stages.report import report_stage
 from pipeline.stages.reranker import reranker_stage
 from pipeline.stages.sharing import groups_of, said_groups
@@ -30,7 +31,6 @@ from pipeline.stages.targets import targets_stage
 from pipeline.stages.teacher import teacher_stage
 from pipeline.stages.texts import texts_stage
 from pipeline.stages.vectors import vectors_stage
-from pipeline.surroundings import check_surroundings
 from pipeline.texts.load import Texts
 from pipeline.tracking.tracker import tracked
 
@@ -46,7 +46,7 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
         InputError: the recipe names what is not there, or a stage cannot use what it was given.
         GateError: an exported graph misses a gate.
     """
-    errors = check_surroundings(recipe, base)
+    errors = preflight_errors(recipe, base)
     if errors:
         raise RecipeError(errors)
     run_dir = replace(run_dir, say=screen.say)
@@ -62,35 +62,41 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
         for sentence in overridden(recipe, base):
             screen.say(sentence)
         hold_to_peer(recipe, base, texts, run_dir, screen)
-        lesson, mined, scored, embedded = None, None, None, None
+        vector_targets, mined, pair_targets, embedded = None, None, None, None
         if recipe.embedding is not None:
-            lesson = vectors_stage(recipe, recipe.embedding, base, texts, texts_done, run_dir, screen.watch)
-            _tell(screen, lesson.stage, f"{len(lesson.texts):,} texts, {len(lesson.teachers)} embedding teachers")
+            vector_targets = vectors_stage(recipe, recipe.embedding, base, texts, texts_done, run_dir, screen.watch)
+            _tell(
+                screen,
+                vector_targets.stage,
+                f"{len(vector_targets.texts):,} texts, {len(vector_targets.teachers)} embedding teachers",
+            )
             if recipe.embedding.mine is not None:
                 how = recipe.embedding.mine
-                mine_done, texts, mined = mine_stage(recipe, how, texts, lesson, run_dir, screen.watch)
+                mine_done, texts, mined = mine_stage(recipe, how, texts, vector_targets, run_dir, screen.watch)
                 _tell(screen, mine_done, f"{len(texts.unlabelled):,} pairs without labels")
         if recipe.teacher is not None:
             teacher = teacher_stage(recipe, recipe.teacher, base, texts, texts_done, run_dir, screen.watch)
             _tell(screen, teacher, recipe.teacher.model)
-            scored = targets_stage(recipe, texts, teacher, run_dir, screen.watch)
-            _tell(screen, scored.stage, f"{len(scored.logits):,} pairs scored")
-        if recipe.embedding is not None and lesson is not None:
-            embedded = embed_stage(recipe, recipe.embedding, base, lesson, run_dir, screen.watch)
+            pair_targets = targets_stage(recipe, texts, teacher, run_dir, screen.watch)
+            _tell(screen, pair_targets.stage, f"{len(pair_targets.logits):,} pairs scored")
+        if recipe.embedding is not None and vector_targets is not None:
+            embedded = embed_stage(recipe, recipe.embedding, base, vector_targets, run_dir, screen.watch)
             _tell(screen, embedded, f"{recipe.student.model}, {recipe.embedding.epochs} epochs{_shared_maps(embedded)}")
-        student, trained = students_stage(recipe, base, texts, scored, lesson, embedded, run_dir, screen.watch)
+        student, trained = students_stage(
+            recipe, base, texts, pair_targets, vector_targets, embedded, run_dir, screen.watch
+        )
         described = f"{_describe_student(recipe, len(trained))}{_shared_maps(student)}"
         _tell(screen, student, described, [one.stage for one in trained])
         reranked = None
-        if recipe.reranker is not None and scored is not None:
-            reranked = reranker_stage(recipe, recipe.reranker, texts, scored, run_dir, screen.watch)
+        if recipe.reranker is not None and pair_targets is not None:
+            reranked = reranker_stage(recipe, recipe.reranker, texts, pair_targets, run_dir, screen.watch)
             _tell(screen, reranked.stage, f"the teacher{_shared_maps(reranked.stage)}")
-        graphs_done, graphs, left_out = graphs_stage(recipe, texts, lesson, student, run_dir, screen.watch)
+        graphs_done, graphs, left_out = graphs_stage(recipe, texts, vector_targets, student, run_dir, screen.watch)
         said = [", ".join(graph.name for graph in graphs), *(f"left out: {one}" for one in left_out)]
         _tell(screen, graphs_done, "\n".join(said))
         irs = Irs()
         if recipe.export.openvino:
-            irs_done, irs = openvino_stage(recipe, texts, lesson, student, graphs, run_dir, screen.watch)
+            irs_done, irs = openvino_stage(recipe, texts, vector_targets, student, graphs, run_dir, screen.watch)
             _tell(screen, irs_done, describe_irs(irs))
         checkpoints: list[Checkpoint] = []
         if recipe.export.torch:
@@ -100,8 +106,8 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
             recipe,
             base,
             texts,
-            scored,
-            lesson,
+            pair_targets,
+            vector_targets,
             student,
             trained,
             graphs,
@@ -117,7 +123,7 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
             recipe,
             base,
             texts,
-            lesson,
+            vector_targets,
             mined,
             student,
             graphs,

@@ -20,10 +20,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from decant.errors import DecantError, TemporaryError
+from decant.temporary import raised_for
+from decant.training.on_nan import LossError
 from pipeline.checksums import checksum, checksums_of, damaged
-from teachers.errors import DecantError, TransientError
-from teachers.on_nan import LossError
-from teachers.transient import raised_for
 
 STAGES = (
     "texts", "vectors", "mine", "teacher", "targets", "embed", "student", "reranker", "graphs", "openvino",
@@ -33,7 +33,7 @@ PARTS = {"vectors": "embedding", "student": "students"}  # a stage → the folde
 MARK = "stage.json"
 
 
-class BusyError(TransientError):
+class BusyError(TemporaryError):
     """Another process is at work in the run's folder."""
 
 

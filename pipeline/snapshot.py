@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-PACKAGES = ("pipeline", "export", "students", "teachers")
+PACKAGES = ("pipeline", "export", "students", "teachers", "decant")
 CODE = {".py", ".mjs", ".jinja"}
 LIBRARIES = (
     "datasets", "lightning", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "tokenizers", "torch", "transformers",

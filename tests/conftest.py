@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pipeline.texts.source import DATA_VARIABLE
-from teachers.cross_encoder import CrossEncoder
+from teachers.cross_encoders.cross_encoder import CrossEncoder
 from tests.tiny_models import tiny_backbone_folder
 from tests.tiny_runs import CLASSES, Models, SmokeRun, make_smoke_run
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 class Held:
-    """`teachers.vectors.Vectors` of one array, float32 [texts, dim]."""
+    """`teachers.labels.vector_store.Vectors` of one array, float32 [texts, dim]."""
 
     def __init__(self, vectors: NDArray[np.float32]) -> None:
         self.vectors = vectors

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("pipeline", "export", "students", "teachers")
+PACKAGES = ("pipeline", "export", "students", "teachers", "decant")
 PAGE_SUFFIXES = {".jinja", ".css", ".js", ".txt"}
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
@@ -92,5 +92,5 @@ def test_the_wheel_holds_every_module_and_the_pages_files(tmp_path: Path) -> Non
     page = [path for path in (ROOT / "pipeline" / "report" / "page").rglob("*") if path.suffix in PAGE_SUFFIXES]
     assert {path.suffix for path in page} == PAGE_SUFFIXES
     assert {path.relative_to(ROOT).as_posix() for path in page} <= names
-    assert "export/runtimes/transformers_js.mjs" in names
+    assert "export/certify/scripts/transformers_js.mjs" in names
     assert not [name for name in names if name.startswith(("tests/", "configs/"))]

@@ -23,11 +23,11 @@ import pytest
 import yaml
 from onnx import numpy_helper
 
-from export.bundle import GRAPH, sha256_of
-from export.to_onnx import export_encoder
+from decant.models.encoder import SentenceEncoder
+from export.artifact.bundle import GRAPH, sha256_of
+from export.graphs.to_onnx import export_encoder
 from pipeline.report.rows import read_report_json
 from pipeline.run_dir import STAGES
-from teachers.encoder import SentenceEncoder
 from tests.tiny_runs import Models, Said, SmokeRun, decant, pairs, read_log, tiny_recipe, write_project, write_tsv
 
 HERE = Path(__file__).parent / "bad_input"
@@ -306,7 +306,7 @@ def test_no_command_at_all_shows_the_help() -> None:
 
 
 def test_a_gate_that_fails_has_its_own_exit_code(place: Place) -> None:
-    said = place.run("export.precisions=[int8-dynamic]", "export.parity.int8_min_cosine=1.0")
+    said = place.run("export.precisions=[int8-dynamic]", "export.graphs.parity.int8_min_cosine=1.0")
     assert_refused(
         said, "gate failed: L3xD32-int8-dynamic: int8-dynamic graph: min_cosine 0.", "is below 1.0; worst text", code=3
     )
@@ -322,10 +322,10 @@ def test_a_quantized_graph_that_misses_its_gate_is_left_out_and_the_others_are_f
         shutil.copyfile(source, target)
         spoil_norm(target)
 
-    gate = "export.parity.int8_min_cosine=1.0"
+    gate = "export.graphs.parity.int8_min_cosine=1.0"
     if fault == "a quantizer that gives NaN":
-        monkeypatch.setattr("pipeline.stages.precisions.quantize_dynamic", quantize)
-        gate = "export.parity.int8_min_cosine=-1"
+        monkeypatch.setattr("pipeline.stages.graph_precisions.quantize_dynamic", quantize)
+        gate = "export.graphs.parity.int8_min_cosine=-1"
     said = place.run(gate)
     assert said.code == 3
     (line,) = said.lines
@@ -569,7 +569,7 @@ def test_a_report_of_another_layout(tmp_path: Path) -> None:
 def test_as_a_process_of_its_own(tmp_path: Path) -> None:
     recipe = HERE / "recipes" / "wrong-key.yaml"
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", "run", str(recipe)], capture_output=True, text=True, cwd=tmp_path,
+        [sys.executable, "-m", "pipeline.cli.app", "run", str(recipe)], capture_output=True, text=True, cwd=tmp_path,
         check=False,
     )  # fmt: skip
     assert done.returncode == 2
@@ -584,7 +584,7 @@ def test_ctrl_c_in_training_ends_with_one_line_and_the_same_command_goes_on(numb
     recipe["student"]["epochs"], recipe["student"]["patience"] = 400, 400
     recipe["measure"]["speed"]["throughput_rounds"] = 1
     place.recipe.write_text(yaml.safe_dump(recipe), encoding="utf-8")
-    command = [sys.executable, "-m", "pipeline.cli", "run", str(place.recipe), "--out", str(place.out), "-q"]
+    command = [sys.executable, "-m", "pipeline.cli.app", "run", str(place.recipe), "--out", str(place.out), "-q"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not list(place.out.glob(".work/students-*/training/best.json")):

@@ -18,10 +18,10 @@ KILLED = """
 import os, signal, sys
 import torch
 from pipeline.run_dir import RunDir
-import teachers.keeper
+from decant.training.checkpoint_callback import CheckpointCallback
 torch.set_num_threads(1)
 stage, moment = sys.argv.pop(1), sys.argv.pop(1)
-note, replace, epoch_end = RunDir.note, RunDir._replace, teachers.keeper.Keeper.on_train_epoch_end
+note, replace, epoch_end = RunDir.note, RunDir._replace, CheckpointCallback.on_train_epoch_end
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -41,8 +41,8 @@ def ending(self, trainer, module):
     if moment == "trained" and f"{stage}-" in str(self.last):
         die()
 
-RunDir.note, RunDir._replace, teachers.keeper.Keeper.on_train_epoch_end = noting, replacing, ending
-from pipeline.cli import main
+RunDir.note, RunDir._replace, CheckpointCallback.on_train_epoch_end = noting, replacing, ending
+from pipeline.cli.app import main
 main()
 """
 ROAD = [stage for stage in STAGES if stage != "reranker"]  # these recipes make none

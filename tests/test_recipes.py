@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.recipe import Recipe, load_recipe, recipe_yaml
-from pipeline.surroundings import check_surroundings
+from decant.errors import InputError
+from decant.models.reference import HUB_ID, resolve_model
+from pipeline.preflight.preflight import preflight_errors
+from pipeline.recipe.recipe import Recipe, load_recipe, recipe_yaml
 from pipeline.texts.source import data_folder, local_file
-from teachers.errors import InputError
-from teachers.reference import HUB_ID, resolve_model
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 RECIPES = sorted(CONFIGS.rglob("*.yaml"))
@@ -65,5 +65,5 @@ def test_files_are_there_and_hub_sets_have_a_way_without_the_hub(path: Path) -> 
         else:
             assert source.data is not None
     excused = ("no Python package", "model '../runs/", *([] if data_folder() else ["DECANT_DATA"]))
-    errors = check_surroundings(recipe, path.parent)
+    errors = preflight_errors(recipe, path.parent)
     assert not [error for error in errors if not any(reason in error for reason in excused)]

@@ -20,25 +20,25 @@ TWO = {"devices": 2, "accelerator": "cpu"}
 SLOW = """
 import os, time
 os.environ["TORCH_CPP_LOG_LEVEL"] = "ERROR"  # as the command line does before it loads torch
-import teachers.devices, teachers.keeper
-teachers.devices.usable_cores = lambda: 2
-teachers.keeper.CHECKPOINT_SECONDS = 0.0
-seeding = teachers.keeper.Keeper.on_train_batch_start
+import decant.training.devices, decant.training.checkpoint_callback
+decant.training.devices.usable_cores = lambda: 2
+decant.training.checkpoint_callback.CHECKPOINT_SECONDS = 0.0
+seeding = decant.training.checkpoint_callback.CheckpointCallback.on_train_batch_start
 
 def slowly(self, trainer, module, batch, batch_idx):
     (self.last.parent / "stepping").touch()
     time.sleep(1.0)
     seeding(self, trainer, module, batch, batch_idx)
 
-teachers.keeper.Keeper.on_train_batch_start = slowly
-from pipeline.cli import main
+decant.training.checkpoint_callback.CheckpointCallback.on_train_batch_start = slowly
+from pipeline.cli.app import main
 main()
 """
 
 
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("teachers.devices.usable_cores", lambda: 2)
+    monkeypatch.setattr("decant.training.devices.usable_cores", lambda: 2)
 
 
 @pytest.mark.parametrize("kind", ["plain", "comparator", "nested"])

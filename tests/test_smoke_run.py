@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 import yaml
 
-from export.bundle import verify_artifact
-from export.session import OnnxEncoder
+from decant.models.encoder import SentenceEncoder
+from export.artifact.bundle import verify_artifact
+from export.serve.session import OnnxEncoder
 from pipeline.measure.peers import PEERS
 from pipeline.report.page.snippets import IN_PYTHON, SNIPPETS
 from pipeline.report.rows import read_report_json
 from pipeline.run_dir import STAGES
-from teachers.encoder import SentenceEncoder
 from tests.tiny_runs import (
     Models,
     SmokeRun,
@@ -172,7 +172,7 @@ def test_int8_that_is_held_to_the_batch_is_shipped(precision: str, copied: Smoke
 
 def test_block_quantized_weights_are_measured_and_told(copied: SmokeRun) -> None:
     precisions = "export.precisions=[fp32, int8-weights, int4]"
-    lenient = "export.parity={texts: 40, int8_min_cosine: 0.9, int4_min_cosine: 0.5}"
+    lenient = "export.graphs.parity={texts: 40, int8_min_cosine: 0.9, int4_min_cosine: 0.5}"
     said = decant("run", copied.recipe, "--out", copied.folder, "--set", precisions, "--set", lenient, "--json")
     assert said.code == 0, said.err
     rows = {row["precision"]: row for row in said.json()["rows"] if row["kind"] == "artifact"}

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 
-from export.bundle import write_artifact
+from decant.models.encoder import SentenceEncoder
+from export.artifact.bundle import write_artifact
+from export.artifact.manifest import EVERY_ARTIFACT, MANIFEST, Manifest, files_of, sha256_of
 from export.certify.record import RuntimeRecord
-from export.manifest import EVERY_ARTIFACT, MANIFEST, Manifest, files_of, sha256_of
-from export.to_onnx import export_comparator, export_encoder
-from students.comparator import Comparator
-from teachers.encoder import SentenceEncoder
+from export.graphs.to_onnx import export_comparator, export_encoder
+from students.distill.comparator import Comparator
 from tests.tiny_models import tiny_encoder
 from tests.tiny_runs import pairs
 

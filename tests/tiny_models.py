@@ -18,8 +18,8 @@ from transformers.models.mpnet import MPNetConfig
 from transformers.models.roberta import RobertaConfig
 from transformers.models.xlm_roberta import XLMRobertaConfig
 
-from teachers.encoder import SentenceEncoder
-from teachers.pooling import PoolingKind
+from decant.models.encoder import SentenceEncoder
+from decant.models.pooling import PoolingKind
 
 BACKBONES = ["bert", "roberta", "xlm-roberta", "mpnet", "distilbert", "electra", "deberta-v2", "modernbert"]
 BYTE_LEVEL = {"roberta", "xlm-roberta", "modernbert"}

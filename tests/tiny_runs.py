@@ -15,7 +15,7 @@ from unittest.mock import patch
 import numpy as np
 import yaml
 
-from pipeline.cli import main
+from pipeline.cli.app import main
 from tests.tiny_models import WORDS
 
 Task = Literal["regression", "binary", "multiclass"]

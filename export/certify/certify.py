@@ -14,22 +14,22 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundle import Manifest, verify_artifact
-from export.certify.card import write_certificate
-from export.certify.environment import Prepared, Tell, start
+from decant.errors import GateError, InputError
+from decant.models.no_code import check_no_code
+from decant.training.cores import usable_cores
+from export.artifact.bundle import Manifest, verify_artifact
+from export.certify.certificate import write_certificate
+from export.certify.certify_texts import SENTENCES, certificate_texts
 from export.certify.record import RuntimeRecord
+from export.certify.runtime_environment import Prepared, Tell, start
 from export.certify.runtimes import Runtime
-from export.certify.texts import SENTENCES, certificate_texts
 from export.deploy.folder import bundle_artifact, convert_by
 from export.deploy.rules import hold
 from export.deploy.target import check_served, pools_here, read_model
 from export.deploy.tei import tei_rules
 from export.deploy.triton import triton_rules
-from export.parity import BATCH_INVARIANT
-from export.session import OnnxEncoder, Vectors
-from teachers.cores import usable_cores
-from teachers.errors import GateError, InputError
-from teachers.no_code import check_no_code
+from export.graphs.parity import BATCH_INVARIANT
+from export.serve.session import OnnxEncoder, Vectors
 
 Prepare = Callable[[Runtime], Prepared]
 RUN_SECONDS = 1800

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from decant.errors import InputError
 from export.deploy.target import Target
-from teachers.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Runtime:
         target: what `decant bundle --for` writes for it.
         kind: a Python environment, a Node one, or only rules that a server's folder must keep.
         packages: what is installed, with versions.
-        script: the file in `export/runtimes` that runs it.
+        script: the file in `export/certify/scripts` that runs it.
         here: the module that must be importable for this interpreter to be taken; None: never.
         strips: it takes spaces off a text's ends, which some tokenizers heed.
     """

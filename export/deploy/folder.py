@@ -9,15 +9,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from export import runtimes
-from export.bundle import Manifest, put_in_place, verify_artifact
+from decant.errors import InputError
+from export.artifact.bundle import Manifest, put_in_place, verify_artifact
+from export.certify import scripts
+from export.deploy.deploy_readme import DOCKERFILES, readme
 from export.deploy.layouts import Convert, write_layout
-from export.deploy.readme import DOCKERFILES, readme
 from export.deploy.target import Target, check_served, read_model
-from export.session import OnnxEncoder
-from teachers.errors import InputError
+from export.serve.session import OnnxEncoder
 
-SCRIPTS = Path(runtimes.__file__).parent
+SCRIPTS = Path(scripts.__file__).parent
 
 
 def bundle_artifact(

@@ -7,15 +7,15 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from export.bundle import COMPARATOR, GRAPH, SENTENCE_TRANSFORMERS
+from decant.models.shared_config import family_config
+from export.artifact.bundle import COMPARATOR, GRAPH, SENTENCE_TRANSFORMERS
+from export.artifact.runtime_files import read_json, write_json
 from export.deploy.graph import end_full_rows, spell_out_rows, vector_alone, widen_states
 from export.deploy.rules import graph_edges, hold
 from export.deploy.target import Model, Target
 from export.deploy.tei import tei_rules, with_sizes
 from export.deploy.triton import model_config, triton_rules
-from export.parity import BATCH_INVARIANT
-from export.runtime_files import read_json, write_json
-from teachers.shared_config import family_config
+from export.graphs.parity import BATCH_INVARIANT
 
 Convert = Callable[[Path, Path], None]  # an ONNX graph, and the .xml to write
 PROMPTS = "config_sentence_transformers.json"

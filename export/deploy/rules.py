@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx
 
-from teachers.errors import GateError
+from decant.errors import GateError
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import Literal, get_args
 
 from tokenizers import Tokenizer
 
-from export.bundle import COMPARATOR, Manifest
-from export.runtime_files import read_json
-from teachers.errors import InputError
-from teachers.no_code import check_no_code
-from teachers.pooling_kind import CONCAT_TOP_MEAN
-from teachers.shared_config import is_shared
+from decant.errors import InputError
+from decant.models.no_code import check_no_code
+from decant.models.pooling_kind import CONCAT_TOP_MEAN
+from decant.models.shared_config import is_shared
+from export.artifact.bundle import COMPARATOR, Manifest
+from export.artifact.runtime_files import read_json
 
 Target = Literal["ort", "st", "tei", "fastembed", "transformers.js", "triton", "openvino"]
 TARGETS: tuple[Target, ...] = get_args(Target)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from export.bundle import GRAPH, Manifest
+from export.artifact.bundle import GRAPH, Manifest
+from export.artifact.runtime_files import read_json
 from export.deploy.rules import Rule, graph_edges
-from export.runtime_files import read_json
 
 FED = {"input_ids", "attention_mask", "token_type_ids", "position_ids"}
 OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert"}  # their positions begin after the padding token's id

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import CountVectorizer
 
-from teachers.backbone import quiet_transformers
-from teachers.encoder import Progress
-from teachers.layout import Similarity
-from teachers.prompts import Prompts
-from teachers.quantized import quiet_bitsandbytes
+from decant.models.backbone import quiet_transformers
+from decant.models.encoder import Progress
+from decant.models.layout import Similarity
+from decant.models.prompts import Prompts
+from decant.models.quantized import quiet_bitsandbytes
 
 Backend = Literal["torch", "onnx", "openvino"]
 

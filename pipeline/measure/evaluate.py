@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from pipeline.measure import weighted
 from pipeline.measure.bootstrap import RESAMPLES, bootstrap, paired_difference, percentile_interval
 from pipeline.measure.classification import accuracy, average_precision, best_threshold, f1, macro_f1
+from pipeline.measure.correlation import FloatArray, pearson, spearman
 from pipeline.measure.set_metrics import MAIN_METRICS as MAIN_METRICS
 from pipeline.measure.set_metrics import Difference, SetMetrics
 from pipeline.measure.set_metrics import MetricName as MetricName
-from pipeline.measure.similarity import FloatArray, pearson, spearman
 
 if TYPE_CHECKING:  # at run time it would pull in all of training
-    from teachers.fine_tune import TaskKind
+    from teachers.cross_encoders.fine_tune import TaskKind
 
 
 class DevScores(NamedTuple):

@@ -14,8 +14,8 @@ from pipeline.measure.if_measured import IfMeasured
 from pipeline.measure.set_metrics import MetricName
 
 if TYPE_CHECKING:  # at run time they would pull in all of training and of scipy
-    from pipeline.measure.similarity import FloatArray
-    from teachers.fine_tune import TaskKind
+    from pipeline.measure.correlation import FloatArray
+    from teachers.cross_encoders.fine_tune import TaskKind
 
 Cut = tuple[int, int]
 """Layers kept from the input, and dimensions kept of the vector."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from export.node_times import pooling_share
-from export.session import OnnxEncoder
+from export.graphs.node_times import pooling_share
+from export.serve.session import OnnxEncoder
 from pipeline.measure.speed import (
     Clock,
     LatencyParts,

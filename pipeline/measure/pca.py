@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.texts.sentences import leak_key
-from students.project import pca_projection, project
-from students.student import cosines, pair_vectors
-from teachers.cross_encoder import Pair
+from students.cuts.project import pca_projection, project
+from students.pair_student import cosines, pair_vectors
+from teachers.cross_encoders.cross_encoder import Pair
 
 FIT_TEXTS = 5000
 Floats = NDArray[np.float32]

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.without_log import without_log
+from decant.models.backbone import quiet_transformers
+from export.serve.without_log import without_log
 from pipeline.measure.baselines import SentenceTransformerBaseline
-from students.exits import unit_slice
-from teachers.backbone import quiet_transformers
+from students.nesting.exits import unit_slice
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 STATIC_DIM = 256  # model2vec's own default

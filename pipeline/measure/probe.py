@@ -15,8 +15,8 @@ from pydantic import BaseModel, Field
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
+from decant.errors import InputError
 from pipeline.measure.classification import accuracy, average_precision
-from teachers.errors import InputError
 
 Vectors = NDArray[np.float32]
 IntArray = NDArray[np.integer]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 if TYPE_CHECKING:  # at run time they would pull in all of training and of scipy
-    from pipeline.measure.similarity import FloatArray
-    from teachers.fine_tune import TaskKind
+    from pipeline.measure.correlation import FloatArray
+    from teachers.cross_encoders.fine_tune import TaskKind
 
 
 class Regression(BaseModel, frozen=True, extra="forbid"):

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from decant.errors import InputError
 from pipeline.texts.json_line import json_line
 from pipeline.texts.numbers import parse_whole
-from teachers.errors import InputError
 
 Vectors = NDArray[np.float32]
 FloatArray = NDArray[np.float64]

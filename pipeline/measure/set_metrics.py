@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from pipeline.measure.if_measured import IfMeasured
 
 if TYPE_CHECKING:  # at run time it would pull in all of training
-    from teachers.fine_tune import TaskKind
+    from teachers.cross_encoders.fine_tune import TaskKind
 
 MetricName = Literal["spearman", "pearson", "f1", "accuracy", "average_precision", "macro_f1"]
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipeline.cli_options import REGISTRY_VARIABLE
-from teachers.secrets import redacted
+from decant.secrets import redacted
+from pipeline.cli.options import REGISTRY_VARIABLE
 
 SHOWN_CHARACTERS = 200
 

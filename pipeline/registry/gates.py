@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from export.manifest import Manifest
+from export.artifact.manifest import Manifest
 from pipeline.registry.records import Gate, Today
 from pipeline.registry.settings import PromotionSettings
 from pipeline.report.figures import METRIC_NAMES, points

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import torch
 
-from export.session import OnnxEncoder
+from decant.training.cores import usable_cores
+from export.serve.session import OnnxEncoder
 from pipeline.measure.bootstrap import paired_difference, percentile_interval
 from pipeline.measure.size import size_mib
 from pipeline.measure.speed import measure_speed
 from pipeline.registry.evaluation import Figures, evaluation_of
 from pipeline.registry.records import Timed, Today
 from pipeline.registry.settings import PromotionSettings
-from pipeline.report.environment import cpu
-from teachers.cores import usable_cores
+from pipeline.report.machine import cpu
 
 CANDIDATE, DEPLOYED = "candidate", "deployed"
 

@@ -21,10 +21,10 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from export.manifest import MANIFEST, Manifest, read_manifest, sha256_of, verify_artifact
+from decant.errors import InputError, TemporaryError
+from export.artifact.manifest import MANIFEST, Manifest, read_manifest, sha256_of, verify_artifact
 from pipeline.registry.records import VERSION, Event, Gate, Pointer, Release, Today, now
 from pipeline.registry.storage import Storage, storage_of
-from teachers.errors import InputError, TransientError
 
 CURRENT, VERSIONS, RELEASES, HISTORY = "current", "versions", "releases", "history"
 Record = TypeVar("Record", bound=BaseModel)
@@ -176,7 +176,7 @@ class Registry:
     def _point(self, pointer: Pointer, before: Pointer | None) -> None:
         between = f"{self.location}: another promotion came between; look at `decant releases`, try again"
         if self.current() != before:
-            raise TransientError(between)
+            raise TemporaryError(between)
         self.storage.put(CURRENT, _written(pointer))
         found = self.current()  # some stores answer a rename onto a file by doing nothing
         if found == before:
@@ -185,7 +185,7 @@ class Registry:
                 "keep the registry in a folder, in an object store or over sftp"
             )
         if found != pointer:
-            raise TransientError(between)
+            raise TemporaryError(between)
 
     def _next_number(self) -> int:
         taken = [*self.storage.names(VERSIONS), *self.storage.names(RELEASES)]

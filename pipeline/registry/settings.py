@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from decant.errors import InputError
+from decant.paths import expand_user
 from pipeline.measure.set_metrics import MAIN_METRICS, MetricName
 from pipeline.measure.speed import SpeedSettings
-from pipeline.overrides import override
+from pipeline.recipe.overrides import override
+from pipeline.recipe.yaml_places import Keys, Place, misread_numbers, misread_text, overridden, places_of, written
+from pipeline.recipe.yaml_text import YamlError, read_yaml
 from pipeline.texts.quoting import Quoting
-from pipeline.yaml_places import Keys, Place, misread_numbers, misread_text, overridden, places_of, written
-from pipeline.yaml_text import YamlError, read_yaml
-from teachers.errors import InputError
-from teachers.given_path import expanded
 
 PromotionTask = Literal["regression", "binary", "multiclass", "retrieval"]
 PromotionMetric = MetricName | Literal["ndcg"]
@@ -208,7 +208,7 @@ def _block(recipe: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], dict
     found = dict(block or {})
     for field in ("pairs", "dev"):
         if isinstance(found.get(field), str):
-            found[field] = str(recipe.parent / expanded(found[field]))
+            found[field] = str(recipe.parent / expand_user(found[field]))
     return found, _task_of(content), _beneath(places, ("texts", "task"), "classes") | _beneath(places, ("promotion",))
 
 

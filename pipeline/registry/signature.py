@@ -8,10 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from decant.errors import GateError, InputError, TemporaryError
 from pipeline.registry.records import Release
 from pipeline.registry.registry import Registry, Sign, Vouch
 from pipeline.registry.storage import LockedOutError
-from teachers.errors import GateError, InputError, TransientError
 
 CONTEXT = b"decant release 1\0"  # so that a signature of something else is none of a release
 
@@ -97,7 +97,7 @@ def check_signatures(location: str, key: Path) -> int:
         try:
             with tempfile.TemporaryDirectory() as scratch:
                 registry.fetch(release.version, Path(scratch), vouch)
-        except (TransientError, LockedOutError):  # which tell nothing of the files
+        except (TemporaryError, LockedOutError):  # which tell nothing of the files
             raise
         except InputError as error:
             raise GateError(f"release {release.version} is not what was signed: {error}") from error

@@ -14,9 +14,9 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
-from teachers.errors import DecantError, InputError, TransientError, one_line
-from teachers.given_path import expanded
-from teachers.transient import raised_for
+from decant.errors import DecantError, InputError, TemporaryError, one_line
+from decant.paths import expand_user
+from decant.temporary import raised_for
 
 WHOLE_PUTS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory"}  # an object is there or is not
 INCOMING = ".incoming-"
@@ -49,10 +49,10 @@ def storage_of(location: str) -> Storage:
 
     Raises:
         InputError: fsspec, or the package that it reaches such URLs by, is not installed, or the URL is none.
-        TransientError: it connects at once, and cannot.
+        TemporaryError: it connects at once, and cannot.
     """
     if "://" not in location:
-        return FolderStorage(expanded(location))
+        return FolderStorage(expand_user(location))
     protocol, _, rest = location.partition("://")
     if protocol in ("file", "local"):
         return FolderStorage(Path(rest))
@@ -138,7 +138,7 @@ class FolderStorage:
         """Keep other promotions out; the lock dies with its holder.
 
         Raises:
-            TransientError: another process promotes.
+            TemporaryError: another process promotes.
             InputError: the folder cannot be written.
         """
         try:
@@ -147,7 +147,7 @@ class FolderStorage:
             lock.acquire()
         except Timeout as error:
             said = f"{self.root}: another promotion is at work here; try again when it is done"
-            raise TransientError(said) from error
+            raise TemporaryError(said) from error
         except OSError as error:
             said = f"{self.root} cannot be written ({error.strerror}); name another registry"
             raise raised_for(error)(said) from error
@@ -276,9 +276,9 @@ class RemoteStorage:
             self.filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
 
 
-def _unreached(place: str, error: Exception) -> TransientError:
+def _unreached(place: str, error: Exception) -> TemporaryError:
     said = str(error).partition("\n")[0] or type(error).__name__
-    return TransientError(f"{place} cannot be reached ({said}); is the address right, and are you let in?")
+    return TemporaryError(f"{place} cannot be reached ({said}); is the address right, and are you let in?")
 
 
 def _sync(path: Path) -> None:

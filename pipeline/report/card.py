@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import yaml
 from pydantic import BaseModel, Field
 
-from export.vector_kinds import OUTPUTS, SmallVector
+from export.graphs.vector_kinds import OUTPUTS, SmallVector
 from pipeline.report.figures import METRIC_NAMES, duration, parameters, points, significant
 from pipeline.report.markdown import escape, machine, markdown_table
 from pipeline.report.rows import Report, Row

@@ -27,8 +27,8 @@ from pipeline.report.page.evidence import (
     provenance,
 )
 from pipeline.report.page.main_table import headers, page_rows
+from pipeline.report.page.page_run import PageRun, TrainingLogs
 from pipeline.report.page.payload import embedded_json, payload
-from pipeline.report.page.run import PageRun, TrainingLogs
 from pipeline.report.page.snippets import SNIPPETS, TITLES
 from pipeline.report.page.summary import cautions, compared_sentence, pick_sentence
 from pipeline.report.page.vega import vega_script

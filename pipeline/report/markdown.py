@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from pipeline.report.answer import answer
 from pipeline.report.engine_table import HEADER, NUMERIC, engine_cells, engine_legend
-from pipeline.report.environment import Environment
 from pipeline.report.figures import duration
 from pipeline.report.grid_table import grid_cell, grid_header, grid_legend, grid_rows
 from pipeline.report.latency_table import latency_header, latency_legend, latency_rows
+from pipeline.report.machine import Environment
 from pipeline.report.mined_sentence import mined_sentence
 from pipeline.report.rows import Report, Row
 from pipeline.report.table import columns, label, legend, sorted_rows

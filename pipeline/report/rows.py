@@ -5,15 +5,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
-from export.engine import EngineFacts
+from decant.errors import InputError
+from export.engines.engine import EngineFacts
 from pipeline.measure.grid import Grid
 from pipeline.measure.if_measured import IfMeasured
 from pipeline.measure.one_against_many import OneAgainstMany
 from pipeline.measure.regressions import Regression
 from pipeline.measure.set_metrics import SetMetrics
 from pipeline.measure.speed import Latency, LatencyParts
-from pipeline.report.environment import Environment
-from teachers.errors import InputError
+from pipeline.report.machine import Environment
 
 SCHEMA = "decant.report/1"
 Kind = Literal["teacher", "student", "artifact", "baseline"]
@@ -47,7 +47,7 @@ class Seeds(BaseModel, frozen=True, extra="forbid"):
 
 
 class GroupLoss(BaseModel, frozen=True, extra="forbid"):
-    """What the quantization of one group of a graph's products costs, as `export.sensitivity` measures it."""
+    """What the quantization of one group of a graph's products costs, as `export.quantize.sensitivity` measures it."""
 
     group: str = Field(description="its place in the model")
     loss: float = Field(description="1 - mean cosine to float32's vectors with this group alone quantized, 0..2")

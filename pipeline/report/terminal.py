@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from decant.errors import visible
 from pipeline.measure.grid import Grid
 from pipeline.report.answer import answer
 from pipeline.report.grid_table import grid_cell, grid_header, grid_legend, grid_rows
 from pipeline.report.rows import Report
 from pipeline.report.table import Column, columns, legend, sorted_rows
-from pipeline.text_console import LAYOUT, text_console
-from teachers.errors import visible
+from pipeline.screen.text_console import LAYOUT, text_console
 
 FILE_WIDTH = 1000  # a file has no edge: nothing is dropped or wrapped
 TEXT_WIDTH = 100  # longer lines are hard to read

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from decant.training.on_nan import retries_note
 from pipeline.report.training_plot import TrainingRecord
-from teachers.on_nan import retries_note
 
 TRAINING = "training"
 LOG = f"{TRAINING}/csv/metrics.csv"

@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.exit_codes import BAD_INPUT, DONE, GATE_FAILED, INTERRUPTED
-from pipeline.log_lines import told_in
-from teachers.secrets import redacted
+from decant.secrets import redacted
+from pipeline.cli.exit_codes import BAD_INPUT, DONE, GATE_FAILED, INTERRUPTED
+from pipeline.screen.log_lines import told_in
 
 SETTLED = (DONE, BAD_INPUT, GATE_FAILED, INTERRUPTED)
 GRACE_S = 8.0  # for a child to write down where it is; what is done is kept either way

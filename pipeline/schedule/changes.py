@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from decant.errors import InputError
+from pipeline.pick.run_pick import REPORT
 from pipeline.registry.settings import promotion_settings
-from pipeline.run_pick import REPORT
 from pipeline.schedule.spec import Schedule
 from pipeline.snapshot import changed_file, code_digest, parse_snapshot, read_snapshot, take_snapshot
-from teachers.errors import InputError
 
 VARIABLES = ("DECANT_DATA", "DECANT_MODELS")  # which decide where data and models are read from
 INPUTS = "inputs.json"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.run_pick import REPORT, names_artifact
+from pipeline.pick.run_pick import REPORT, names_artifact
 
 LOG, MANIFEST = "log.jsonl", "decant.json"
 LAST_STAGE = "report"

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from teachers.errors import InputError
-from teachers.transient import raised_for
+from decant.errors import InputError
+from decant.temporary import raised_for
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from teachers.errors import InputError
-from teachers.given_path import expanded
+from decant.errors import InputError
+from decant.paths import expand_user
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 CENTURY_S = 100 * 366 * 86_400  # no calendar ends within it
@@ -94,7 +94,7 @@ def spoken(seconds: float) -> str:
 
 def absolute(path: Path) -> str:
     """A path that holds wherever it is read."""
-    return str(expanded(path).absolute())
+    return str(expand_user(path).absolute())
 
 
 def absolute_location(location: str) -> str:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from decant.errors import InputError, TemporaryError, one_line
 from pipeline.schedule.spec import Schedule
 from pipeline.schedule.triggers import INSTALL, next_time
-from teachers.errors import InputError, TransientError, one_line
 
 RUNNING, LOST, SKIPPED, LOST_AT_ONCE = "running", "lost", "skipped", 10_000
 LOST_SAID = "its process died without a word; what it had finished is used again"
@@ -52,7 +52,7 @@ class Store:
     Raises:
         InputError: it cannot be opened, or SQLAlchemy or the database's driver is not installed.
 
-    Each function raises a TransientError where the database cannot be reached any more, or refuses to be written.
+    Each function raises a TemporaryError where the database cannot be reached any more, or refuses to be written.
     """
 
     def __init__(self, url: str) -> None:
@@ -94,7 +94,7 @@ class Store:
             raise InputError(f"--store: the database's driver is not installed ({error}); pip install it") from error
         except sql.exc.SQLAlchemyError as error:  # its text may hold the URL, and with that a password
             away = isinstance(error, sql.exc.OperationalError) and parsed.get_backend_name() != "sqlite"
-            raise (TransientError if away else InputError)(
+            raise (TemporaryError if away else InputError)(
                 f"--store: the database cannot be opened ({_said(error)}); give sqlite:///FILE or a URL"
             ) from error
 
@@ -235,7 +235,7 @@ class Store:
             with connect() as connection:
                 yield connection
         except (self._sql.exc.OperationalError, self._sql.exc.InterfaceError) as error:
-            raise TransientError(
+            raise TemporaryError(
                 f"--store: the database fails ({_said(error)}); is it there, and can it be written?"
             ) from error
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from decant.errors import InputError
 from pipeline.schedule.spec import Schedule
-from teachers.errors import InputError
 
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")  # crontab: 0 and 7 are Sunday
 INSTALL = "schedules need {}, which is not installed; pip install 'decant[ops]'"

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.cli_options import REGISTRY_VARIABLE
-from pipeline.exit_codes import BAD_INPUT, DEFECT, DONE, GATE_FAILED, INTERRUPTED, TEMPORARY, code_of
+from decant.errors import DecantError, InputError
+from pipeline.cli.exit_codes import BAD_INPUT, DEFECT, DONE, GATE_FAILED, INTERRUPTED, TEMPORARY, code_of
+from pipeline.cli.options import REGISTRY_VARIABLE
+from pipeline.pick.run_pick import ARTIFACTS
 from pipeline.registry.settings import promotion_settings
-from pipeline.run_pick import ARTIFACTS
 from pipeline.schedule.attempts import Outcome, attempt
 from pipeline.schedule.changes import pairs_snapshot, state_of, what_changed, with_inputs
 from pipeline.schedule.finished import finished_run, not_run
@@ -19,9 +20,8 @@ from pipeline.schedule.last_run import write_schedule
 from pipeline.schedule.lock import recipe_lock
 from pipeline.schedule.spec import Schedule
 from pipeline.schedule.store import Store
-from teachers.errors import DecantError, InputError
 
-DECANT = (sys.executable, "-m", "pipeline.cli")
+DECANT = (sys.executable, "-m", "pipeline.cli.app")
 SETTLED = ("done", "promoted", "refused")  # the same inputs would come to the same end
 
 
@@ -53,7 +53,7 @@ def work(
 
     Raises:
         InputError: there is no such schedule.
-        TransientError: the database cannot be reached; the history shows the run as lost from its next one on.
+        TemporaryError: the database cannot be reached; the history shows the run as lost from its next one on.
     """
     schedule = store.planned(name).schedule
     number = store.begin(name, cause)

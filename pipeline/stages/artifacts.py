@@ -6,39 +6,39 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from export.bundle import COMPARATOR, GRAPH, write_artifact
-from export.parity import Precision
-from export.reranker import write_reranker
-from pipeline.budget import choose, steady_artifacts
-from pipeline.overridden import overridden, similarity_notes
-from pipeline.recipe import Recipe, recipe_digest
+from decant.models.encoder import SentenceEncoder
+from decant.models.reference import HUB_ID
+from export.artifact.bundle import COMPARATOR, GRAPH, write_artifact
+from export.artifact.reranker_folder import write_reranker
+from export.graphs.parity import Precision
+from pipeline.pick.budget import choose, steady_artifacts
+from pipeline.recipe.overridden import overridden, similarity_notes
+from pipeline.recipe.recipe import Recipe, recipe_digest
 from pipeline.report.card import CardFacts, model_card
 from pipeline.report.reranker_card import RerankerFacts, reranker_card
 from pipeline.report.rows import Mined, Report, Row
 from pipeline.report.training_logs import LOG, retries_notes
 from pipeline.run_dir import RunDir, Stage, fingerprint
-from pipeline.stages.candidates import SERVED_RERANKER
 from pipeline.stages.graphs import Graph
-from pipeline.stages.ir import Irs
 from pipeline.stages.measure import Measured
+from pipeline.stages.measured_models import SERVED_RERANKER
+from pipeline.stages.openvino_irs import Irs
+from pipeline.stages.pruned_vocabulary import vocabulary_notes
 from pipeline.stages.reranker import Reranked
 from pipeline.stages.student import seeds_of_soup
 from pipeline.stages.teacher import run_teacher
-from pipeline.stages.vectors import Lesson
-from pipeline.stages.vocabulary import vocabulary_notes
+from pipeline.stages.vectors import VectorTargets
 from pipeline.texts.load import Texts
-from students.cut import cut
-from students.shared_attention import stores_shared_maps
-from students.student import Student
-from teachers.cross_encoder import CrossEncoder
-from teachers.encoder import SentenceEncoder
-from teachers.reference import HUB_ID
+from students.cuts.cut import cut
+from students.pair_student import Student
+from students.sharing.share_maps import stores_shared_maps
+from teachers.cross_encoders.cross_encoder import CrossEncoder
 
 VERSION = 4
 
 
 def artifacts_stage(
-    recipe: Recipe, base: Path, texts: Texts, lesson: Lesson | None, mined: Mined | None, student: Stage,
+    recipe: Recipe, base: Path, texts: Texts, vector_targets: VectorTargets | None, mined: Mined | None, student: Stage,
     graphs: list[Graph], left_out: list[str], irs: Irs, measured_done: Stage, measured: Measured, run_dir: RunDir,
     reranked: Reranked | None = None,
 ) -> tuple[Stage, Report]:  # fmt: skip
@@ -48,7 +48,7 @@ def artifacts_stage(
     notes += similarity_notes(recipe, base)
     notes += retries_notes(run_dir.root, recipe.model_dump(mode="json"))
     notes += [f"Left out, as it misses its gate: {one}." for one in left_out]
-    report = _report(recipe, texts, lesson, mined, student, measured, notes)
+    report = _report(recipe, texts, vector_targets, mined, student, measured, notes)
     report = report.model_copy(update={"left_out": tuple(left_out)})
     inputs: dict[str, object] = {
         "graphs": [graph.fingerprint for graph in graphs],
@@ -104,7 +104,8 @@ def _soup_notes(student: Stage) -> list[str]:
 
 
 def _report(
-    recipe: Recipe, texts: Texts, lesson: Lesson | None, mined: Mined | None, student: Stage, measured: Measured,
+    recipe: Recipe, texts: Texts, vector_targets: VectorTargets | None, mined: Mined | None, student: Stage,
+    measured: Measured,
     notes: list[str],
 ) -> Report:  # fmt: skip
     chosen, because = _fastest_steady(measured.rows)
@@ -114,7 +115,7 @@ def _report(
         notes += [choice.note] if choice.note else []
     for what, dropped, where in (
         ("Rows dropped from the texts", texts.dropped_counts(), "; texts/texts.json names each"),
-        ("Sentences left out", lesson.dropped if lesson else {}, ""),
+        ("Sentences left out", vector_targets.dropped if vector_targets else {}, ""),
     ):
         if dropped:
             said = ", ".join(f"{count:,} {kind}" for kind, count in dropped.items())

@@ -6,16 +6,16 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.probe_texts import texts_of_every_length
-from export.save_quantized import save_quantized
+from decant.models.quantized import PRECISIONS
+from decant.progress import Watch
+from export.graphs.probe_texts import texts_of_every_length
+from export.quantize.save_quantized import save_quantized
 from pipeline.measure.size import parameter_count, peak_memory_of, size_mib
-from pipeline.recipe import Recipe
+from pipeline.recipe.recipe import Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
-from pipeline.stages.candidates import Candidate, in_torch
+from pipeline.stages.measured_models import Candidate, in_torch
 from pipeline.texts.load import Texts
-from students.student import Student
-from teachers.progress import Watch
-from teachers.quantized import PRECISIONS
+from students.pair_student import Student
 
 VERSION = 1
 FACTS = "checkpoints.json"
@@ -23,7 +23,7 @@ ENCODE_ONCE = """
 import sys
 from pathlib import Path
 import torch
-from students.student import Student
+from students.pair_student import Student
 torch.set_num_threads(int(sys.argv[2]))
 Student.load(Path(sys.argv[1])).encoder.encode([sys.argv[3]] * 32)
 """

@@ -6,29 +6,34 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.prompts import prompt_inputs, student_prompts
-from pipeline.recipe import EmbeddingSettings, Recipe
+from decant.models.encoder import SentenceEncoder
+from decant.models.reference import model_digest, resolve_model
+from decant.progress import Watch
+from decant.training.fit import discard_checkpoints
+from decant.training.optimizer import training_precision
+from pipeline.recipe.recipe import EmbeddingSettings, Recipe
+from pipeline.recipe.recipe_prompts import prompt_inputs, student_prompts
 from pipeline.run_dir import RunDir, Stage, fingerprint
+from pipeline.stages.pruned_vocabulary import vocabulary_inputs
 from pipeline.stages.sharing import sharing_inputs
-from pipeline.stages.vectors import Lesson
-from pipeline.stages.vocabulary import vocabulary_inputs
-from students.embed import embed
-from students.nested import all_dims, teacher_agreement
-from students.start import shrink
-from students.student import Student
-from students.vocabulary import listed_texts
-from teachers.encoder import SentenceEncoder
-from teachers.fit import discard_checkpoints
-from teachers.optimizer import training_precision
-from teachers.progress import Watch
-from teachers.reference import model_digest, resolve_model
+from pipeline.stages.vectors import VectorTargets
+from students.cuts.start import shrink
+from students.cuts.vocabulary import listed_texts
+from students.distill.distill_vectors import embed
+from students.nesting.nested import all_dims, teacher_agreement
+from students.pair_student import Student
 
 VERSION = 1
 SHAPE = {"nesting", "dims", "pooling", "max_length", "layers", "ffn_width", "exit_layers"}
 
 
 def embed_stage(
-    recipe: Recipe, settings: EmbeddingSettings, base: Path, lesson: Lesson, run_dir: RunDir, watch: Watch
+    recipe: Recipe,
+    settings: EmbeddingSettings,
+    base: Path,
+    vector_targets: VectorTargets,
+    run_dir: RunDir,
+    watch: Watch,
 ) -> Stage:
     """The folder of a student that has learned the vectors.
 
@@ -41,8 +46,8 @@ def embed_stage(
     how = settings.model_dump(mode="json", exclude=elsewhere, exclude_none=True)
     listed, prompts = listed_texts(student.vocabulary, base), student_prompts(recipe, base)
     inputs: dict[str, object] = {
-        "settings": how, "model": model_digest(source), "vectors": lesson.stage.fingerprint,
-        "weights": [weight for _, weight in lesson.teachers], "seed": recipe.seed,
+        "settings": how, "model": model_digest(source), "vectors": vector_targets.stage.fingerprint,
+        "weights": [weight for _, weight in vector_targets.teachers], "seed": recipe.seed,
         "student": student.model_dump(mode="json", include=SHAPE),
         "precision": training_precision(settings), **vocabulary_inputs(student.vocabulary, listed),
         **sharing_inputs(student.sharing), **({"judged": "whole"} if student.nesting is None else {}),
@@ -53,24 +58,24 @@ def embed_stage(
         encoder = SentenceEncoder.load(
             source, student.max_length, student.pooling, dropout=settings.dropout, for_training=True
         ).for_cosine(prompts)
-        read = lesson.read_by(prompts, lesson.texts)
+        read = vector_targets.read_by(prompts, vector_targets.texts)
         encoder = shrink(
             encoder, student.layers, student.ffn_width, read, recipe.seed, student.vocabulary, listed,
             student.sharing,
         )  # fmt: skip
         encoder.add_exit_layers(student.exit_layers)
-        teacher = lesson.vectors(lesson.held_back).take(np.arange(len(lesson.held_back)))
+        teacher = vector_targets.vectors(vector_targets.held_back).take(np.arange(len(vector_targets.held_back)))
         dims = all_dims(encoder.width, student.dims)
-        live = SentenceEncoder.load(lesson.teachers[0][0]) if settings.states is not None else None
+        live = SentenceEncoder.load(vector_targets.teachers[0][0]) if settings.states is not None else None
 
         def dev() -> float:
-            found = teacher_agreement(encoder, lesson.read_by(prompts, lesson.held_back), teacher, dims)
+            found = teacher_agreement(encoder, vector_targets.read_by(prompts, vector_targets.held_back), teacher, dims)
             if student.nesting is None:
                 return found[encoder.layers, encoder.width]  # no other exit is trained
             return float(np.mean(list(found.values())))
 
         embed(
-            encoder, read, lesson.vectors(lesson.texts), dev, folder / "training", settings,
+            encoder, read, vector_targets.vectors(vector_targets.texts), dev, folder / "training", settings,
             student.the_nesting, student.dims, seed=recipe.seed, live=live,
             devices=recipe.trainer, watch=watch,
         )  # fmt: skip

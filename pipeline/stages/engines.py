@@ -11,19 +11,19 @@ from pathlib import Path
 
 import numpy as np
 
-from export.engine import PRODUCTS, EngineKind
-from export.gpu import gpu
-from export.half import convert_to_half
-from export.session import OnnxEncoder
-from export.tensorrt import build_engine, builder_version, what_is_missing
+from decant.errors import DecantError, GateError
+from decant.progress import Watch
+from export.engines.engine import PRODUCTS, EngineKind
+from export.engines.tensorrt import build_engine, builder_version, what_is_missing
+from export.graphs.float16 import convert_to_float16
+from export.serve.gpu import gpu
+from export.serve.session import OnnxEncoder
 from pipeline.measure.speed import evenly_spaced
-from pipeline.recipe import Recipe
+from pipeline.recipe.recipe import Recipe
 from pipeline.report.rows import Engine, Report
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.graphs import Graph, plain_graph
 from pipeline.texts.load import Texts
-from teachers.errors import DecantError, GateError
-from teachers.progress import Watch
 
 VERSION = 1
 FACTS, TIMING_CACHE = "engines.json", "timing.cache"
@@ -94,7 +94,7 @@ def _one(recipe: Recipe, texts: Texts, graph: Graph, kind: EngineKind, folder: P
         cosine = None
         if product.precision == "fp16":
             half = Path(scratch) / "half.onnx"
-            convert_to_half(source, half)
+            convert_to_float16(source, half)
             cosine = _half_cosine(graph, source, half, texts)
             source = half
         facts = build_engine(

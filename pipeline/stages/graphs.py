@@ -11,30 +11,37 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bundle import COMPARATOR, GRAPH
-from export.calibration import Feed, calibration_batches, sentence_vectors
-from export.graph_file import load_graph
-from export.parity import Parity, ParitySettings, Precision, check_comparator_parity, check_parity, required_cosines
-from export.probe_texts import texts_of_every_length
-from export.session import OnnxComparator, OnnxEncoder
-from export.small_vectors import add_small_vectors, int8_step
-from export.to_onnx import export_comparator, export_encoder
+from decant.errors import GateError, InputError
+from decant.models.encoder import SentenceEncoder
+from decant.models.prompts import CONFIG as PROMPTS
+from decant.progress import Watch
+from export.artifact.bundle import COMPARATOR, GRAPH
+from export.graphs.graph_file import load_graph
+from export.graphs.parity import (
+    Parity,
+    ParitySettings,
+    Precision,
+    check_comparator_parity,
+    check_parity,
+    required_cosines,
+)
+from export.graphs.probe_texts import texts_of_every_length
+from export.graphs.small_vectors import add_small_vectors, int8_step
+from export.graphs.to_onnx import export_comparator, export_encoder
+from export.quantize.calibration import Feed, calibration_batches, sentence_vectors
+from export.serve.session import OnnxComparator, OnnxEncoder
 from pipeline.measure.size import parameter_count
-from pipeline.prompts import pairs_for
-from pipeline.recipe import Recipe
+from pipeline.recipe.recipe import Recipe
+from pipeline.recipe.recipe_prompts import pairs_for
 from pipeline.run_dir import RunDir, Stage, fingerprint
-from pipeline.stages.precisions import write_precision
-from pipeline.stages.quantize_aware import tuned_graph
+from pipeline.stages.graph_precisions import write_precision
 from pipeline.stages.targets import training_pairs
-from pipeline.stages.vectors import Lesson
+from pipeline.stages.tuned_weights import tuned_graph
+from pipeline.stages.vectors import VectorTargets
 from pipeline.texts.load import Texts
-from students.comparator import Comparator
-from students.cut import cut
-from students.student import Student
-from teachers.encoder import SentenceEncoder
-from teachers.errors import GateError, InputError
-from teachers.progress import Watch
-from teachers.prompts import CONFIG as PROMPTS
+from students.cuts.cut import cut
+from students.distill.comparator import Comparator
+from students.pair_student import Student
 
 VERSION = 4
 # settings of the export that no graph depends on
@@ -55,13 +62,13 @@ class Graph:
     parameters: int
     parity: dict[str, float]
     sensitivity: list[dict[str, object]]
-    """Fields of `export.sensitivity.Sensitivity`, the costliest group first; empty where none was measured."""
+    """Fields of `export.quantize.sensitivity.Sensitivity`, the costliest group first; empty where none was measured."""
     quantize_aware: dict[str, float]
     """Mean cosine of held-back texts to the float32 vectors, `cosine_before` and `cosine_after`; empty without it."""
 
 
 def graphs_stage(
-    recipe: Recipe, texts: Texts, lesson: Lesson | None, student: Stage, run_dir: RunDir, watch: Watch
+    recipe: Recipe, texts: Texts, vector_targets: VectorTargets | None, student: Stage, run_dir: RunDir, watch: Watch
 ) -> tuple[Stage, list[Graph], list[str]]:
     """A folder a precision under `graphs/`, and a line on each quantized graph that misses its gate and is left out.
 
@@ -79,9 +86,9 @@ def graphs_stage(
     def write(folder: Path) -> None:
         model = Student.load(student.folder)
         probes = parity_texts(recipe, texts, model)
-        calibration = calibration_feeds(recipe, texts, lesson, model)
+        calibration = calibration_feeds(recipe, texts, vector_targets, model)
         cuts = chosen_cuts(recipe, model)
-        tuned = _tuned(recipe, learned_texts(recipe, texts, lesson, model.encoder), model, cuts, folder, watch)
+        tuned = _tuned(recipe, learned_texts(recipe, texts, vector_targets, model.encoder), model, cuts, folder, watch)
         facts: list[dict[str, object]] = []
         left_out: list[str] = []
         with watch("export and parity", len(cuts) * len(probes) * (1 + len(settings.precisions))) as advance:
@@ -201,19 +208,21 @@ def _step(plain: Path, calibration: list[Feed], reference: NDArray[np.float32]) 
     return int8_step(sentence_vectors(load_graph(plain), calibration) if calibration else reference)
 
 
-def calibration_feeds(recipe: Recipe, texts: Texts, lesson: Lesson | None, model: Student) -> list[Feed]:
+def calibration_feeds(recipe: Recipe, texts: Texts, vector_targets: VectorTargets | None, model: Student) -> list[Feed]:
     """Texts that the student learned from, spread evenly over all of them, as a graph takes them."""
-    every = learned_texts(recipe, texts, lesson, model.encoder)
+    every = learned_texts(recipe, texts, vector_targets, model.encoder)
     count = min(recipe.export.calibration.texts, len(every))
     chosen = [every[index * len(every) // count] for index in range(count)]
     encoder = model.encoder
     return calibration_batches(encoder.tokenize(chosen), int(encoder.tokenizer.pad_token_id))
 
 
-def learned_texts(recipe: Recipe, texts: Texts, lesson: Lesson | None, encoder: SentenceEncoder) -> list[str]:
+def learned_texts(
+    recipe: Recipe, texts: Texts, vector_targets: VectorTargets | None, encoder: SentenceEncoder
+) -> list[str]:
     """The distinct texts that the student learned from, as the encoder reads them."""
     pairs = pairs_for(recipe, encoder.prompts, training_pairs(texts))
-    taught = lesson.read_by(encoder.prompts, lesson.texts) if lesson is not None else ()
+    taught = vector_targets.read_by(encoder.prompts, vector_targets.texts) if vector_targets is not None else ()
     return list(dict.fromkeys([*(text for pair in pairs for text in pair), *taught]))
 
 

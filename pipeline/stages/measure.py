@@ -12,29 +12,29 @@ import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from decant.progress import Watch
+from decant.training.cores import usable_cores
 from pipeline.measure.evaluate import evaluate
 from pipeline.measure.grid import Grid
 from pipeline.measure.regressions import Regression, worst_regressions
 from pipeline.measure.set_metrics import SetMetrics
-from pipeline.recipe import Recipe
-from pipeline.report.environment import Environment, read_environment
+from pipeline.recipe.recipe import Recipe
+from pipeline.report.machine import Environment, read_environment
 from pipeline.report.rows import Row, Seeds
 from pipeline.run_dir import RunDir, Stage, fingerprint
-from pipeline.stages.candidates import STUDENT, TEACHER, Candidate, candidates
 from pipeline.stages.checkpoints import Checkpoint, quantized_students
+from pipeline.stages.dev_metric import label_values
 from pipeline.stages.graphs import Graph
-from pipeline.stages.grid import student_grid
-from pipeline.stages.ir import Irs
-from pipeline.stages.metric import label_values
+from pipeline.stages.measure_grid import student_grid
+from pipeline.stages.measure_speed import measured_speed
+from pipeline.stages.measured_models import STUDENT, TEACHER, Candidate, candidates
+from pipeline.stages.openvino_irs import Irs
 from pipeline.stages.reranker import Reranked
-from pipeline.stages.speed import measured_speed
 from pipeline.stages.student import Trained
-from pipeline.stages.targets import Scored
-from pipeline.stages.vectors import Lesson
+from pipeline.stages.targets import PairTargets
+from pipeline.stages.vectors import VectorTargets
 from pipeline.texts.load import Split, Texts
-from students.student import Student
-from teachers.cores import usable_cores
-from teachers.progress import Watch
+from students.pair_student import Student
 
 VERSION = 5
 
@@ -51,7 +51,8 @@ class Measured:
 
 
 def measure_stage(
-    recipe: Recipe, base: Path, texts: Texts, scored: Scored | None, lesson: Lesson | None, student: Stage,
+    recipe: Recipe, base: Path, texts: Texts, pair_targets: PairTargets | None, vector_targets: VectorTargets | None,
+    student: Stage,
     trained: list[Trained], graphs: list[Graph], irs: Irs, checkpoints: list[Checkpoint], run_dir: RunDir, watch: Watch,
     embedded: Stage | None = None, reranked: Reranked | None = None,
 ) -> tuple[Stage, Measured]:  # fmt: skip
@@ -60,7 +61,8 @@ def measure_stage(
         "settings": recipe.measure.model_dump(mode="json"), "set": recipe.set_name, "seed": recipe.seed,
         "test": [texts.test.pairs, texts.test.labels.tolist()],
         "models": [
-            *[one.fingerprint for one in (scored.teacher if scored else None, lesson.stage if lesson else None) if one],
+            *[one.fingerprint for one in (pair_targets.teacher if pair_targets else None,
+            vector_targets.stage if vector_targets else None) if one],
             student.fingerprint, *[one.stage.fingerprint for one in trained], *[g.fingerprint for g in graphs],
             *([irs.fingerprint] if irs.fingerprint else []),
             *[one.fingerprint for one in checkpoints], *([reranked.stage.fingerprint] if reranked else []),
@@ -72,11 +74,15 @@ def measure_stage(
         torch.set_num_threads(threads)
         environment = read_environment(threads)
         found, notes = candidates(
-            recipe, base, texts, scored, lesson, student, graphs, irs, threads, embedded, reranked
+            recipe, base, texts, pair_targets, vector_targets, student, graphs, irs, threads, embedded, reranked
         )
         found += quantized_students(recipe, checkpoints, threads)
         rows, regressions = _measure(recipe, texts, found, trained, watch)
-        grid = student_grid(recipe, base, texts, lesson, student, watch) if recipe.student.nesting is not None else None
+        grid = (
+            student_grid(recipe, base, texts, vector_targets, student, watch)
+            if recipe.student.nesting is not None
+            else None
+        )
         content = {
             "grid": grid and grid.model_dump(mode="json"),
             "rows": [row.model_dump(mode="json", by_alias=True) for row in rows],

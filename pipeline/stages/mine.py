@@ -9,31 +9,31 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.recipe import Recipe
+from decant.progress import Watch
+from pipeline.recipe.recipe import Recipe
 from pipeline.report.rows import Mined
 from pipeline.run_dir import RunDir, Stage, fingerprint
-from pipeline.stages.vectors import Lesson
+from pipeline.stages.vectors import VectorTargets
 from pipeline.texts.load import Split, Texts
-from pipeline.texts.mine import Floats, MineSettings, mine_pairs, score_histogram
-from students.student import cosines
-from teachers.progress import Watch
+from pipeline.texts.mining import Floats, MineSettings, mine_pairs, score_histogram
+from students.pair_student import cosines
 
 VERSION = 1
 PAIRS, FACTS = "pairs.parquet", "mined.json"
 
 
 def mine_stage(
-    recipe: Recipe, mining: MineSettings, texts: Texts, lesson: Lesson, run_dir: RunDir, watch: Watch
+    recipe: Recipe, mining: MineSettings, texts: Texts, vector_targets: VectorTargets, run_dir: RunDir, watch: Watch
 ) -> tuple[Stage, Texts, Mined]:
     """The mined pairs' folder, the texts with these pairs among the unlabelled ones, and the scores' histograms."""
     inputs: dict[str, object] = {
-        "vectors": lesson.stage.fingerprint, "weights": [weight for _, weight in lesson.teachers],
+        "vectors": vector_targets.stage.fingerprint, "weights": [weight for _, weight in vector_targets.teachers],
         "settings": mining.model_dump(mode="json"), "seed": recipe.seed,
     }  # fmt: skip
 
     def write(folder: Path) -> None:
-        given = lesson.texts[: lesson.given]
-        vectors = lesson.vectors(given)
+        given = vector_targets.texts[: vector_targets.given]
+        vectors = vector_targets.vectors(given)
         with watch("mining pairs", 1) as advance:
             mined = mine_pairs(vectors, mining, recipe.seed)
             advance(1)
@@ -41,7 +41,7 @@ def mine_stage(
         kinds = pa.array(mined.kinds, pa.string())
         table = {"first": pa.array(first), "second": pa.array(second), "cosine": mined.cosines, "kind": kinds}
         pq.write_table(pa.table(table), folder / PAIRS)
-        before = _labelled_cosines(texts, lesson)
+        before = _labelled_cosines(texts, vector_targets)
         facts = Mined(
             counts=mined.counts(), before=tuple(score_histogram(before).tolist()),
             after=tuple(score_histogram(np.concatenate([before, mined.cosines])).tolist()),
@@ -57,7 +57,7 @@ def mine_stage(
     return stage, replace(texts, unlabelled=Split(every, np.full(len(every), np.nan, np.float32))), facts
 
 
-def _labelled_cosines(texts: Texts, lesson: Lesson) -> Floats:
-    first, second = (lesson.vectors([pair[side] for pair in texts.train.pairs]) for side in (0, 1))
+def _labelled_cosines(texts: Texts, vector_targets: VectorTargets) -> Floats:
+    first, second = (vector_targets.vectors([pair[side] for pair in texts.train.pairs]) for side in (0, 1))
     rows = np.arange(len(first))
     return cosines(first.take(rows), second.take(rows))

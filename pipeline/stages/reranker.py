@@ -6,24 +6,24 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.manifest import GRAPH
-from export.rerank_session import OnnxReranker
-from export.reranker import check_score_parity
-from export.to_onnx import export_cross_encoder
-from pipeline.recipe import Recipe
+from decant.progress import Watch
+from decant.training.fit import discard_checkpoints
+from decant.training.optimizer import FitSettings, training_precision
+from export.artifact.manifest import GRAPH
+from export.artifact.reranker_folder import check_score_parity
+from export.graphs.to_onnx import export_cross_encoder
+from export.serve.rerank_session import OnnxReranker
+from pipeline.recipe.recipe import Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
-from pipeline.stages.metric import dev_metric, on_own_scale, one_score
-from pipeline.stages.targets import Scored, training_pairs
+from pipeline.stages.dev_metric import dev_metric, on_own_scale, one_score
+from pipeline.stages.targets import PairTargets, training_pairs
 from pipeline.stages.teacher import run_teacher
 from pipeline.stages.vectors import pair_texts
 from pipeline.texts.load import Texts
-from students.reranker import RerankerSettings, labels_on_scale, learn_scores
-from students.start import shared_cross_encoder
-from teachers.cross_encoder import CrossEncoder, Pair
-from teachers.fine_tune import FineTuneSettings, Metric, fine_tune
-from teachers.fit import discard_checkpoints
-from teachers.optimizer import FitSettings, training_precision
-from teachers.progress import Watch
+from students.cuts.start import shared_cross_encoder
+from students.distill.distill_reranker import RerankerSettings, labels_on_scale, learn_scores
+from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
+from teachers.cross_encoders.fine_tune import FineTuneSettings, Metric, fine_tune
 
 VERSION = 1
 STAGE_1, STAGE_2, TAUGHT, FACTS = "scores", "training", "before_labels", "reranker.json"
@@ -48,7 +48,7 @@ class Reranked:
 
 
 def reranker_stage(
-    recipe: Recipe, settings: RerankerSettings, texts: Texts, scored: Scored, run_dir: RunDir, watch: Watch
+    recipe: Recipe, settings: RerankerSettings, texts: Texts, pair_targets: PairTargets, run_dir: RunDir, watch: Watch
 ) -> Reranked:
     """Share, learn the teacher's scores, learn the labels, export, and hold the graph to torch.
 
@@ -59,16 +59,16 @@ def reranker_stage(
         GateError: the graph's scores are not torch's.
     """
     inputs: dict[str, object] = {
-        "settings": settings.model_dump(mode="json"), "targets": scored.stage.fingerprint, "seed": recipe.seed,
-        "teacher": scored.teacher.fingerprint, "labels": texts.train.labels.tolist(),
+        "settings": settings.model_dump(mode="json"), "targets": pair_targets.stage.fingerprint, "seed": recipe.seed,
+        "teacher": pair_targets.teacher.fingerprint, "labels": texts.train.labels.tolist(),
         "dev": [texts.dev.pairs, texts.dev.labels.tolist()], "parity": recipe.export.parity.model_dump(mode="json"),
         "test": texts.test.pairs, "metric": recipe.measure.metric,
         "precision": [training_precision(one) for one in (settings.pseudo, settings)],
     }  # fmt: skip
 
     def write(folder: Path) -> None:
-        _learn_scores(recipe, settings, texts, scored, folder, watch)
-        best = _learn_labels(recipe, settings, texts, scored, folder, watch)
+        _learn_scores(recipe, settings, texts, pair_targets, folder, watch)
+        best = _learn_labels(recipe, settings, texts, pair_targets, folder, watch)
         best.save(folder)
         export_cross_encoder(best, folder / GRAPH)
         pairs = _parity_pairs(texts, recipe.export.parity.texts)
@@ -81,13 +81,13 @@ def reranker_stage(
 
 
 def _learn_scores(
-    recipe: Recipe, settings: RerankerSettings, texts: Texts, scored: Scored, folder: Path, watch: Watch
+    recipe: Recipe, settings: RerankerSettings, texts: Texts, pair_targets: PairTargets, folder: Path, watch: Watch
 ) -> None:
     """Stage 1, into `before_labels`; nothing where a killed run has finished it."""
     if (folder / TAUGHT / "tokenizer.json").is_file():  # the last file to be saved
         return
-    teacher = run_teacher(recipe, scored.teacher.folder)
-    start = run_teacher(recipe, scored.teacher.folder, settings.pseudo.dropout)
+    teacher = run_teacher(recipe, pair_targets.teacher.folder)
+    start = run_teacher(recipe, pair_targets.teacher.folder, settings.pseudo.dropout)
     student = shared_cross_encoder(start, settings.sharing, pair_texts(texts), recipe.seed)
     learn_scores(
         student, teacher, training_pairs(texts), lambda: _on_dev(recipe, texts, student), folder / STAGE_1,
@@ -97,11 +97,11 @@ def _learn_scores(
 
 
 def _learn_labels(
-    recipe: Recipe, settings: RerankerSettings, texts: Texts, scored: Scored, folder: Path, watch: Watch
+    recipe: Recipe, settings: RerankerSettings, texts: Texts, pair_targets: PairTargets, folder: Path, watch: Watch
 ) -> CrossEncoder:
     """Stage 2; the better of the two on dev."""
     before, student = run_teacher(recipe, folder / TAUGHT), run_teacher(recipe, folder / TAUGHT, settings.dropout)
-    labels, kind = labels_on_scale(texts.train.labels, scored.logits[: len(texts.train)], recipe.texts.task.kind)
+    labels, kind = labels_on_scale(texts.train.labels, pair_targets.logits[: len(texts.train)], recipe.texts.task.kind)
     how = FineTuneSettings.model_validate(settings.model_dump(include=set(FitSettings.model_fields)))
     fine_tune(
         student, texts.train.pairs, labels, kind, texts.dev.pairs, _judge(recipe, texts, student),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from students.grouping import Groups, kept_groups
-from students.sharing_settings import SharingSettings
-from teachers.shared_config import read_config, shared_attention
+from decant.models.shared_config import read_config, shared_attention
+from students.sharing.grouping import Groups, kept_groups
+from students.sharing.sharing_settings import SharingSettings
 
 
 def sharing_inputs(settings: SharingSettings | None) -> dict[str, object]:

@@ -12,30 +12,30 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.prompts import pairs_for, prompt_inputs, student_prompts
-from pipeline.recipe import Recipe
+from decant.models.encoder import SentenceEncoder
+from decant.models.reference import model_digest, resolve_model
+from decant.progress import Watch
+from decant.training.checkpoint_callback import DEV_METRIC
+from decant.training.fit import discard_checkpoints
+from decant.training.optimizer import training_precision
+from pipeline.recipe.recipe import Recipe
+from pipeline.recipe.recipe_prompts import pairs_for, prompt_inputs, student_prompts
 from pipeline.run_dir import MARK, RunDir, Stage, fingerprint
-from pipeline.stages.metric import dev_metric
+from pipeline.stages.dev_metric import dev_metric
+from pipeline.stages.pruned_vocabulary import vocabulary_inputs
 from pipeline.stages.sharing import sharing_inputs
-from pipeline.stages.targets import Scored, pairs_digest, student_targets, training_pairs
-from pipeline.stages.vectors import Lesson, pair_texts
-from pipeline.stages.vocabulary import vocabulary_inputs
+from pipeline.stages.targets import PairTargets, pairs_digest, student_targets, training_pairs
+from pipeline.stages.vectors import VectorTargets, pair_texts
 from pipeline.texts.load import Texts
-from students.distill import Metric, distill, new_student
-from students.nested import all_dims, grid_predictions
-from students.soup import soup
-from students.start import shrink
-from students.student import Student, cosines
-from students.vocabulary import listed_texts
-from teachers.cross_encoder import Pair
-from teachers.encoder import SentenceEncoder
-from teachers.fit import discard_checkpoints
-from teachers.keeper import DEV_METRIC
-from teachers.optimizer import training_precision
-from teachers.progress import Watch
-from teachers.reference import model_digest, resolve_model
-from teachers.token_rows import number_texts
-from teachers.vectors import JoinedVectors, Vectors
+from students.cuts.soup import soup
+from students.cuts.start import shrink
+from students.cuts.vocabulary import listed_texts
+from students.distill.distill_pairs import Metric, distill, new_student
+from students.nesting.nested import all_dims, grid_predictions
+from students.pair_student import Student, cosines
+from teachers.cross_encoders.cross_encoder import Pair
+from teachers.labels.token_rows import number_texts
+from teachers.labels.vector_store import JoinedVectors, Vectors
 
 VERSION = 3
 LISTED = 100_000  # pairs; the fingerprints of more than that would take gigabytes to write down
@@ -54,7 +54,8 @@ class Trained:
 
 
 def students_stage(
-    recipe: Recipe, base: Path, texts: Texts, scored: Scored | None, lesson: Lesson | None, embedded: Stage | None,
+    recipe: Recipe, base: Path, texts: Texts, pair_targets: PairTargets | None, vector_targets: VectorTargets | None,
+    embedded: Stage | None,
     run_dir: RunDir, watch: Watch,
 ) -> tuple[Stage, list[Trained]]:  # fmt: skip
     """The chosen student's folder, and all that were trained (the recipe's alpha first, then those to compare).
@@ -62,7 +63,7 @@ def students_stage(
     Without training pairs the student is the embedded one; a model that came trained is taken as it is.
 
     Args:
-        scored: a cross-encoder's logits; without, the embedding teachers' cosines stand in their place.
+        pair_targets: a cross-encoder's logits; without, the embedding teachers' cosines stand in their place.
         embedded: the student that training starts from, where vectors were learned first.
     """
     settings = recipe.student
@@ -74,9 +75,9 @@ def students_stage(
     prompts = student_prompts(recipe, base)
     pairs = pairs_for(recipe, prompts, training_pairs(texts))
     dev_pairs = pairs_for(recipe, prompts, texts.dev.pairs)
-    vectors = _pair_vectors(recipe, lesson, texts, pairs)
-    from_teachers: list[object] = [one.stage.fingerprint for one in (scored, lesson) if one is not None]
-    from_teachers += [weight for _, weight in lesson.teachers] if lesson is not None else []
+    vectors = _pair_vectors(recipe, vector_targets, texts, pairs)
+    from_teachers: list[object] = [one.stage.fingerprint for one in (pair_targets, vector_targets) if one is not None]
+    from_teachers += [weight for _, weight in vector_targets.teachers] if vector_targets is not None else []
     listed = listed_texts(settings.vocabulary, base)
     elsewhere = {"seeds", "compare_alphas", "alpha", "soup", "vocabulary", "trained", "sharing", "prompts"}
     common: dict[str, object] = {
@@ -87,7 +88,7 @@ def students_stage(
         "precision": training_precision(settings), **vocabulary_inputs(settings.vocabulary, listed),
         **sharing_inputs(settings.sharing), **prompt_inputs(recipe, prompts),
     }  # fmt: skip
-    wanted = _wanted(recipe, texts, scored, lesson)
+    wanted = _wanted(recipe, texts, pair_targets, vector_targets)
     labels = np.concatenate([texts.train.labels, texts.unlabelled.labels])
     metric = dev_metric(recipe.texts.task.kind, texts.dev.labels, recipe.measure.metric)
     shrink_on = _texts_to_shrink_on(recipe, pairs) if embedded is None else []
@@ -183,21 +184,23 @@ def _soup(
     return Trained(trained[0].alpha, trained[0].seed, stage, facts[DEV_METRIC])
 
 
-def _pair_vectors(recipe: Recipe, lesson: Lesson | None, texts: Texts, pairs: Sequence[Pair]) -> Vectors | None:
+def _pair_vectors(
+    recipe: Recipe, vector_targets: VectorTargets | None, texts: Texts, pairs: Sequence[Pair]
+) -> Vectors | None:
     """The teachers' vectors of the distinct texts of the pairs, as the student reads them, in their first order.
 
     A text that the student reads alike on both sides has the vector of the side that it stands on first.
     """
-    if lesson is None:
+    if vector_targets is None:
         return None
     columns = recipe.texts.columns
     if columns.first_prompt == columns.second_prompt:
-        return lesson.side_vectors(pair_texts(texts), columns.first_prompt)
+        return vector_targets.side_vectors(pair_texts(texts), columns.first_prompt)
     places = number_texts(pairs)[1]
     every = training_pairs(texts)
     sides = [[every[place // 2][side] for place in places if place % 2 == side] for side in (0, 1)]
     stores = [
-        lesson.side_vectors(some, name)
+        vector_targets.side_vectors(some, name)
         for some, name in zip(sides, (columns.first_prompt, columns.second_prompt), strict=True)
     ]
     part = (places % 2).astype(np.int32)
@@ -205,17 +208,19 @@ def _pair_vectors(recipe: Recipe, lesson: Lesson | None, texts: Texts, pairs: Se
     return JoinedVectors(stores, part, row.astype(np.int64))
 
 
-def _wanted(recipe: Recipe, texts: Texts, scored: Scored | None, lesson: Lesson | None) -> Array:
+def _wanted(
+    recipe: Recipe, texts: Texts, pair_targets: PairTargets | None, vector_targets: VectorTargets | None
+) -> Array:
     """What the student regresses, float32 [pairs, outputs], on the labels' scale.
 
     Cosines of embedding teachers are put on it by the straight line that fits them to the labels best.
     """
-    if scored is not None:
-        return student_targets(recipe, scored.logits, texts, scored.teacher.folder)
-    assert lesson is not None
+    if pair_targets is not None:
+        return student_targets(recipe, pair_targets.logits, texts, pair_targets.teacher.folder)
+    assert vector_targets is not None
     columns = recipe.texts.columns
     sides = [
-        lesson.side_vectors([pair[side] for pair in training_pairs(texts)], name)
+        vector_targets.side_vectors([pair[side] for pair in training_pairs(texts)], name)
         for side, name in enumerate((columns.first_prompt, columns.second_prompt))
     ]
     every = np.arange(len(sides[0]))

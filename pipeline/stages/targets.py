@@ -14,24 +14,24 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from export.encode_precision import EncodePrecision
-from export.encode_texts import encoding_precision
-from export.score_pairs import OnnxCrossEncoder
-from export.to_onnx import export_cross_encoder
+from decant.content_keys import hash_rows
+from decant.models.quantized import quantized_kind
+from decant.models.reference import model_digest
+from decant.progress import Watch
+from export.graphs.to_onnx import export_cross_encoder
+from export.serve.encode_precision import EncodePrecision
+from export.serve.encode_texts import encoding_precision
+from export.serve.score_pairs import OnnxCrossEncoder
 from pipeline.label_cost import Labelling
-from pipeline.recipe import LoadTeacher, Recipe
+from pipeline.recipe.recipe import LoadTeacher, Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.teacher import run_teacher
 from pipeline.texts.load import Texts
-from teachers.content_keys import hash_rows
-from teachers.cross_encoder import CrossEncoder, Pair
-from teachers.cross_folder import stated_activation
-from teachers.pair_table import join_pairs
-from teachers.progress import Watch
-from teachers.quantized import quantized_kind
-from teachers.ray_workers import ray_workers
-from teachers.reference import model_digest
-from teachers.targets import SHARD_FILES, Score, link_shards, scored_pairs, teacher_targets
+from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
+from teachers.cross_encoders.cross_folder import stated_activation
+from teachers.labels.pair_table import join_pairs
+from teachers.labels.ray_workers import ray_workers
+from teachers.labels.score_store import SHARD_FILES, Score, link_shards, scored_pairs, teacher_targets
 
 VERSION = 1
 SHARDS = "shards"
@@ -42,7 +42,7 @@ Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Scored:
+class PairTargets:
     """A cross-encoder, and its raw logits, float32 [train + unlabelled pairs, outputs]."""
 
     teacher: Stage
@@ -50,7 +50,7 @@ class Scored:
     logits: Array
 
 
-def targets_stage(recipe: Recipe, texts: Texts, teacher: Stage, run_dir: RunDir, watch: Watch) -> Scored:
+def targets_stage(recipe: Recipe, texts: Texts, teacher: Stage, run_dir: RunDir, watch: Watch) -> PairTargets:
     """The teacher's raw logits for every training pair.
 
     Scores are found by content, so a longer training set costs only its new pairs.
@@ -84,7 +84,7 @@ def targets_stage(recipe: Recipe, texts: Texts, teacher: Stage, run_dir: RunDir,
         Labelling(after - before, seconds, workers, size).write(folder)
 
     stage = run_dir.make("targets", mark, write)
-    return Scored(teacher, stage, teacher_targets(pairs, _unexpected, finished, model.outputs))
+    return PairTargets(teacher, stage, teacher_targets(pairs, _unexpected, finished, model.outputs))
 
 
 def training_pairs(texts: Texts) -> Sequence[Pair]:

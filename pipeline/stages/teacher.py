@@ -6,16 +6,16 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from pipeline.recipe import FineTuneTeacher, LoadTeacher, Recipe
+from decant.models.reference import model_digest, resolve_model
+from decant.progress import Watch
+from decant.training.optimizer import training_precision
+from pipeline.recipe.recipe import FineTuneTeacher, LoadTeacher, Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
-from pipeline.stages.metric import dev_metric
+from pipeline.stages.dev_metric import dev_metric
 from pipeline.texts.load import Texts
-from teachers.cross_encoder import CrossEncoder
-from teachers.cross_reading import Classes, statements
-from teachers.fine_tune import fine_tune
-from teachers.optimizer import training_precision
-from teachers.progress import Watch
-from teachers.reference import model_digest, resolve_model
+from teachers.cross_encoders.cross_encoder import CrossEncoder
+from teachers.cross_encoders.cross_reading import Classes, statements
+from teachers.cross_encoders.fine_tune import fine_tune
 
 VERSION = 2
 
@@ -39,7 +39,7 @@ def teacher_stage(
         inputs |= _read_otherwise(recipe, settings, source)
 
     def write(folder: Path) -> None:
-        from teachers.fit import discard_checkpoints  # Lightning takes seconds, which a check need not wait
+        from decant.training.fit import discard_checkpoints  # Lightning takes seconds, which a check need not wait
 
         if not isinstance(settings, FineTuneTeacher):
             CrossEncoder.load(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.recipe import Recipe
+from pipeline.recipe.recipe import Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.texts.load import Texts, load_texts, read_texts, save_texts
 from pipeline.texts.source import source_digest

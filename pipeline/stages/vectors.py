@@ -16,32 +16,32 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
-from export.encode_texts import encoding_precision, fast_encode
-from export.save_quantized import quantized
-from pipeline.prompts import teacher_prompts
-from pipeline.recipe import EmbeddingSettings, EmbeddingTeacher, Recipe
+from decant.content_keys import content_key
+from decant.errors import InputError
+from decant.models.embedder import Embedder, load_embedder
+from decant.models.encoder import SentenceEncoder
+from decant.models.prompts import Prompts, read_behind, read_prompts
+from decant.models.quantized import quantized_kind
+from decant.models.reference import model_digest, resolve_model
+from decant.progress import Watch
+from decant.training.fit import discard_checkpoints
+from decant.training.optimizer import training_precision
+from export.quantize.save_quantized import quantized
+from export.serve.encode_texts import encoding_precision, fast_encode
+from pipeline.recipe.recipe import EmbeddingSettings, EmbeddingTeacher, Recipe
+from pipeline.recipe.recipe_prompts import teacher_prompts
 from pipeline.run_dir import MARK, RunDir, Stage, fingerprint
-from pipeline.stages.metric import dev_metric
+from pipeline.stages.dev_metric import dev_metric
 from pipeline.stages.teacher import stated
 from pipeline.texts.augment import augment
 from pipeline.texts.load import Texts
-from pipeline.texts.mine import check_mining
+from pipeline.texts.mining import check_mining
 from pipeline.texts.sentences import leak_key, load_sentences
 from pipeline.texts.source import source_digest
-from students.tune import tune
-from teachers.content_keys import content_key
-from teachers.embedder import Embedder, load_embedder
-from teachers.encoder import SentenceEncoder
-from teachers.errors import InputError
-from teachers.fit import discard_checkpoints
-from teachers.optimizer import training_precision
-from teachers.progress import Watch
-from teachers.prompts import Prompts, read_behind, read_prompts
-from teachers.quantized import quantized_kind
-from teachers.ray_workers import ray_workers
-from teachers.reference import model_digest, resolve_model
-from teachers.targets import link_shards
-from teachers.vectors import Encode, JoinedVectors, MixedVectors, Vectors, teacher_vectors
+from students.distill.tune import tune
+from teachers.labels.ray_workers import ray_workers
+from teachers.labels.score_store import link_shards
+from teachers.labels.vector_store import Encode, JoinedVectors, MixedVectors, Vectors, teacher_vectors
 
 VERSION = 1
 SHARDS, DROPPED = "shards", "dropped.json"
@@ -58,7 +58,7 @@ class Taught(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Lesson:
+class VectorTargets:
     """What a student learns from embedding teachers.
 
     Args:
@@ -137,7 +137,7 @@ class Lesson:
 def vectors_stage(
     recipe: Recipe, settings: EmbeddingSettings, base: Path, texts: Texts, texts_done: Stage, run_dir: RunDir,
     watch: Watch,
-) -> Lesson:  # fmt: skip
+) -> VectorTargets:  # fmt: skip
     """The embedding teachers (fine-tuned where the recipe says so), the texts, and the vectors of those and the pairs.
 
     Vectors are found by content, so more texts cost only what is new.
@@ -191,7 +191,7 @@ def vectors_stage(
     given, more, held_back = (some for some, _ in read)
     named = {text: name for _, names in read for text, name in names.items()}
     dropped = json.loads((stage.folder / DROPPED).read_text(encoding="utf-8"))
-    return Lesson(stage, given + more, len(given), held_back, teachers, prompts, named, precision, dropped)
+    return VectorTargets(stage, given + more, len(given), held_back, teachers, prompts, named, precision, dropped)
 
 
 def text_encoder(

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from teachers.errors import InputError, one_line
+from decant.errors import InputError, one_line
 
 
 class _Doubled(dict[str, Any]):

@@ -10,10 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from decant.errors import InputError
 from pipeline.texts.cells import as_text, whole
 from pipeline.texts.delimited import ROWS_AT_ONCE
 from pipeline.texts.json_line import json_line
-from teachers.errors import InputError
 
 TEXT = "text"  # the one column of a .txt file
 

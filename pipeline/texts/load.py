@@ -20,14 +20,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from decant.content_keys import find_rows
+from decant.errors import InputError
 from pipeline.texts.delimited import ROWS_AT_ONCE
+from pipeline.texts.pair_rows import SCHEMA, UsableRows, allowed_labels, no_rows, read_source, task_with_range
 from pipeline.texts.problems import Problem, refuse
-from pipeline.texts.rows import SCHEMA, UsableRows, allowed_labels, no_rows, read_source, task_with_range
 from pipeline.texts.settings import Task, TextsSettings
-from teachers.content_keys import find_rows
-from teachers.cross_encoder import Pair
-from teachers.errors import InputError
-from teachers.pair_table import PairTable, open_pairs, write_batches
+from teachers.cross_encoders.cross_encoder import Pair
+from teachers.labels.pair_table import PairTable, open_pairs, write_batches
 
 SCRATCH = ".reading."
 MAPPED, WHOLE = ("train", "unlabelled"), ("dev", "test")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 
-from teachers.errors import InputError
+from decant.errors import InputError
 
 WHITE_SPACE = " \t\n\r\v\f"
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from decant.errors import InputError
 from pipeline.texts.settings import Action, ProblemKind
-from teachers.errors import InputError
 
 SHOWN_PROBLEMS = 5
 WORDS: dict[ProblemKind, str] = {

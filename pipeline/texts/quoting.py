@@ -20,8 +20,8 @@ from codecs import BOM_UTF8
 from pathlib import Path
 from typing import BinaryIO, Literal, get_args
 
+from decant.errors import InputError
 from pipeline.texts.quote_signs import READ_BYTES, Sign, quote_signs
-from teachers.errors import InputError
 
 Quoting = Literal["none", "csv"]
 

@@ -11,10 +11,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from decant.errors import InputError
 from pipeline.texts.problems import Problem, refuse
 from pipeline.texts.settings import DEFAULT_ACTIONS, Action, ProblemKind
 from pipeline.texts.source import LINES, SUFFIXES, Source, row_parts
-from teachers.errors import InputError
 
 WORDS: dict[ProblemKind, str] = {
     "encoding": "is not UTF-8",

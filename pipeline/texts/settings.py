@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, model_validator
 
 from pipeline.texts.source import Source
-from teachers.fine_tune import TaskKind
+from teachers.cross_encoders.fine_tune import TaskKind
 
 ProblemKind = Literal["encoding", "empty", "label", "label_range", "duplicate", "leak"]
 Action = Literal["refuse", "drop"]

@@ -14,14 +14,14 @@ import datasets
 import pyarrow as pa
 from pydantic import BaseModel, Field, model_validator
 
+from decant.errors import InputError
+from decant.paths import expand_user, is_there
+from decant.temporary import raised_for
 from pipeline.texts.cells import as_text
 from pipeline.texts.delimited import ROWS_AT_ONCE, column_parts, read_header
 from pipeline.texts.lines import TEXT, line_parts, object_parts, read_names
 from pipeline.texts.parquet_file import read_column_names, read_features, table_parts
 from pipeline.texts.quoting import SEPARATORS, Quoting, found_quoting
-from teachers.errors import InputError
-from teachers.given_path import expanded, is_there
-from teachers.transient import raised_for
 
 LINES = ".txt"  # a text a line, without a header: one column named text
 SUFFIXES = {".tsv": "csv", ".csv": "csv", ".jsonl": "json", ".parquet": "parquet"}
@@ -93,7 +93,7 @@ def local_file(source: Source, base: Path) -> Path | None:
         InputError: the path is not there, has an ending that cannot be read, or no quotes that the source could say
             anything of.
     """
-    path = _data_file(source) if source.path is None else base / expanded(source.path)
+    path = _data_file(source) if source.path is None else base / expand_user(source.path)
     if path is None:
         return None
     if not is_there(path):

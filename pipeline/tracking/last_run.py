@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.console import Screen
-from pipeline.recipe import Recipe
+from decant.errors import GateError, InputError
+from pipeline.recipe.recipe import Recipe
 from pipeline.report.rows import Report, Row, read_report_json
 from pipeline.run_dir import BusyError, RunDir
+from pipeline.screen.console import Screen
 from pipeline.tracking.settings import textfile_path
 from pipeline.tracking.textfile import Sample, states, value_in, write_textfile
-from teachers.errors import GateError, InputError
 
 STATES = ("done", "gate_failed", "bad_input", "failed", "interrupted")
 SUCCESS = "decant_run_last_success_timestamp_seconds"

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from export.manifest import MANIFEST, sha256_of
+from export.artifact.manifest import MANIFEST, sha256_of
 from pipeline.report.rows import Report
 from pipeline.run_dir import MARK, RunDir
 from pipeline.stages.artifacts import decant_version

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock
 
+from decant.errors import one_line
 from pipeline.tracking.settings import is_server
-from teachers.errors import one_line
 
 FLUSH_SECONDS, MOST_PENDING = 5.0, 500
 TAGS_AT_ONCE = 100  # MLflow's limit of tags and parameters in one call; of figures it is 1000

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from teachers.keeper import LAST
+from decant.training.checkpoint_callback import LAST
 
 RESULT = "result"
 

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from export.manifest import CARD, MANIFEST, sha256_of
-from pipeline.console import Screen
+from export.artifact.manifest import CARD, MANIFEST, sha256_of
 from pipeline.plan import stages_of
-from pipeline.recipe import Recipe, recipe_digest
+from pipeline.recipe.recipe import Recipe, recipe_digest
 from pipeline.report.rows import Report
 from pipeline.run_dir import RunDir, Stage
+from pipeline.screen.console import Screen
 from pipeline.snapshot import read_snapshot
 from pipeline.tracking.final_figures import final_figures
 from pipeline.tracking.lineage import digest_of, lineage

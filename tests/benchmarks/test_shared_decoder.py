@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from students.sharing_settings import SharingSettings
+from students.sharing.sharing_settings import SharingSettings
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TINY = (

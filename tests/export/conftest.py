@@ -7,10 +7,10 @@ from pathlib import Path
 import onnx
 import pytest
 
-from export.bundle import write_artifact
-from export.quantize import quantize_dynamic
-from export.to_onnx import export_encoder
-from teachers.encoder import SentenceEncoder
+from decant.models.encoder import SentenceEncoder
+from export.artifact.bundle import write_artifact
+from export.graphs.to_onnx import export_encoder
+from export.quantize.dynamic_quantize import quantize_dynamic
 from tests.tiny_models import tiny_encoder
 
 TEXTS = [

@@ -8,16 +8,16 @@ import numpy as np
 import onnx
 import pytest
 
-from export.block_quantize import quantize_blocks
-from export.quantize import quantize_dynamic
-from export.row_quantize import quantize_rows
-from export.session import open_session
-from export.to_onnx import export_encoder
-from students.cut import cut
-from students.shared_attention import share_attention
-from teachers.encoder import SentenceEncoder
-from tests.export.test_row_quantize import alone, padded
-from tests.export.test_to_onnx import random_feed, torch_outputs
+from decant.models.encoder import SentenceEncoder
+from export.graphs.to_onnx import export_encoder
+from export.quantize.block_quantize import quantize_blocks
+from export.quantize.dynamic_quantize import quantize_dynamic
+from export.quantize.row_quantize import quantize_rows
+from export.serve.session import open_session
+from students.cuts.cut import cut
+from students.sharing.share_maps import share_attention
+from tests.export.graphs.test_to_onnx import random_feed, torch_outputs
+from tests.export.quantize.test_row_quantize import alone, padded
 from tests.tiny_models import tiny_encoder
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from teachers.cross_encoder import CrossEncoder
+from teachers.cross_encoders.cross_encoder import CrossEncoder
 from tests.faults.kinds import KINDS, Tried
 from tests.faults.place import RECIPES, make_place
 from tests.tiny_models import tiny_backbone_folder

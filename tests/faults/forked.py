@@ -117,7 +117,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _main() -> int:
-    from pipeline.cli import main
+    from pipeline.cli.app import main
 
     try:
         main()

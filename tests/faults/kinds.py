@@ -165,7 +165,7 @@ def _nan_at(step: int) -> Callable[[], None]:
     """A `before` that spoils this one loss of the student's training on pairs."""
 
     def plant() -> None:
-        from students.module import Distillation
+        from students.distill.pairs_module import Distillation
 
         whole, made = Distillation.training_step, list[int]()
 

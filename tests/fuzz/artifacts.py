@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from export.manifest import MANIFEST, read_manifest, verify_artifact
-from export.session import OnnxEncoder
-from pipeline.artifact_commands import encode_lines
-from teachers.cross_encoder import CrossEncoder
-from teachers.encoder import SentenceEncoder
+from decant.models.encoder import SentenceEncoder
+from export.artifact.manifest import MANIFEST, read_manifest, verify_artifact
+from export.serve.session import OnnxEncoder
+from pipeline.cli.artifact_commands import encode_lines
+from teachers.cross_encoders.cross_encoder import CrossEncoder
 from tests.fuzz.bounds import works_or_refuses
 from tests.fuzz.mutate import BAD_TEXT, changed, spoiled
 from tests.fuzz.reports import JSON_BITS

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from pipeline.recipe import RecipeError
-from teachers.errors import InputError
+from decant.errors import InputError
+from pipeline.recipe.recipe import RecipeError
 
 CPU_SECONDS = 10.0
 MEMORY_BYTES = 1 << 30  # that one input may add to what the process has

@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from export.bundle import write_artifact
-from export.to_onnx import export_encoder
+from export.artifact.bundle import write_artifact
+from export.graphs.to_onnx import export_encoder
 from tests.fuzz.artifacts import artifact_targets, model_target
 from tests.fuzz.recipes import recipe_targets
 from tests.fuzz.reports import report_targets

@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from pipeline.recipe import load_recipe, recipe_digest, recipe_yaml
+from pipeline.preflight.preflight import preflight_errors
+from pipeline.recipe.recipe import load_recipe, recipe_digest, recipe_yaml
 from pipeline.registry.settings import promotion_settings
-from pipeline.surroundings import check_surroundings
 from tests.fuzz.bounds import works_or_refuses
 from tests.fuzz.mutate import BAD_TEXT, YAML_BITS, changed, edited
 from tests.fuzz.target import Target
@@ -60,7 +60,7 @@ def recipe_targets(place: Path, tiny: dict[str, Any]) -> list[Target]:
         path.write_text(yaml.safe_dump(content), encoding="utf-8")
         recipe = works_or_refuses(load_recipe, path)
         if recipe is not None:
-            for error in works_or_refuses(check_surroundings, recipe, place) or ():
+            for error in works_or_refuses(preflight_errors, recipe, place) or ():
                 assert len(error.splitlines()) == 1, error
 
     overrides = st.builds(

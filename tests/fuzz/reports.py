@@ -9,15 +9,15 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pipeline.compare import compare_runs
-from pipeline.pick import budget_of, choice_json, choice_text, pick_artifact
-from pipeline.promote_command import candidate_of
+from pipeline.cli.promote_command import candidate_of
+from pipeline.cli.releases_command import history_lines, releases_json, releases_table
+from pipeline.pick.pick import budget_of, choice_json, choice_text, pick_artifact
 from pipeline.registry.registry import Registry
-from pipeline.releases_command import history_lines, releases_json, releases_table
+from pipeline.report.compare import compare_runs
 from pipeline.report.rows import Report, read_report_json
 from pipeline.report.terminal import show_report
+from pipeline.screen.text_console import text_console
 from pipeline.snapshot import read_snapshot
-from pipeline.text_console import text_console
 from tests.fuzz.bounds import works_or_refuses
 from tests.fuzz.mutate import changed, scalars, spoiled
 from tests.fuzz.target import Target

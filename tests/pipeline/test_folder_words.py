@@ -13,11 +13,11 @@ import torch
 from scipy.stats import spearmanr
 from sentence_transformers import SentenceTransformer
 
-from export.session import OnnxEncoder
-from pipeline.recipe import load_recipe
-from pipeline.same_vectors import check_same_vectors
-from pipeline.surroundings import check_surroundings
-from teachers.errors import GateError
+from decant.errors import GateError
+from export.serve.session import OnnxEncoder
+from pipeline.preflight.preflight import preflight_errors
+from pipeline.preflight.same_vectors import check_same_vectors
+from pipeline.recipe.recipe import load_recipe
 from tests.model_zoo import KINDS, REFUSED, Refused
 from tests.model_zoo.followed import ALONE
 from tests.tiny_runs import SPEED, Said, decant, pairs, write_project
@@ -97,24 +97,24 @@ def test_the_teachers_row_is_that_of_its_prompts(prompted: Path) -> None:
 
 
 def test_targets_are_the_teachers_vectors_behind_their_prompts(prompted: Path) -> None:
+    from decant.progress import unwatched
     from pipeline.run_dir import RunDir
     from pipeline.stages.texts import texts_stage
     from pipeline.stages.vectors import vectors_stage
-    from teachers.progress import unwatched
 
     recipe = load_recipe(prompted / "recipe.yaml")
     run_dir = RunDir(prompted / "run")
     done, texts = texts_stage(recipe, prompted, run_dir)
     assert recipe.embedding is not None
-    lesson = vectors_stage(recipe, recipe.embedding, prompted, texts, done, run_dir, unwatched)
-    assert lesson.stage.reused
+    vector_targets = vectors_stage(recipe, recipe.embedding, prompted, texts, done, run_dir, unwatched)
+    assert vector_targets.stage.reused
     peer = SentenceTransformer(str(prompted / "teacher"), device="cpu", local_files_only=True)
     some = [pair[0] for pair in texts.train.pairs[:5]]
-    found = lesson.side_vectors(some, "query").take(np.arange(5))
+    found = vector_targets.side_vectors(some, "query").take(np.arange(5))
     np.testing.assert_allclose(found, peer.encode(some, prompt_name="query"), atol=2e-3)
-    given = lesson.texts[:5]
+    given = vector_targets.texts[:5]
     expected = peer.encode(given, prompt_name="document")
-    np.testing.assert_allclose(lesson.vectors(given).take(np.arange(5)), expected, atol=2e-3)
+    np.testing.assert_allclose(vector_targets.vectors(given).take(np.arange(5)), expected, atol=2e-3)
 
 
 def test_the_artifact_states_the_students_prompts_and_uses_them(prompted: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_model_that_is_read_otherwise_stops_the_run(tmp_path: Path, monkeypatc
     texts = ["a man plays the guitar", "two dogs"]
     assert check_same_vectors(folder, texts) > 0.9999
     without_tanh = lambda self, vectors: self[0].linear(vectors) if len(self) else vectors
-    monkeypatch.setattr("teachers.encoder.Tail.forward", without_tanh)
+    monkeypatch.setattr("decant.models.encoder.Tail.forward", without_tanh)
     with pytest.raises(
         GateError, match=r"has cosine -?0\.\d+ to that of sentence-transformers, and 0\.9999 is the least"
     ):
@@ -238,7 +238,7 @@ def test_what_cannot_be_done_is_told_before_the_run(
     teacher: str, student: str, changes: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     recipe = load_recipe(write_project(tmp_path, recipe_of(tmp_path, teacher, student, **changes)))
-    errors = check_surroundings(recipe, tmp_path)
+    errors = preflight_errors(recipe, tmp_path)
     assert len(errors) == 1, errors
     assert re.search(message, errors[0]), errors[0]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from decant.errors import InputError
 from pipeline.label_cost import LABELLING, Labelling, cost_lines, label_cost, read_labelling
-from teachers.errors import InputError
 from tests.tiny_runs import SmokeRun, decant
 
 MEASURED = Labelling(pairs=1000, seconds=10.0, workers=2, bytes_per_pair=24.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.plan import planned_stages
-from pipeline.recipe import load_recipe
+from pipeline.recipe.recipe import load_recipe
 from pipeline.run_dir import RunDir
 from tests.tiny_runs import Models, nested_recipe, write_project
 

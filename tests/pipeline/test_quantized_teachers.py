@@ -8,28 +8,28 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.recipe import Recipe, load_recipe
+from decant.models.encoder import SentenceEncoder
+from decant.models.quantized import quantized_kind
+from decant.progress import unwatched
+from pipeline.preflight.preflight import preflight_errors
+from pipeline.recipe.recipe import Recipe, load_recipe
 from pipeline.report.rows import read_report_json
 from pipeline.run_dir import RunDir
 from pipeline.stages import targets
-from pipeline.stages.candidates import TEACHER, candidates
-from pipeline.stages.ir import Irs
-from pipeline.stages.targets import Scored, targets_stage
+from pipeline.stages.measured_models import TEACHER, candidates
+from pipeline.stages.openvino_irs import Irs
+from pipeline.stages.targets import PairTargets, targets_stage
 from pipeline.stages.teacher import stated, teacher_stage
 from pipeline.stages.texts import texts_stage
 from pipeline.stages.vectors import vectors_stage
-from pipeline.surroundings import check_surroundings
-from students.student import Student
-from teachers.cross_encoder import CrossEncoder
-from teachers.encoder import SentenceEncoder
-from teachers.progress import unwatched
-from teachers.quantized import quantized_kind
+from students.pair_student import Student
+from teachers.cross_encoders.cross_encoder import CrossEncoder
 from tests.bnb_extra import needs_bitsandbytes, needs_peft
 from tests.tiny_models import tiny_backbone_folder
 from tests.tiny_runs import Models, decant, nested_recipe, tiny_recipe, write_project
 
 
-def scored(folder: Path, models: Models, *overrides: str) -> tuple[Recipe, Scored]:
+def scored(folder: Path, models: Models, *overrides: str) -> tuple[Recipe, PairTargets]:
     path = folder / "recipe.yaml" if (folder / "recipe.yaml").exists() else write_project(folder, tiny_recipe(models))
     recipe, run_dir = load_recipe(path, overrides), RunDir(folder / "run")
     run_dir.root.mkdir(exist_ok=True)
@@ -68,15 +68,19 @@ def test_vectors_are_those_of_the_quantized_encoder(models: Models, tmp_path: Pa
         recipe = load_recipe(path, [f"embedding.teachers=[{{model: {models.encoder}, quantize: {kind}}}]"])
         done, texts = texts_stage(recipe, tmp_path, run_dir)
         assert recipe.embedding is not None
-        lesson = vectors_stage(recipe, recipe.embedding, tmp_path, texts, done, run_dir, unwatched)
-        vectors[kind] = lesson.vectors(lesson.texts[:4]).take(np.arange(4))
-        assert lesson.teachers[0][0] == (models.encoder if kind == "null" else run_dir.folder("embedding/teacher0"))
-    reference = SentenceEncoder.load(models.encoder, quantize="int8").encode(lesson.texts[:4])
+        vector_targets = vectors_stage(recipe, recipe.embedding, tmp_path, texts, done, run_dir, unwatched)
+        vectors[kind] = vector_targets.vectors(vector_targets.texts[:4]).take(np.arange(4))
+        assert vector_targets.teachers[0][0] == (
+            models.encoder if kind == "null" else run_dir.folder("embedding/teacher0")
+        )
+    reference = SentenceEncoder.load(models.encoder, quantize="int8").encode(vector_targets.texts[:4])
     # float16 on disk, and outliers are those of another batch
     np.testing.assert_allclose(vectors["int8"], reference, atol=5e-3)
-    np.testing.assert_allclose(lesson.encoder()(lesson.texts[:4]), reference, atol=1e-6)
+    np.testing.assert_allclose(vector_targets.encoder()(vector_targets.texts[:4]), reference, atol=1e-6)
     assert np.abs(vectors["int8"] - vectors["null"]).max() > 1e-3
-    facts = next(one.facts for one in _rows(recipe, tmp_path, texts, None, lesson, run_dir) if one.name == TEACHER)
+    facts = next(
+        one.facts for one in _rows(recipe, tmp_path, texts, None, vector_targets, run_dir) if one.name == TEACHER
+    )
     assert facts["precision"] == "int8-bnb"
 
 
@@ -123,7 +127,7 @@ def test_absent_packages_are_told_before_the_run(
     path = write_project(tmp_path, tiny_recipe(models))
     recipe = load_recipe(path, [override.replace("ENCODER", str(models.encoder))])
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    (error,) = check_surroundings(recipe, tmp_path)
+    (error,) = preflight_errors(recipe, tmp_path)
     said = f"{ASKING[override]} needs bitsandbytes and accelerate, which is not installed: pip install 'decant[bnb]'"
     assert error == said
 
@@ -136,7 +140,7 @@ def test_a_model_without_fitting_layers_is_told_before_the_run(override: str, mo
     CrossEncoder.from_backbone(narrow, 1).save(tmp_path / "teacher")
     overrides = [override.replace("ENCODER", str(narrow)), f"student.model={narrow}"]
     overrides.append(f"teacher.model={tmp_path / 'teacher'}")
-    errors = check_surroundings(load_recipe(path, overrides), tmp_path)
+    errors = preflight_errors(load_recipe(path, overrides), tmp_path)
     if "int8}" in override:
         assert errors == []
     else:
@@ -150,7 +154,7 @@ def test_checkpoints_for_torch_are_rows_of_the_report(
     models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "pipeline.stages.candidates.peak_memory_of", lambda code, arguments: None
+        "pipeline.stages.measured_models.peak_memory_of", lambda code, arguments: None
     )  # the graphs' takes long
     recipe = tiny_recipe(models, "binary")
     recipe["export"] |= {"torch": ["nf4"], "precisions": ["fp32"]}
@@ -173,7 +177,9 @@ def test_checkpoints_for_torch_are_rows_of_the_report(
     assert [one["state"] for one in plan if one["stage"] == "checkpoints"] == ["done"]
 
 
-def _rows(recipe: Recipe, base: Path, texts: Any, found: Scored | None, lesson: Any, run_dir: RunDir) -> list[Any]:
+def _rows(
+    recipe: Recipe, base: Path, texts: Any, found: PairTargets | None, vector_targets: Any, run_dir: RunDir
+) -> list[Any]:
     """Rows of the teachers, beside a student that is the recipe's model."""
     student = run_dir.make("student", "f", lambda folder: SentenceEncoder.load(recipe.student.model).save(folder))
-    return candidates(recipe, base, texts, found, lesson, student, [], Irs(), 1)[0]
+    return candidates(recipe, base, texts, found, vector_targets, student, [], Irs(), 1)[0]

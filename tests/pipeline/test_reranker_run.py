@@ -11,11 +11,11 @@ import numpy as np
 import onnx
 import pytest
 
-from export.rerank_session import OnnxReranker
-from export.reranker import verify_reranker
+from export.artifact.reranker_folder import verify_reranker
+from export.serve.rerank_session import OnnxReranker
 from pipeline.report.rows import read_report_json
-from pipeline.stages.candidates import RERANKER, SERVED_RERANKER, SHARED_TEACHER, TAUGHT_RERANKER
-from teachers.cross_encoder import CrossEncoder
+from pipeline.stages.measured_models import RERANKER, SERVED_RERANKER, SHARED_TEACHER, TAUGHT_RERANKER
+from teachers.cross_encoders.cross_encoder import CrossEncoder
 from tests.tiny_runs import Models, SmokeRun, Task, decant, read_log, reranker_block, tiny_recipe, write_project
 
 pytestmark = pytest.mark.smoke

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from decant.errors import DecantError, GateError, InputError, RankError, TemporaryError
+from decant.training.on_nan import loss_error
 from pipeline.run_dir import STAGES, RunDir, Stage, fingerprint, restamp
-from teachers.errors import DecantError, GateError, InputError, RankError, TransientError
-from teachers.on_nan import loss_error
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_refusal_leaves_nothing(error: type[Exception], run_dir: RunDir) -> No
     assert not run_dir.folder("texts").exists()
 
 
-@pytest.mark.parametrize("error", [RankError, TransientError])
+@pytest.mark.parametrize("error", [RankError, TemporaryError])
 def test_what_may_go_well_another_time_leaves_its_work_to_go_on_from(error: type[DecantError], run_dir: RunDir) -> None:
     def die(folder: Path) -> None:
         (folder / "half").write_text("x")

@@ -11,14 +11,14 @@ import onnx
 import pytest
 from safetensors import safe_open
 
-from export.bundle import verify_artifact
+from decant.models.encoder import SentenceEncoder
+from export.artifact.bundle import verify_artifact
 from pipeline.report.rows import read_report_json
-from pipeline.stages.candidates import EMBEDDED, SHARED_START, START
+from pipeline.stages.measured_models import EMBEDDED, SHARED_START, START
 from pipeline.stages.sharing import groups_of, said_groups, sharing_inputs
-from students.shared_attention import share_attention
-from students.sharing_settings import SharingSettings
-from students.student import cosines
-from teachers.encoder import SentenceEncoder
+from students.pair_student import cosines
+from students.sharing.share_maps import share_attention
+from students.sharing.sharing_settings import SharingSettings
 from tests.tiny_models import tiny_encoder
 from tests.tiny_runs import Models, SmokeRun, decant, nested_recipe, pairs, read_log, write_project, write_tsv
 

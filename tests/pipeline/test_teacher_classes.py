@@ -16,21 +16,21 @@ from safetensors.torch import load_file, save_file
 from scipy.special import expit
 from sklearn.metrics import accuracy_score, average_precision_score
 
-from export.rerank_session import OnnxReranker
-from pipeline.recipe import Recipe, load_recipe
+from decant.models.reference import model_digest
+from decant.progress import unwatched
+from export.serve.rerank_session import OnnxReranker
+from pipeline.recipe.recipe import Recipe, load_recipe
+from pipeline.recipe.teacher_notes import teacher_notes
 from pipeline.report.rows import read_report_json
 from pipeline.run_dir import RunDir, Stage, fingerprint
-from pipeline.stages.candidates import RERANKER, SERVED_RERANKER, TEACHER
-from pipeline.stages.metric import on_own_scale, one_score
-from pipeline.stages.targets import Scored, student_targets, targets_stage
+from pipeline.stages.dev_metric import on_own_scale, one_score
+from pipeline.stages.measured_models import RERANKER, SERVED_RERANKER, TEACHER
+from pipeline.stages.targets import PairTargets, student_targets, targets_stage
 from pipeline.stages.teacher import run_teacher, teacher_stage
 from pipeline.stages.texts import texts_stage
-from pipeline.teacher_notes import teacher_notes
 from pipeline.texts.load import Texts
-from teachers.cross_encoder import CrossEncoder, Pair
-from teachers.progress import unwatched
-from teachers.reference import model_digest
-from tests.teachers.cross_folders import classifier_folder, edit_json, reference
+from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
+from tests.teachers.cross_encoders.cross_folders import classifier_folder, edit_json, reference
 from tests.tiny_runs import CLASSES, Models, decant, pairs, reranker_block, tiny_recipe, write_tsv
 
 OTHER_ORDER = ["same", "apart", "near"]  # of the model's outputs; the recipe's is apart, near, same
@@ -52,7 +52,7 @@ class Case:
         lines = (self.folder / f"{name}.tsv").read_text(encoding="utf-8").splitlines()[1:]
         return [(first, second, label) for first, second, label in (line.split("\t") for line in lines)]
 
-    def stages(self, *overrides: str) -> tuple[Recipe, Texts, Stage, Scored]:
+    def stages(self, *overrides: str) -> tuple[Recipe, Texts, Stage, PairTargets]:
         """The run up to the targets."""
         recipe, run_dir = self.recipe(*overrides), RunDir(self.folder / "run")
         run_dir.root.mkdir(exist_ok=True)

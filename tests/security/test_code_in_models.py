@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from transformers import dynamic_module_utils
 
-from teachers.errors import InputError
-from teachers.reference import resolve_model
+from decant.errors import InputError
+from decant.models.reference import resolve_model
 from tests.test_bad_input import assert_refused, sign
 from tests.tiny_runs import Models, decant
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from export.manifest import MANIFEST, read_manifest, verify_artifact
-from pipeline.promote_command import candidate_of
+from decant.errors import InputError
+from export.artifact.manifest import MANIFEST, read_manifest, verify_artifact
+from pipeline.cli.promote_command import candidate_of
 from pipeline.registry.registry import CURRENT, VERSIONS, Registry
 from pipeline.registry.storage import storage_of
-from teachers.errors import InputError
 from tests.test_bad_input import assert_refused
 from tests.tiny_artifacts import tiny_artifact
 from tests.tiny_runs import decant

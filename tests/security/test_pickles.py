@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from export.bundle import GRAPH
-from students.vocabulary import listed_texts
-from teachers.errors import InputError
-from teachers.keeper import LAST
-from tests.teachers.test_fit import Line, settings, train
+from decant.errors import InputError
+from decant.training.checkpoint_callback import LAST
+from export.artifact.bundle import GRAPH
+from students.cuts.vocabulary import listed_texts
+from tests.decant.training.test_fit import Line, settings, train
 from tests.test_bad_input import assert_refused, sign
 from tests.tiny_runs import Models, decant
 
@@ -118,7 +118,7 @@ def test_a_pickle_given_as_data(ending: str, pickled: Path, artifact: Path, proj
 
 
 def test_a_pickle_given_as_a_list_of_words(pickled: Path, mark: Path) -> None:
-    from students.vocabulary import VocabularySettings
+    from students.cuts.vocabulary import VocabularySettings
 
     with pytest.raises(InputError, match="is not a text file in UTF-8"):
         listed_texts(VocabularySettings(size=100, keep_from=str(pickled)), Path())

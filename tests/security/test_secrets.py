@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.recipe import load_recipe, recipe_yaml
+from decant.errors import InputError, shown
+from decant.secrets import redacted
+from pipeline.cli.schedule_command import new_schedule, planned_json
+from pipeline.recipe.recipe import load_recipe, recipe_yaml
 from pipeline.schedule.attempts import attempt
 from pipeline.schedule.store import Planned
-from pipeline.schedule_command import new_schedule, planned_json
-from teachers.errors import InputError, shown
-from teachers.secrets import redacted
 from tests.tiny_runs import decant
 
 SECRET = "s3cr3t-9f8e7d6c"
@@ -110,7 +110,7 @@ def test_a_defect_is_told_without_secrets(monkeypatch: pytest.MonkeyPatch, tmp_p
     def break_down(*_: object) -> None:
         raise RuntimeError(f"at postgresql://user:{SECRET}@db/x")
 
-    monkeypatch.setattr("pipeline.pick.read_report_json", break_down)
+    monkeypatch.setattr("pipeline.pick.pick.read_report_json", break_down)
     said = decant("pick", tmp_path)
     assert said.code == 1
     assert "a defect in Decant: RuntimeError: at postgresql://***@db/x" in said.err

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from decant.errors import LINE_CHARACTERS, GateError, InputError, shown
 from pipeline.measure.grid import Grid
 from pipeline.report.rows import Report
 from pipeline.report.terminal import show_report
-from pipeline.text_console import text_console
-from teachers.errors import LINE_CHARACTERS, GateError, InputError, shown
+from pipeline.screen.text_console import text_console
 from tests.pipeline.report.conftest import environment as environment
 from tests.pipeline.report.conftest import grid as grid
 from tests.pipeline.report.conftest import report as report

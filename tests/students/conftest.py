@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from students.distill import DistillSettings
-from teachers.cross_encoder import Pair
+from students.distill.distill_pairs import DistillSettings
+from teachers.cross_encoders.cross_encoder import Pair
 from tests.tiny_models import tiny_backbone_folder
 
 TOPICS = [["cat", "dog"], ["river", "water"], ["guitar", "play"]]

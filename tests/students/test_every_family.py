@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
-from export.bundle import write_artifact
-from export.session import OnnxEncoder
-from export.to_onnx import export_encoder
-from students.cut import cut
-from students.exits import encode_exits, unit_slice
-from teachers.encoder import SentenceEncoder
-from teachers.families import FAMILIES
+from decant.models.encoder import SentenceEncoder
+from decant.models.families import FAMILIES
+from export.artifact.bundle import write_artifact
+from export.graphs.to_onnx import export_encoder
+from export.serve.session import OnnxEncoder
+from students.cuts.cut import cut
+from students.nesting.exits import encode_exits, unit_slice
 from tests.model_zoo import KINDS, TEXTS, Kind
 from tests.model_zoo.followed import NO_START, NOT_FOLLOWED
 

@@ -17,23 +17,23 @@ from torch import Tensor
 from torch import distributed as dist
 from torch.nn import functional
 
-from students.comparator import Comparator
-from students.embed import EmbedSettings
-from students.embed_module import VectorDistillation
-from students.losses.pairs import PAIR_LOSSES
-from students.module import Distillation
-from students.nested import StepExits
-from students.nesting import EseNesting, GridNesting, TwoDNesting
-from students.states import HiddenStates, RelationStates, States
-from students.student import Student
-from teachers.batch_stream import Batch, BatchStream
-from teachers.batches import padded
-from teachers.cross_encoder import CrossEncoder
-from teachers.devices import TrainerSettings
-from teachers.fine_tune_module import FineTuning
-from teachers.joint import world
-from teachers.optimizer import FitSettings
-from teachers.ranks import ranks
+from decant.batches import padded
+from decant.training.batch_stream import Batch, BatchStream
+from decant.training.devices import TrainerSettings
+from decant.training.gather_rows import world
+from decant.training.launcher import launch
+from decant.training.optimizer import FitSettings
+from students.distill.comparator import Comparator
+from students.distill.distill_vectors import DistillVectorsSettings
+from students.distill.pairs_module import Distillation
+from students.distill.token_states import HiddenStates, RelationStates, States
+from students.distill.vectors_module import VectorDistillation
+from students.losses.pair_losses import PAIR_LOSSES
+from students.nesting.nested import StepExits
+from students.nesting.nesting import EseNesting, GridNesting, TwoDNesting
+from students.pair_student import Student
+from teachers.cross_encoders.cross_encoder import CrossEncoder
+from teachers.cross_encoders.fine_tune_module import FineTuning
 from tests.students.conftest import TOPICS, settings
 from tests.tiny_models import tiny_backbone_folder, tiny_encoder
 
@@ -121,7 +121,7 @@ def embedding_case(states: States | None, width: int) -> Case:
         input_ids, mask = padded([ids[row] for row in rows], 1)
         return {"input_ids": input_ids, "attention_mask": mask, "teacher": torch.from_numpy(taught[rows])}
 
-    how = EmbedSettings(states=states, precision="32-true")
+    how = DistillVectorsSettings(states=states, precision="32-true")
     beside = live if states is not None else None
     return Case(VectorDistillation(encoder, width, beside, how, GridNesting(), (8,), 0, 1), collate)
 
@@ -138,7 +138,7 @@ def teacher_case(folder: Path) -> Case:
 
 
 def test_two_processes_have_the_loss_and_gradients_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("teachers.devices.usable_cores", lambda: 2)
+    monkeypatch.setattr("decant.training.devices.usable_cores", lambda: 2)
     cases = student_cases()
     cases["vectors"] = embedding_case(None, 64)
     cases["hidden"] = embedding_case(HiddenStates(kind="hidden"), 64)
@@ -146,7 +146,7 @@ def test_two_processes_have_the_loss_and_gradients_of_one(tmp_path: Path, monkey
     cases["teacher"] = teacher_case(tiny_backbone_folder(tmp_path, "bert", num_hidden_layers=1))
     counts = (12, 7, 1)  # an odd batch, and one that leaves a process without a row
     alone = all_taken(cases, counts)
-    with ranks(lambda: all_taken(cases, counts), TrainerSettings(devices=2, accelerator="cpu")):
+    with launch(lambda: all_taken(cases, counts), TrainerSettings(devices=2, accelerator="cpu")):
         assert world() == 2
         shared = all_taken(cases, counts)
     assert alone.keys() == shared.keys()

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, DynamicCache, LlamaConfig, PreTrainedModel, Qwen3Config
 
-from students.shared_attention import share_backbone
-from teachers.backbone import load_backbone
-from teachers.errors import InputError
-from teachers.save_model import save_model
+from decant.errors import InputError
+from decant.models.backbone import load_backbone
+from decant.models.save_model import save_model
+from students.sharing.share_maps import share_backbone
 
 IDS = torch.tensor([[5, 9, 7, 3, 11, 30, 2, 8], [4, 4, 21, 6, 13, 12, 19, 17]])
 

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
-from teachers.check_embedder import check_embedder, check_start
-from teachers.embedder import Embedder, RoutedEncoder, load_embedder
-from teachers.errors import InputError
-from teachers.reference import resolve_model
+from decant.errors import InputError
+from decant.models.check_embedder import check_embedder, check_start
+from decant.models.embedder import Embedder, RoutedEncoder, load_embedder
+from decant.models.reference import resolve_model
 from tests.model_zoo import KINDS, REFUSED, TEXTS, Kind, Refused
 from tests.model_zoo.followed import ALONE, NO_START, NOT_FOLLOWED
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from pipeline.measure.grid import Cell, Grid
-from pipeline.report.environment import Environment
 from pipeline.report.figures import points, rough_points, signed_points
+from pipeline.report.machine import Environment
 from pipeline.report.rows import Report, Row
 from pipeline.report.table import label, references, sorted_rows
 

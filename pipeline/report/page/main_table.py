@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.report.figures import MISSING
-from pipeline.report.page.run import PageRun
+from pipeline.report.page.page_run import PageRun
 from pipeline.report.rows import Row
 from pipeline.report.table import columns, label, sorted_rows
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.report.figures import METRIC_NAMES
 from pipeline.report.page.main_table import PageRow
-from pipeline.report.page.run import PageRun
+from pipeline.report.page.page_run import PageRun
 from pipeline.report.page.snippets import snippets_of
 from pipeline.report.row_figures import row_figures
 from pipeline.report.table import references

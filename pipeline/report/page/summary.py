@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pipeline.report.answer import answer
 from pipeline.report.figures import METRIC_NAMES, duration, points
-from pipeline.report.page.run import PageRun
+from pipeline.report.page.page_run import PageRun
 from pipeline.report.rows import Report, Row
 from pipeline.report.table import label, references
 

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from teachers.errors import InputError
+from decant.errors import InputError
 
 
 @cache

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export.bundle import read_manifest, verify_artifact, write_artifact
+from decant.errors import InputError
+from decant.models.encoder import SentenceEncoder
+from export.artifact.bundle import read_manifest, verify_artifact, write_artifact
 from export.certify import certify as certify_module
-from export.certify.card import with_section
+from export.certify.certificate import with_section
 from export.certify.certify import Expected, certify, compare
-from export.certify.environment import HARNESS, OUR_OWN, Prepared, default_cache, in_python, prepare
+from export.certify.certify_texts import certificate_texts
 from export.certify.record import RuntimeRecord
+from export.certify.runtime_environment import HARNESS, OUR_OWN, Prepared, default_cache, in_python, prepare
 from export.certify.runtimes import Runtime, runtimes_of
-from export.certify.texts import certificate_texts
 from export.deploy.folder import SCRIPTS
-from export.to_onnx import export_encoder
-from students.shared_attention import share_attention
-from teachers.encoder import SentenceEncoder
-from teachers.errors import InputError
+from export.graphs.to_onnx import export_encoder
+from students.sharing.share_maps import share_attention
 from tests.tiny_models import tiny_encoder
 
 CARD = "# Tiny\n\n## Limitations\n\n- few\n"

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from export.bundle import verify_artifact, write_artifact
+from decant.errors import InputError
+from decant.models.encoder import SentenceEncoder
+from export.artifact.bundle import verify_artifact, write_artifact
 from export.deploy import folder as folder_module
 from export.deploy.folder import bundle_artifact
 from export.deploy.target import TARGETS, Target, target_of
-from export.session import OnnxEncoder
-from export.to_onnx import export_comparator, export_encoder
-from students.comparator import Comparator
-from students.shared_attention import share_attention
-from teachers.encoder import SentenceEncoder
-from teachers.errors import InputError
+from export.graphs.to_onnx import export_comparator, export_encoder
+from export.serve.session import OnnxEncoder
+from students.distill.comparator import Comparator
+from students.sharing.share_maps import share_attention
 from tests.export.conftest import TEXTS
 from tests.tiny_models import tiny_encoder
 

@@ -8,8 +8,8 @@ import onnxruntime as ort
 import pytest
 
 from export.deploy.graph import end_full_rows, spell_out_rows, widen_states
-from export.row_quantize import quantize_rows
-from export.session import OnnxEncoder
+from export.quantize.row_quantize import quantize_rows
+from export.serve.session import OnnxEncoder
 
 SEP = 2
 

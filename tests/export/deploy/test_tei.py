@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from export.bundle import read_manifest
+from decant.errors import GateError
+from export.artifact.bundle import read_manifest
 from export.deploy.folder import bundle_artifact
 from export.deploy.rules import hold
 from export.deploy.tei import tei_rules, with_sizes
-from teachers.errors import GateError
 
 
 def edited(path: str, change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:

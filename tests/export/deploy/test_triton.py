@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from decant.errors import GateError
 from export.deploy.rules import Edge, hold
 from export.deploy.triton import model_config, read_pbtxt, triton_rules
-from teachers.errors import GateError
 
 IDS, MASK = Edge("input_ids", "int64", (-1, -1)), Edge("attention_mask", "int64", (-1, -1))
 VECTOR = Edge("sentence_embedding", "float32", (-1, 24))

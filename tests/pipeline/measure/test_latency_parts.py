@@ -1,6 +1,6 @@
 import pytest
 
-from export.session import OnnxEncoder
+from export.serve.session import OnnxEncoder
 from pipeline.measure.latency_parts import latency_parts
 from pipeline.measure.speed import SpeedSettings
 from tests.tiny_runs import SmokeRun

@@ -3,6 +3,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from decant.errors import InputError
 from pipeline.measure.probe import (
     ProbeSettings,
     class_numbers,
@@ -11,7 +12,6 @@ from pipeline.measure.probe import (
     pair_features,
     probe,
 )
-from teachers.errors import InputError
 
 SETTINGS = ProbeSettings()
 

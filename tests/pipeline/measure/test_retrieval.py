@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import ndcg_score
 
+from decant.errors import InputError
 from pipeline.measure.retrieval import BLOCK_QUERIES, ndcg, read_beir, recall, retrieve
-from teachers.errors import InputError
 
 CORPUS = [
     {"_id": "a", "title": "Wings", "text": "lift of a wing"},

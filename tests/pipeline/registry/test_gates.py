@@ -1,7 +1,7 @@
 import pytest
 
+from export.artifact.manifest import Manifest, read_manifest
 from export.certify.record import RuntimeRecord
-from export.manifest import Manifest, read_manifest
 from pipeline.registry.gates import measured_gates, missed, stated_gates
 from pipeline.registry.settings import PromotionSettings
 from tests.pipeline.registry.conftest import timed, today

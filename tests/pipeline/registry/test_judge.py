@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, average_precision_score, f1_score, ndcg_score
 
-from export.session import OnnxEncoder
-from pipeline.artifact_commands import pair_logits
-from pipeline.promote_command import promote
+from decant.errors import GateError, InputError
+from export.serve.session import OnnxEncoder
+from pipeline.cli.artifact_commands import pair_logits
+from pipeline.cli.promote_command import promote
 from pipeline.registry.judge import measure_today
 from pipeline.registry.registry import Registry
 from pipeline.registry.settings import PromotionSettings
-from teachers.errors import GateError, InputError
 from tests.tiny_artifacts import exported_artifact
 from tests.tiny_models import WORDS
 from tests.tiny_runs import CLASSES, decant, pairs, write_tsv

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from export.manifest import MANIFEST, verify_artifact
+from decant.errors import DecantError, InputError
+from export.artifact.manifest import MANIFEST, verify_artifact
 from pipeline.registry.records import Event, Pointer, now
 from pipeline.registry.registry import Registry
 from pipeline.registry.storage import RemoteStorage
-from teachers.errors import DecantError, InputError
 from tests.tiny_artifacts import tiny_artifact
 
 PROMOTIONS = 200
@@ -271,7 +271,7 @@ def test_a_version_does_not_lead_out_of_its_folder(tmp_path: Path) -> None:
 
 def test_the_registry_is_read_without_torch() -> None:
     code = (
-        "import sys, pipeline.registry.registry, pipeline.promote_command, pipeline.releases_command;"
+        "import sys, pipeline.registry.registry, pipeline.cli.promote_command, pipeline.cli.releases_command;"
         "print([name for name in ('torch', 'transformers', 'datasets', 'scipy', 'lightning') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from decant.errors import InputError
 from pipeline.registry.settings import OPTIONS, PromotionSettings, promotion_settings
-from teachers.errors import InputError
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from decant.errors import GateError, InputError
+from pipeline.cli.releases_command import roll_back
 from pipeline.registry.registry import Registry
 from pipeline.registry.signature import check_signatures, signer
-from pipeline.releases_command import roll_back
-from teachers.errors import GateError, InputError
 from tests.tiny_artifacts import tiny_artifact
 from tests.tiny_runs import decant
 

@@ -7,7 +7,7 @@ from pipeline.measure.one_against_many import OneAgainstMany
 from pipeline.measure.regressions import Regression
 from pipeline.measure.set_metrics import Difference, SetMetrics
 from pipeline.measure.speed import Latency, LatencyParts
-from pipeline.report.environment import Environment
+from pipeline.report.machine import Environment
 from pipeline.report.rows import Mined, Parity, Report, Row
 
 TEACHER = 0.85

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from export.engine import EngineFacts
+from export.engines.engine import EngineFacts
 from pipeline.report.build import build_report
 from pipeline.report.engine_table import HEADER, engine_cells, engine_legend
 from pipeline.report.html import html_report

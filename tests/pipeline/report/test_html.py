@@ -7,7 +7,7 @@ import pytest
 from pipeline.measure.grid import Grid
 from pipeline.measure.regressions import Regression
 from pipeline.report.html import html_page, html_report, page_script, policy
-from pipeline.report.page.run import PageRun
+from pipeline.report.page.page_run import PageRun
 from pipeline.report.page.vega import vega_script
 from pipeline.report.rows import GroupLoss, Mined, Report
 from pipeline.report.training_plot import TrainingRecord

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from decant.errors import InputError
 from pipeline.report.rows import Parity, Report, Row, read_report_json, write_report_json
-from teachers.errors import InputError
 
 
 def test_written_json_holds_the_contract_and_reads_back(tmp_path: Path, report: Report) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
+from decant.errors import InputError
 from pipeline.schedule.spec import absolute_location, parse_duration, schedule_of, spoken
-from teachers.errors import InputError
 
 GOOD = {"name": "my", "recipe": "/r.yaml", "run": "/run", "every_s": 60, "timezone": "UTC", "created": 0.0}
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from decant.errors import DecantError, InputError
 from pipeline.schedule.store import Planned, Store, opened
-from teachers.errors import DecantError, InputError
 from tests.pipeline.schedule.conftest import schedule
 
 

@@ -4,8 +4,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from decant.errors import InputError
 from pipeline.schedule.triggers import next_time
-from teachers.errors import InputError
 from tests.pipeline.schedule.conftest import schedule
 
 pytest.importorskip("apscheduler", reason="the extra `ops` is not installed")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from decant.errors import DecantError, InputError
 from pipeline.schedule import work as work_module
 from pipeline.schedule.lock import recipe_lock
 from pipeline.schedule.spec import Schedule
 from pipeline.schedule.store import Store
 from pipeline.schedule.work import Worked, certify_command, check_promotion, promote_command, run_command, work
-from teachers.errors import DecantError, InputError
 from tests.pipeline.schedule.conftest import schedule, stand_in, times_run
 from tests.tiny_runs import decant
 

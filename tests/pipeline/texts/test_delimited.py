@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from decant.errors import InputError
 from pipeline.texts import delimited
 from pipeline.texts.delimited import column_parts, read_header
 from pipeline.texts.source import Source, read_rows, row_parts
-from teachers.errors import InputError
 
 
 @pytest.fixture(autouse=True)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from decant.errors import InputError
 from pipeline.texts import lines
 from pipeline.texts.lines import line_parts, object_parts, read_names
 from pipeline.texts.source import Source, read_rows, row_parts
-from teachers.errors import InputError
 
 
 @pytest.fixture(autouse=True)

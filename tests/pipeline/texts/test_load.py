@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from decant.errors import InputError
 from pipeline.texts.load import Texts, load_texts, read_texts, save_texts
 from pipeline.texts.settings import TextsSettings
-from teachers.errors import InputError
 from tests.tiny_runs import pairs, write_tsv
 
 TEST = [("t one", "t two", "0"), ("t three", "t four", "5"), ("t five", "t six", "2")]

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
+from decant.errors import InputError
 from pipeline.texts.numbers import label_number, parse_number, parse_whole, whole_name
-from teachers.errors import InputError
 
 NUMBERS = [
     "0",

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from decant.errors import InputError
 from pipeline.texts import parquet_file
 from pipeline.texts.parquet_file import read_features, table_parts
 from pipeline.texts.source import Source, read_rows, row_parts
-from teachers.errors import InputError
 
 
 @pytest.fixture(autouse=True)

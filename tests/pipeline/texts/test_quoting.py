@@ -10,12 +10,12 @@ from typing import Any, Literal
 import pandas as pd
 import pytest
 
+from decant.errors import InputError
 from pipeline.texts.load import load_texts
 from pipeline.texts.quoting import Quoting, found_quoting, quoting_option
 from pipeline.texts.sentences import SentenceSource, load_sentences
 from pipeline.texts.settings import TextsSettings
 from pipeline.texts.source import Source, data_folder, read_rows, source_digest
-from teachers.errors import InputError
 
 SEPARATORS = {".tsv": "\t", ".csv": ","}
 COLUMNS = ("first", "second", "label")

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from decant.errors import InputError
 from pipeline.texts.sentences import Sentences, SentenceSource, load_sentences
 from pipeline.texts.source import DATA_VARIABLE, Source, data_folder, local_file, source_digest
-from teachers.errors import InputError
 from tests.tiny_runs import write_tsv
 
 TEXTS = ["naïve café ☕", 'he said "yes"', "null", "a, b"]

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from decant.errors import InputError, TemporaryError
 from pipeline.texts.source import DATA_VARIABLE, Source, data_folder, local_file, read_rows, source_digest
-from teachers.errors import InputError, TransientError
 
 COLUMNS = ("first", "second", "label")
 ROWS = [
@@ -169,7 +169,7 @@ def test_offline_says_what_to_do_instead(monkeypatch: pytest.MonkeyPatch, withou
         raise ConnectionError("no network\nat all")
 
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
-    with pytest.raises(TransientError, match=f"org/set .*ConnectionError.*set/dev.tsv.*{DATA_VARIABLE}") as caught:
+    with pytest.raises(TemporaryError, match=f"org/set .*ConnectionError.*set/dev.tsv.*{DATA_VARIABLE}") as caught:
         read_rows(HUB, tmp_path, COLUMNS)
     assert "\n" not in str(caught.value)
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.cli import Interrupted
-from pipeline.console import Screen
-from pipeline.recipe import Recipe, load_recipe
+from decant.errors import GateError, InputError
+from pipeline.cli.app import Interrupted
+from pipeline.recipe.recipe import Recipe, load_recipe
 from pipeline.run_dir import RunDir
+from pipeline.screen.console import Screen
 from pipeline.tracking.last_run import recorded
-from teachers.errors import GateError, InputError
 from tests.prometheus_reader import read_textfile
 from tests.tiny_runs import Models, SmokeRun, decant, tiny_recipe, write_project
 

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from pipeline.recipe import RecipeError, load_recipe, recipe_digest, recipe_yaml
+from decant.errors import InputError
+from pipeline.recipe.recipe import RecipeError, load_recipe, recipe_digest, recipe_yaml
 from pipeline.tracking.settings import URI_VARIABLE, MlflowSettings, TrackingSettings, mlflow_uri, tracking_errors
-from teachers.errors import InputError
 from tests.tiny_runs import Models, tiny_recipe, write_project
 
 SECRET = "http://me:hunter2@tracking.example"

@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.report.page.main_table import headers, page_rows, sort_key
-from pipeline.report.page.run import PageRun
+from pipeline.report.page.page_run import PageRun
 from pipeline.report.rows import Report
 
 

@@ -2,8 +2,8 @@ import sys
 
 import pytest
 
+from decant.errors import InputError
 from pipeline.report.page.vega import vega_script
-from teachers.errors import InputError
 
 
 def test_the_script_is_whole_and_cannot_end_its_element() -> None:

@@ -1,0 +1,1 @@
+"""The door to Decant, and the ground that every package stands on."""

@@ -1,0 +1,1 @@
+"""Training: fit, optimizer, batches, checkpoints, several processes."""

@@ -1,0 +1,1 @@
+"""Artifact folders: written, listed and verified."""

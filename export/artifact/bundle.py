@@ -1,0 +1,154 @@
+"""The artifact folder: one model in every form that runtimes expect, and a manifest of its files."""
+
+from __future__ import annotations
+
+import copy
+import importlib.metadata
+import shutil
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import onnx
+import onnxruntime as ort
+import torch
+import transformers
+from pydantic import JsonValue
+
+from decant.errors import InputError
+from decant.models.encoder import SentenceEncoder
+from export.artifact.manifest import CARD as CARD
+from export.artifact.manifest import COMPARATOR as COMPARATOR
+from export.artifact.manifest import EVERY_ARTIFACT as EVERY_ARTIFACT
+from export.artifact.manifest import GRAPH as GRAPH
+from export.artifact.manifest import MANIFEST as MANIFEST
+from export.artifact.manifest import SENTENCE_TRANSFORMERS as SENTENCE_TRANSFORMERS
+from export.artifact.manifest import Manifest as Manifest
+from export.artifact.manifest import files_of
+from export.artifact.manifest import read_manifest as read_manifest
+from export.artifact.manifest import sha256_of as sha256_of
+from export.artifact.manifest import verify_artifact as verify_artifact
+from export.artifact.runtime_files import complete_tokenizer, write_json
+from export.graphs.parity import Precision
+from export.serve.session import OnnxComparator, OnnxEncoder
+from students.sharing.share_maps import stores_shared_maps
+
+
+def write_artifact(
+    folder: Path,
+    encoder: SentenceEncoder,
+    graph: Path,
+    *,
+    name: str,
+    precision: Precision,
+    card: str,
+    recipe_sha256: str | None = None,
+    metrics: Mapping[str, JsonValue] | None = None,
+    parity: Mapping[str, float] | None = None,
+    comparator_graph: Path | None = None,
+    openvino: Path | None = None,
+) -> Manifest:
+    """Write an artifact folder: whole, or not at all.
+
+    Its vectors are of unit length, to be compared by cosine, whatever the encoder's own are.
+
+    An encoder with `concat_top_mean` pooling has no counterpart in sentence-transformers: its folder has no
+    modules.json, so that it is not loaded wrongly. One whose layers share attention maps is refused there, and by
+    transformers, as of a model type that they do not know.
+
+    Args:
+        folder: replaced if it is an artifact already.
+        encoder: float32 weights and tokenizer that the graph was exported from.
+        graph: its exported graph, copied.
+        name: the artifact's name.
+        precision: of the graph.
+        card: the model card, Markdown.
+        recipe_sha256: hex digest of the resolved recipe.
+        metrics: fractions, 0.8203 for 82.03.
+        parity: figures of the comparison with torch.
+        comparator_graph: copied beside the graph as comparator.onnx.
+        openvino: a folder of its IR, copied as openvino/.
+
+    Raises:
+        InputError: the folder holds something else, or a graph does not fit the encoder.
+    """
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file()):
+        raise InputError(f"{folder} is no artifact of Decant, so it is not replaced; move it away, or name another")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
+        written = Path(scratch) / "new"
+        _write_files(written, encoder, graph, card, comparator_graph)
+        if openvino is not None:
+            shutil.copytree(openvino, written / "openvino")
+        manifest = Manifest(
+            schema=1,
+            name=name,
+            precision=precision,
+            pooling=encoder.pooling,
+            layers=encoder.layers,
+            dim=encoder.dim,
+            max_length=encoder.max_length,
+            parameters=sum(parameter.numel() for parameter in encoder.parameters()),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            versions=package_versions(),
+            prompts=dict(encoder.prompts.texts),
+            default_prompt=encoder.prompts.default,
+            pools_last=encoder.pools_last,
+            recipe_sha256=recipe_sha256,
+            metrics=dict(metrics or {}),
+            parity=dict(parity) if parity is not None else None,
+            sentence_transformers=(written / "modules.json").is_file() and not stores_shared_maps(encoder),
+            sha256={path: sha256_of(written / path) for path in files_of(written)},
+        )
+        write_json(written / MANIFEST, manifest.model_dump(mode="json"))
+        verify_artifact(written)
+        put_in_place(written, folder, Path(scratch) / "old")
+    return manifest
+
+
+def _write_files(folder: Path, encoder: SentenceEncoder, graph: Path, card: str, comparator_graph: Path | None) -> None:
+    copy.copy(encoder).for_cosine().save(folder)
+    complete_tokenizer(folder, encoder.tokenizer, encoder.max_length)
+    (folder / "onnx").mkdir()
+    for source, target in ((graph, GRAPH), (comparator_graph, COMPARATOR)):
+        if source is not None:
+            if not source.is_file():
+                raise InputError(f"{source} is missing; export the graph first")
+            shutil.copyfile(source, folder / target)
+    (folder / CARD).write_text(card.rstrip("\n") + "\n", encoding="utf-8")
+    for path in folder.rglob("*.safetensors"):  # which safetensors makes readable for its owner alone
+        path.chmod((folder / CARD).stat().st_mode)
+    served = OnnxEncoder(folder)
+    served.encode(["one", ""])
+    if served.dim != encoder.dim:
+        raise InputError(f"{graph} gives {served.dim} dimensions where the encoder has {encoder.dim}")
+    if comparator_graph is not None and OnnxComparator(folder / COMPARATOR).dim != encoder.dim:
+        raise InputError(f"{comparator_graph} does not take vectors of {encoder.dim} dimensions")
+
+
+def put_in_place(written: Path, folder: Path, old: Path) -> None:
+    """Let a complete folder take the place of one that may be there, which goes to `old`."""
+    if folder.exists():
+        folder.rename(old)
+    try:
+        written.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+
+
+def package_versions() -> dict[str, str]:
+    """Of what writes an artifact."""
+    try:
+        own = importlib.metadata.version("decant")
+    except importlib.metadata.PackageNotFoundError:
+        own = "not installed"
+    return {
+        "decant": own,
+        "onnx": onnx.__version__,
+        "onnxruntime": ort.__version__,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }

@@ -1,0 +1,88 @@
+"""The certificate's place in an artifact: decant.json, and a section of the model card."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from export.artifact.bundle import CARD, MANIFEST, Manifest, put_in_place, sha256_of, verify_artifact
+from export.artifact.runtime_files import write_json
+from export.certify.record import RuntimeRecord
+from export.certify.runtime_environment import OWN
+
+HEADING = "## Where it runs"
+SECTION = re.compile(rf"^{HEADING}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+BEFORE = "## Limitations"
+
+
+def write_certificate(artifact: Path, manifest: Manifest, records: Mapping[str, RuntimeRecord], place: Path) -> None:
+    """Add records to a verified artifact, whole or not at all; those of other runtimes stay.
+
+    Args:
+        artifact: replaced by a copy of itself with another card and manifest.
+        manifest: its manifest.
+        records: by the runtime's name.
+        place: a folder on the same disk, for the copy.
+    """
+    every = {**manifest.certificate, **records}
+    written = place / "certified"
+    shutil.copytree(artifact, written)
+    card = written / CARD
+    card.write_text(with_section(card.read_text(encoding="utf-8"), every, manifest.max_length), encoding="utf-8")
+    certified = manifest.model_copy(update={"certificate": every, "sha256": {**manifest.sha256, CARD: sha256_of(card)}})
+    write_json(written / MANIFEST, certified.model_dump(mode="json"))
+    verify_artifact(written)
+    put_in_place(written, artifact, place / "before")
+
+
+def with_section(card: str, records: Mapping[str, RuntimeRecord], max_length: int) -> str:
+    """The card with a section on the runtimes: in place of an earlier one, before the limitations, or at the end."""
+    section = _section(records, max_length)
+    if SECTION.search(card):
+        return SECTION.sub(lambda found: section + ("\n" if found.end() < len(card) else ""), card)
+    if f"\n{BEFORE}" in card:
+        return card.replace(f"\n{BEFORE}", f"\n{section}\n{BEFORE}", 1)
+    return f"{card.rstrip()}\n\n{section}"
+
+
+def _section(records: Mapping[str, RuntimeRecord], max_length: int) -> str:
+    lines = [
+        HEADING, "", "| runtime | result | min cosine | mean cosine | ms/text | texts/s | versions |",
+        "| :--- | :--- | ---: | ---: | ---: | ---: | :--- |", *(_row(name, one) for name, one in records.items()), "",
+    ]  # fmt: skip
+    ran = [record for record in records.values() if record.ran]
+    if ran:
+        texts = max(record.texts or 0 for record in ran)
+        lines += [
+            f"- Cosines of {texts} texts' vectors to those of `onnx/model.onnx` in Decant's own session, a text alone: "
+            f"texts of all lengths up to {max_length} tokens, an empty one, one of 2,000 words, emoji, Chinese.",
+            "- ms/text is the median for one sentence, texts/s those texts in batches of 32; tokenizer included.",
+            "- Each loaded the folder that `decant bundle --for` writes for it, in an environment of its own.",
+        ]
+    lines += [
+        f"- {name} ran in {one.environment}." for name, one in records.items() if one.environment not in (None, OWN)
+    ]
+    lines += [f"- {name}: {_plain(one.note)}." for name, one in records.items() if one.note]
+    lines += [f"- Measured on: {machine}" for machine in dict.fromkeys(_measured(record) for record in ran)]
+    return "\n".join(lines) + "\n"
+
+
+def _row(name: str, record: RuntimeRecord) -> str:
+    figures = ["–"] * 4
+    if record.ms_per_text is not None and record.texts_per_second is not None:
+        cosines = [record.min_cosine, record.mean_cosine]
+        figures = ["–" if cosine is None else f"{cosine:.6f}" for cosine in cosines]
+        figures += [f"{record.ms_per_text:.2f}", f"{record.texts_per_second:,.0f}"]
+    versions = ", ".join(f"{package} {version}" for package, version in record.versions.items()) or "–"
+    return f"| {' | '.join([name, record.status, *figures, _plain(versions)])} |"
+
+
+def _measured(record: RuntimeRecord) -> str:
+    return f"{_plain(record.machine or 'an unnamed machine')}, {record.date[:10]}."
+
+
+def _plain(text: str) -> str:
+    """Text that neither ends a cell nor is read as markup."""
+    return re.sub(r"([\\|`*_<>\[\]])", r"\\\1", " ".join(text.split()))

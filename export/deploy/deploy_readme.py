@@ -1,0 +1,191 @@
+"""README.md and Dockerfile of a runtime's folder: how to start or load it there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from export.deploy.target import Model, Target
+from export.graphs.parity import BATCH_INVARIANT
+
+TEXT = "A man is playing a guitar."
+TITLES: dict[Target, str] = {
+    "ort": "ONNX Runtime", "st": "sentence-transformers", "tei": "text-embeddings-inference", "fastembed": "fastembed",
+    "transformers.js": "transformers.js", "triton": "Triton Inference Server", "openvino": "OpenVINO",
+}  # fmt: skip
+TEI_DOCKERFILE = """# IMAGE: text-embeddings-inference's image for CPUs, which runs onnx/model.onnx
+ARG IMAGE
+FROM ${IMAGE}
+COPY . /model
+CMD ["--model-id", "/model", "--port", "80"]
+"""
+TRITON_DOCKERFILE = """# IMAGE: an image of Triton Inference Server with its ONNX Runtime backend
+ARG IMAGE
+FROM ${IMAGE}
+COPY models /models
+CMD ["tritonserver", "--model-repository=/models"]
+"""
+# without the hint, a processor that multiplies bfloat16 is given bfloat16
+OPENVINO_DOCKERFILE = """ARG IMAGE=openvino/model_server:latest
+FROM ${IMAGE}
+COPY encoder /models/encoder
+CMD ["--model_name", "encoder", "--model_path", "/models/encoder", "--port", "9000", "--rest_port", "8000", \\
+     "--plugin_config", "{\\"INFERENCE_PRECISION_HINT\\": \\"f32\\"}"]
+"""
+DOCKERFILES: dict[Target, str] = {"tei": TEI_DOCKERFILE, "triton": TRITON_DOCKERFILE, "openvino": OPENVINO_DOCKERFILE}
+
+
+def readme(model: Model, target: Target) -> str:
+    """The README, Markdown: what it is, how to use it, and what to know of its vectors."""
+    facts = model.manifest
+    parts = [f"# {facts.name} for {TITLES[target]}", HOW_TO[target](model).strip(), _vectors(model)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _vectors(model: Model) -> str:
+    facts = model.manifest
+    said = (
+        f"Vectors: float32, {facts.dim} dimensions, unit length, so that a dot product is the cosine. "
+        f"Texts are cut at {facts.max_length} tokens. Weights of the graph: {facts.precision}."
+    )
+    if facts.prompts:
+        named = ", ".join(f"{name} {json.dumps(text, ensure_ascii=False)}" for name, text in facts.prompts.items())
+        default = f"{facts.default_prompt} by default" if facts.default_prompt else "none by default"
+        said += f" A prompt stands before a text, and counts among its tokens: {named}; {default}."
+    if facts.precision not in BATCH_INVARIANT:
+        said += " A text's vector depends a little on the others of its batch: send one at a time where it matters."
+    return said
+
+
+def _block(said: str, language: str, code: str) -> str:
+    return f"{said}\n\n```{language}\n{code.strip()}\n```"
+
+
+def _onnxruntime(model: Model) -> str:
+    code = f"""
+import numpy as np, onnxruntime as ort
+from tokenizers import Tokenizer
+tokenizer = Tokenizer.from_file("tokenizer.json")
+tokenizer.enable_padding(pad_id={model.pad_id}, pad_token={json.dumps(model.pad_token)})
+session = ort.InferenceSession("onnx/model.onnx", providers=["CPUExecutionProvider"])
+encoded = tokenizer.encode_batch([{_text(model)}])
+ids, mask = (np.array([getattr(text, part) for text in encoded]) for part in ("ids", "attention_mask"))
+(vectors,) = session.run(["sentence_embedding"], {{"input_ids": ids, "attention_mask": mask}})
+"""
+    said = "`pip install onnxruntime tokenizers numpy`, then in this folder:"
+    return _block(said, "python", code) + _compared(model, "`onnx/comparator.onnx`")
+
+
+def _sentence_transformers(model: Model) -> str:
+    package, options, other = "sentence-transformers", "", '`backend="onnx"` runs the graph instead of torch'
+    if model.manifest.precision != "fp32" or model.shared:
+        package, options = "sentence-transformers[onnx]", ', backend="onnx"'
+        other = "torch cannot read a quantized graph"
+        if model.shared:
+            other = "in torch it knows no layers that share attention maps"
+    code = f"""
+from sentence_transformers import SentenceTransformer
+model = SentenceTransformer("."{options})
+vectors = model.encode(["{TEXT}"]{_prompt_name(model)})
+"""
+    return _block(f"`pip install '{package}'`, then in this folder ({other}):", "python", code)
+
+
+def _tei(model: Model) -> str:
+    code = f"""
+docker build --build-arg IMAGE="$IMAGE" -t {_tag(model)} .
+docker run -p 8080:80 {_tag(model)}    # or without building: docker run -v "$PWD":/model "$IMAGE" --model-id /model
+curl localhost:8080/embed -H 'Content-Type: application/json' -d '{{"inputs": ["{TEXT}"]}}'
+"""
+    return _block("Set IMAGE to its image for CPUs, cpu-1.9 or later; it runs `onnx/model.onnx`:", "sh", code)
+
+
+def _fastembed(model: Model) -> str:
+    name = _tag(model)
+    pooling = model.manifest.pooling.upper() if model.pools_here else "DISABLED"
+    code = f"""
+from fastembed import TextEmbedding
+from fastembed.common.model_description import ModelSource, PoolingType
+TextEmbedding.add_custom_model(model="{name}", pooling=PoolingType.{pooling}, normalization=True,
+    sources=ModelSource(hf="{name}"), dim={model.manifest.dim}, model_file="onnx/model.onnx")
+model = TextEmbedding("{name}", specific_model_path=".")
+vectors = list(model.embed([{_text(model)}]))
+"""
+    return _block("`pip install fastembed`, then in this folder:", "python", code)
+
+
+def _transformers_js(model: Model) -> str:
+    said = "`npm install @huggingface/transformers`; `config.json` names the dtype:"
+    if not model.pools_here:
+        code = f"""
+import {{ env, AutoModel, AutoTokenizer }} from '@huggingface/transformers';
+env.localModelPath = 'models';  // a folder that holds this one as {_tag(model)}
+const tokenizer = await AutoTokenizer.from_pretrained('{_tag(model)}');
+const model = await AutoModel.from_pretrained('{_tag(model)}');
+const inputs = tokenizer([{_text(model)}], {{ padding: true, truncation: true }});
+const vectors = (await model(inputs)).sentence_embedding;
+"""
+        return _block(said, "js", code)
+    code = f"""
+import {{ env, pipeline }} from '@huggingface/transformers';
+env.localModelPath = 'models';  // a folder that holds this one as {_tag(model)}
+const extract = await pipeline('feature-extraction', '{_tag(model)}');
+const vectors = await extract([{_text(model)}], {{ pooling: '{model.manifest.pooling}', normalize: true }});
+"""
+    return _block(said, "js", code)
+
+
+def _triton(model: Model) -> str:
+    code = f"""
+docker build --build-arg IMAGE="$IMAGE" -t {_tag(model)} .
+docker run -p 8000:8000 -p 8001:8001 {_tag(model)}    # or mount models/ and start tritonserver --model-repository
+curl localhost:8000/v2/models/encoder/config
+"""
+    said = (
+        "Set IMAGE to an image of tritonserver. Clients make ids by `tokenizer.json`, pad a batch with "
+        f"{model.pad_id} to its longest text, and send `input_ids` and `attention_mask`, INT64 [texts, tokens]:"
+    )
+    return _block(said, "sh", code) + _compared(model, "The model `comparator`")
+
+
+def _openvino(model: Model) -> str:
+    code = """
+import openvino
+model = openvino.Core().compile_model("encoder/1/model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+vectors = model({"input_ids": ids, "attention_mask": mask})["sentence_embedding"]
+"""
+    said = (
+        f"A server: `docker build -t {_tag(model)} . && docker run -p 8000:8000 {_tag(model)}`. Or `pip install "
+        "openvino`, then in this folder, with ids by `tokenizer.json`, int64 [texts, tokens], padded with "
+        f"{model.pad_id}; without the hint some processors multiply in bfloat16:"
+    )
+    return _block(said, "python", code) + _compared(model, "`comparator/1/model.xml`")
+
+
+def _text(model: Model) -> str:
+    """The example's text behind a prompt of the artifact, quoted."""
+    prompts, default = model.manifest.prompts, model.manifest.default_prompt
+    name = default or next(iter(prompts), None)
+    return json.dumps(f"{prompts[name] if name is not None else ''}{TEXT}", ensure_ascii=False)
+
+
+def _prompt_name(model: Model) -> str:
+    """How sentence-transformers is told of a prompt that is not the default one."""
+    prompts = model.manifest.prompts
+    return f', prompt_name="{next(iter(prompts))}"' if prompts and model.manifest.default_prompt is None else ""
+
+
+def _compared(model: Model, what: str) -> str:
+    return f"\n\n{what} scores two texts: `u` and `v`, their vectors, to `logits`." if model.comparator else ""
+
+
+def _tag(model: Model) -> str:
+    """A name that docker, npm and Python all take."""
+    kept = (char if char.isascii() and char.isalnum() else "-" for char in model.manifest.name.lower())
+    return "".join(kept).strip("-") or "model"
+
+
+HOW_TO: dict[Target, Callable[[Model], str]] = {
+    "ort": _onnxruntime, "st": _sentence_transformers, "tei": _tei, "fastembed": _fastembed,
+    "transformers.js": _transformers_js, "triton": _triton, "openvino": _openvino,
+}  # fmt: skip

@@ -1,0 +1,1 @@
+"""What is compiled from a graph: TensorRT engines, the IR of OpenVINO."""

@@ -1,0 +1,1 @@
+"""ONNX graphs of models, and whether they give the answers of PyTorch."""

@@ -1,0 +1,57 @@
+"""Graphs on disk: read whole or refused in one line, written whole or not at all."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import onnx
+
+from decant.errors import InputError, one_line
+
+
+def load_graph(source: Path) -> onnx.ModelProto:
+    """A stored graph.
+
+    Raises:
+        InputError: it is missing, or no ONNX graph.
+    """
+    try:
+        return onnx.load(source)
+    except FileNotFoundError as error:
+        raise InputError(f"{source} is missing; export the encoder first") from error
+    except Exception as error:  # protobuf's own errors share no base
+        raise InputError(f"{source} cannot be read as an ONNX graph ({one_line(error)}); export it again") from error
+
+
+@contextmanager
+def written_whole(target: Path) -> Iterator[Path]:
+    """A path to write to: what is there becomes `target` once the block ends, and is gone if the block raises.
+
+    Args:
+        target: its folder is made.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
+        written = Path(folder) / target.name
+        yield written
+        written.replace(target)
+
+
+@contextmanager
+def rewritten(source: Path, target: Path) -> Iterator[onnx.ModelProto]:
+    """The graph of `source`, to be changed in the block; then written to `target`, whole or not at all.
+
+    Raises:
+        InputError: the source is missing or no ONNX graph, or the block raised one; it names the source.
+    """
+    model = load_graph(source)
+    try:
+        yield model
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
+    onnx.checker.check_model(model)
+    with written_whole(target) as written:
+        onnx.save(model, written)

@@ -1,0 +1,1 @@
+"""Artifacts at work: numpy, tokenizers and onnxruntime."""

@@ -1,0 +1,219 @@
+"""`decant analyse`: how alike a model's layers attend, which could share a map, and what that would save."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from rich.table import Table
+from transformers import AutoModel
+
+from decant.errors import InputError
+from decant.models.backbone import load_backbone, load_tokenizer, max_tokens
+from decant.models.reference import resolve_model
+from decant.progress import Watch
+from pipeline.report.figures import MISSING, parameters, share
+from pipeline.texts.quoting import Quoting
+from pipeline.texts.sentences import SentenceSource, load_sentences
+from students.sharing.attention_similarity import AttentionSimilarity, attention_similarity, full_inputs
+from students.sharing.choose_groups import choose_groups, nearest_pair
+from students.sharing.grouping import Groups
+from students.sharing.layer_costs import ModelCost, model_cost
+from students.sharing.sharing_settings import THRESHOLD, SharingSettings
+
+DECIMALS = 4
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What was found of a model; layers are counted from 0."""
+
+    model: str
+    texts: str
+    inputs: int
+    length: int
+    similarity: AttentionSimilarity
+    settings: SharingSettings
+    groups: Groups
+    cost: ModelCost
+
+
+def sharing_settings(**options: float | str | None) -> SharingSettings:
+    """Settings of automatic grouping from the command's options, by the settings' own field names; None: not given.
+
+    Raises:
+        InputError: options that do not go together.
+    """
+    try:
+        return SharingSettings.model_validate({name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        lines = [
+            "".join(f"--{name} {one['input']}: " for name in one["loc"]) + one["msg"].removeprefix("Value error, ")
+            for one in error.errors()
+        ]
+        raise InputError(*lines) from error
+
+
+def analyse(
+    model: str, texts: Path, columns: Sequence[str], length: int, limit: int, settings: SharingSettings, watch: Watch,
+    quoting: Quoting | None = None,
+) -> Analysis:  # fmt: skip
+    """Run a model on inputs of full length, compare its layers, and choose groups.
+
+    Args:
+        model: a model reference.
+        texts: file of texts.
+        columns: whose texts are read, from a file that has any.
+        length: tokens of an input.
+        limit: most inputs.
+        settings: how groups are chosen.
+        watch: shows how far it is.
+        quoting: of the texts' file; default: found out.
+
+    Raises:
+        InputError: the model or the texts cannot be used, the length is none the model can take, or so much cannot
+            be saved.
+    """
+    folder = resolve_model(model)
+    tokenizer = load_tokenizer(folder, pads=False)
+    most = max_tokens(folder, tokenizer)
+    if not 2 < length <= most:
+        raise InputError(f"--length {length} is outside 3..{most}, what {folder} can take")
+    source = SentenceSource(path=str(texts), columns=tuple(columns), quoting=quoting)
+    read = load_sentences([source], Path(), {"empty": "drop"}).texts
+    try:
+        inputs = full_inputs(read, tokenizer, length, limit)
+    except InputError as error:
+        raise InputError(f"{texts}: {error}") from error
+    backbone = load_backbone(folder, AutoModel)
+    with watch("inputs", len(inputs)) as advance:
+        found = attention_similarity(backbone, inputs, progress=advance)
+    cost = model_cost(backbone)
+    groups = choose_groups(found.layers, settings, cost, found.kinds, length)
+    return Analysis(model, str(texts), len(inputs), length, found, settings, groups, cost)
+
+
+def analysis_table(found: Analysis) -> Table:
+    """A row a layer: how alike its maps are to those of the layer before, what it does to the states, whose map."""
+    similarity, several_kinds = found.similarity, len(set(found.similarity.kinds)) > 1
+    groups = {number: group for group in found.groups for number in group}
+    table = Table(box=None, pad_edge=False)
+    table.add_column("layer", justify="right")
+    if several_kinds:
+        table.add_column("kind")
+    for header in ("attention", "matched", "by head", "states"):
+        table.add_column(header, justify="right")
+    table.add_column("map")
+    for number, states in enumerate(similarity.states):
+        kind = [similarity.kinds[number].removesuffix("_attention")] if several_kinds else []
+        group = groups.get(number)
+        taken = "its own" if group is None or number == group[0] else f"that of {group[0]}"
+        table.add_row(str(number), *kind, *_to_the_one_before(similarity, number), f"{states:.3f}", taken)
+    return table
+
+
+def analysis_lines(found: Analysis) -> list[str]:
+    """What the table says in sentences: the groups, what they save, and the layers that do least."""
+    cost, length, groups = found.cost, found.length, found.groups
+    kind = "causal" if found.similarity.causal else "bidirectional"
+    said = [
+        f"Mean cosines over {found.inputs:,} inputs of {length} tokens, {kind}. Attention: a layer's maps with those "
+        "of the layer before, all heads together; matched: with its heads in the order that fits best, that of "
+        "match_heads; by head, in their own order: the least and the most alike. States: a token's, before "
+        "and after the layer."
+    ]
+    if groups:
+        followers = sum(len(group) - 1 for group in groups)
+        saved = cost.saved_parameters(groups)
+        said += [
+            f"groups: {json.dumps(groups)}  (no two layers of a group below {lowest(found):.3f})",
+            f"They leave {len(cost.layers) - followers} of {len(cost.layers)} maps to compute and save "
+            f"{parameters(saved)} of {parameters(cost.parameters)} parameters "
+            f"({share(cost.saved(groups, 'parameters', length))}) and {share(cost.saved(groups, 'flops', length))} "
+            f"of the layers' FLOPs at {length} tokens.",
+        ]
+    else:
+        threshold = found.settings.threshold if found.settings.threshold is not None else THRESHOLD
+        said.append(f"No group: {_nearest(found)}, and --threshold is {threshold:g}.")
+    order = np.argsort(-found.similarity.states, kind="stable")[:3]
+    told = ", ".join(f"{number} ({found.similarity.states[number]:.3f})" for number in order)
+    said.append(f"Layers that change the token states least, which a cut may drop first: {told}.")
+    return said
+
+
+def lowest(found: Analysis) -> float:
+    """The least cosine of two layers of one group."""
+    layers = found.similarity.layers
+    return min(float(layers[np.ix_(group, group)].min()) for group in found.groups)
+
+
+def analysis_json(found: Analysis) -> dict[str, Any]:
+    """All of it; matrices as nested lists, cosines with four decimals, shares as fractions."""
+    similarity, cost, groups = found.similarity, found.cost, found.groups
+    return {
+        "model": found.model,
+        "texts": found.texts,
+        "inputs": found.inputs,
+        "length": found.length,
+        "causal": similarity.causal,
+        "kinds": list(similarity.kinds),
+        "attention": _nested(similarity.layers),
+        "attention_matched": _nested(similarity.matched),
+        "attention_heads": _nested(similarity.heads),
+        "states": _nested(similarity.states),
+        "sharing": found.settings.model_dump(
+            mode="json", exclude={"groups", "head_scale", "match_heads"}, exclude_none=True
+        ),
+        "groups": [list(group) for group in groups],
+        "saved_parameters": cost.saved_parameters(groups),
+        "saved_of_parameters": cost.saved(groups, "parameters", found.length),
+        "saved_of_flops": cost.saved(groups, "flops", found.length),
+    }
+
+
+def check_out(out: Path | None) -> None:
+    """Refuse a place for the files, before the long work, where no folder can be.
+
+    Raises:
+        InputError: a file is there.
+    """
+    if out is not None and out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is a file; give a folder")
+
+
+def write_analysis(found: Analysis, out: Path) -> None:
+    """Write attention.json and attention.png into a folder, made where it is not there."""
+    from pipeline.report.attention_plot import attention_heat_map
+    from pipeline.report.plot_theme import png
+
+    picture = png(attention_heat_map(found.similarity.layers, found.similarity.heads, found.groups))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "attention.json").write_text(json.dumps(analysis_json(found)) + "\n", encoding="utf-8")
+    (out / "attention.png").write_bytes(picture)
+
+
+def _to_the_one_before(similarity: AttentionSimilarity, number: int) -> tuple[str, ...]:
+    if number == 0:
+        return (MISSING,) * 3
+    heads = similarity.heads[:, number - 1, number]
+    every = [f"{one[number - 1, number]:.3f}" for one in (similarity.layers, similarity.matched)]
+    return *every, f"{heads.min():.2f} to {heads.max():.2f}"
+
+
+def _nearest(found: Analysis) -> str:
+    """The two neighbours that come nearest to a group, in words."""
+    pair = nearest_pair(found.similarity.layers, found.settings, found.similarity.kinds)
+    if pair is None:
+        return "no two neighbouring layers are free to share"
+    value, first = pair
+    return f"the most alike neighbours that may share are {first} and {first + 1} at {value:.3f}"
+
+
+def _nested(values: NDArray[np.float32]) -> Any:
+    return values.astype(np.float64).round(DECIMALS).tolist()

@@ -1,0 +1,227 @@
+"""`decant promote`: a candidate passes every gate and becomes what is deployed, or is told which one it missed."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from decant.errors import GateError, InputError, TemporaryError
+from decant.secrets import redacted
+from export.artifact.manifest import MANIFEST, sha256_of, verify_artifact
+from pipeline.pick.run_pick import ARTIFACTS, REPORT, names_artifact
+from pipeline.registry.announce import announce
+from pipeline.registry.gates import measured_gates, missed, stated_gates
+from pipeline.registry.records import Event, EventKind, Gate, Pointer, Release, Today, now
+from pipeline.registry.registry import Registry, Sign, same_model
+from pipeline.registry.settings import PromotionSettings
+from pipeline.registry.storage import LockedOutError
+
+Measure = Callable[[Path, Path | None, Path, PromotionSettings], Today]
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What came of a candidate that was not refused."""
+
+    event: EventKind
+    version: str
+    release: Release | None
+    """None: the deployed artifact is this one already."""
+    failed: tuple[str, ...] = ()
+    """What went wrong when others were told."""
+
+
+def candidate_of(folder: Path) -> Path:
+    """The artifact to promote: the folder itself, or the one that a run's report chose to ship.
+
+    Raises:
+        InputError: it is neither an artifact nor a finished run, or the run chose none.
+    """
+    if (folder / MANIFEST).is_file():
+        return folder
+    try:
+        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        selected, because = report["selected"], report["selected_because"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"{folder} is neither an artifact (decant.json) nor a finished run ({REPORT})") from error
+    if not selected:
+        raise InputError(f"{folder}: this run chose no artifact to ship: {because}")
+    if not names_artifact(selected):
+        raise InputError(f"{folder}: {REPORT} selects {str(selected)!r}, which is no name of an artifact; run it again")
+    return folder / ARTIFACTS / selected
+
+
+def promote(
+    artifact: Path,
+    location: str,
+    settings: PromotionSettings,
+    measure: Measure,
+    say: Callable[[str], None],
+    sign: Sign | None = None,
+    replace_damaged: bool = False,
+) -> Promotion:
+    """Let a candidate through the gates and into a registry.
+
+    Args:
+        artifact: its folder.
+        location: the registry's folder or URL.
+        settings: the gates, the pairs, and who is told.
+        measure: `pipeline.registry.judge.measure_today`, or a stand-in.
+        say: shows what is at work.
+        sign: makes a signature of bytes.
+        replace_damaged: compare with nothing where the deployed version's files are not those that were let in.
+
+    Raises:
+        GateError: which gates were missed, and by how much; the history holds it, too.
+        InputError: the pairs or the registry cannot be used, what is deployed is damaged, or the artifact was changed
+            on the way.
+    """
+    if settings.pairs is None:
+        raise InputError("a promotion measures on today's data: give --pairs FILE, or promotion.pairs in the recipe")
+    registry = Registry.at(location)
+    with registry.storage.locked(), tempfile.TemporaryDirectory() as scratch:
+        pointer = registry.current()
+        deployed, damage = _deployed(registry, pointer, Path(scratch), replace_damaged)
+        gates, today, measured = _gates(artifact, deployed, settings, measure, say, registry)
+        if pointer is not None and deployed is not None and same_model(artifact, deployed):
+            replaced = pointer.before[-1] if pointer.before else None
+            done, untold = _again(registry, artifact, pointer.version, replaced, gates, today)
+        else:
+            gates += [Gate(gate="deployed", passed=True, said=damage)] if damage else []
+            untold = registry.add(artifact, gates, today, sign, expected=measured)
+            replaced = pointer.version if pointer is not None else None
+            done = Promotion("promoted", untold.version, untold)
+            registry.note(
+                _event(
+                    "promoted", artifact, version=done.version, replaced=replaced, why=damage, gates=gates, today=today
+                )
+            )  # fmt: skip
+    if untold is None:
+        return done
+    return replace(done, failed=_announced(registry, artifact, untold, replaced, settings))
+
+
+def _deployed(
+    registry: Registry, pointer: Pointer | None, scratch: Path, replace_damaged: bool
+) -> tuple[Path | None, str]:
+    """What is deployed, to compare with; or None, and why it is left out where something is there.
+
+    Raises:
+        InputError: it is damaged, and may not be left out.
+    """
+    if pointer is None:
+        return None, ""
+    try:
+        return registry.fetch(pointer.version, scratch), ""
+    except (TemporaryError, LockedOutError):  # which tell nothing of the files
+        raise
+    except InputError as error:
+        if not replace_damaged:
+            raise InputError(
+                f"{error}; {pointer.version} is deployed, so nothing can be compared with it: restore its files, roll "
+                "back, or promote with --replace-damaged, by the absolute gates alone"
+            ) from error
+        return None, f"left out, because it is damaged: {error}"
+
+
+def _again(
+    registry: Registry, artifact: Path, version: str, replaced: str | None, gates: list[Gate], today: Today
+) -> tuple[Promotion, Release | None]:
+    """The deployed artifact once more: nothing to do but what a promotion that was killed left undone.
+
+    Returns:
+        What came of it, and the release that is still to be announced, if it is.
+    """
+    release = registry.release(version)
+    written = {event.event for event in registry.history() if event.version == version}
+    untold = None if written & {"announced", "announcement failed"} else release
+    if "promoted" in written:
+        why = "the deployed artifact has the same files"
+        registry.note(_event("unchanged", artifact, version=version, why=why, gates=gates, today=today))
+        return Promotion("unchanged", version, None), untold
+    registry.note(
+        _event(
+            "promoted", artifact, version=version, replaced=replaced, why="deployed by a promotion cut short",
+            gates=[*release.gates], today=release.today,
+        )
+    )  # fmt: skip
+    return Promotion("promoted", version, release), untold
+
+
+def _gates(
+    artifact: Path,
+    deployed: Path | None,
+    settings: PromotionSettings,
+    measure: Measure,
+    say: Callable[[str], None],
+    registry: Registry,
+) -> tuple[list[Gate], Today, str]:
+    """All gates, passed; what costs nothing is asked first.
+
+    Returns:
+        The gates, what was measured, and the sha256 of the decant.json that it was measured with.
+
+    Raises:
+        GateError: one was missed.
+    """
+    try:
+        manifest, measured = verify_artifact(artifact), sha256_of(artifact / MANIFEST)
+    except InputError as error:
+        gates = [Gate(gate="manifest", passed=False, said=str(error))]
+        raise _refused(registry, artifact, gates, None) from error
+    gates = [Gate(gate="manifest", passed=True, said=f"{len(manifest.sha256)} files as exported")]
+    gates += stated_gates(manifest, settings)
+    if missed(gates):
+        raise _refused(registry, artifact, gates, None)
+    say(f"measuring {artifact.name}{' and what is deployed, in turns' if deployed is not None else ''}")
+    try:
+        today = measure(artifact, deployed, Path(str(settings.pairs)), settings)
+    except GateError as error:
+        raise _refused(
+            registry, artifact, [*gates, Gate(gate="accuracy", passed=False, said=str(error))], None
+        ) from error
+    gates += measured_gates(today, settings)
+    if missed(gates):
+        raise _refused(registry, artifact, gates, today)
+    return gates, today, measured
+
+
+def _refused(registry: Registry, artifact: Path, gates: list[Gate], today: Today | None) -> GateError:
+    why = missed(gates)
+    registry.note(_event("refused", artifact, why=why, gates=gates, today=today))
+    return GateError(f"{artifact.name} is not promoted; {why}")
+
+
+def _announced(
+    registry: Registry, artifact: Path, release: Release, replaced: str | None, settings: PromotionSettings
+) -> tuple[str, ...]:
+    facts = {
+        "event": "promoted", "registry": redacted(registry.location), "version": release.version, "replaced": replaced,
+        "name": release.name, "released": release.released, "manifest_sha256": release.manifest_sha256,
+        "today": release.today.model_dump(mode="json") if release.today is not None else None,
+    }  # fmt: skip
+    told, failed = announce(facts, settings.webhook, settings.command, settings.announce_timeout_s)
+    outcomes: tuple[tuple[EventKind, list[str]], ...] = (("announced", told), ("announcement failed", failed))
+    for event, said in outcomes:
+        if said:
+            registry.note(_event(event, artifact, version=release.version, why="; ".join(said)))
+    return tuple(failed)
+
+
+def _event(
+    event: EventKind,
+    artifact: Path,
+    *,
+    version: str | None = None,
+    replaced: str | None = None,
+    why: str = "",
+    gates: list[Gate] | None = None,
+    today: Today | None = None,
+) -> Event:
+    return Event(
+        time=now(), event=event, candidate=artifact.resolve().name, version=version, replaced=replaced, why=why,
+        gates=tuple(gates or ()), today=today,
+    )  # fmt: skip

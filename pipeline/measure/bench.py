@@ -1,0 +1,148 @@
+"""`decant bench`: artifacts beside each other and beside what other libraries make of the same model, in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel
+from rich.table import Table
+
+from decant.errors import InputError
+from decant.models.reference import resolve_model
+from decant.progress import Watch
+from decant.training.cores import usable_cores
+from export.artifact.bundle import verify_artifact
+from export.serve.session import OnnxEncoder
+from pipeline.cli.artifact_commands import read_labelled
+from pipeline.measure.evaluate import evaluate
+from pipeline.measure.peers import PEERS, load_peers
+from pipeline.measure.size import size_mib
+from pipeline.measure.speed import Speed, SpeedSettings, measure_speed
+from pipeline.report.figures import MISSING, points, significant
+from pipeline.report.machine import Environment, read_environment
+from pipeline.texts.quoting import Quoting
+from students.pair_student import cosines, pair_vectors
+
+NAME_WIDTH = 24  # so that the figures stay whole on a terminal of 80 columns
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+Pair = tuple[str, str]
+
+
+class Benched(BaseModel, frozen=True, extra="forbid"):
+    """One row."""
+
+    name: str
+    precision: str
+    speed: Speed
+    size_mib: float | None = None
+    spearman: float | None = None
+    ci95: tuple[float, float] | None = None
+
+
+class Bench(BaseModel, frozen=True, extra="forbid"):
+    """What was measured, and what could not be."""
+
+    rows: tuple[Benched, ...]
+    notes: tuple[str, ...]
+    environment: Environment
+    texts: int
+    pairs: int | None = None
+
+
+def bench(
+    folders: Sequence[Path], pairs_file: Path, columns: tuple[str, str, str], model: str | None,
+    settings: SpeedSettings, watch: Watch, quoting: Quoting | None = None,
+) -> Bench:  # fmt: skip
+    """Time artifacts, and peers where a model is named, in turns on the texts of a file of pairs.
+
+    Args:
+        folders: artifacts; each is verified first.
+        pairs_file: whose texts are encoded; Spearman of the cosines too where its label column holds numbers.
+        columns: names of the first text, the second text and the label.
+        model: reference of the model that the peers run; None: no peers.
+        settings: how often is timed.
+        watch: shows how far it is.
+        quoting: of the file of pairs; default: found out.
+
+    Raises:
+        InputError: an artifact is not as exported, two have one name, or the file cannot be read.
+    """
+    threads = settings.threads or usable_cores()
+    torch.set_num_threads(threads)
+    pairs, labels, _ = read_labelled(pairs_file, *columns, quoting)
+    texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+    facts, artifacts = _artifacts(folders, threads)
+    encoders: dict[str, Encode] = {name: artifact.encode for name, artifact in artifacts.items()}
+    notes: list[str] = []
+    with watch("load, accuracy, speed", 3) as advance:
+        if model is not None:
+            length = min(artifact.max_length for artifact in artifacts.values())
+            peers, notes = load_peers(resolve_model(model), length)
+            facts |= {name: (PEERS[name][0], None) for name in peers}
+            encoders |= peers
+        advance(1)
+        accuracy = _accuracy(encoders, pairs, labels)
+        advance(1)
+        speeds = measure_speed(encoders, texts, {}, [], settings)
+        advance(1)
+    rows = [
+        Benched(name=name, precision=facts[name][0], size_mib=facts[name][1], speed=speeds[name], **accuracy[name])
+        for name in encoders
+    ]
+    return Bench(
+        rows=tuple(rows), notes=tuple(notes), environment=read_environment(threads),
+        texts=min(len(texts), settings.texts), pairs=len(pairs),
+    )  # fmt: skip
+
+
+def bench_table(found: Bench) -> Table:
+    """The rows, fastest first; times as many texts as the first peer where there is one."""
+    first_peer = next((row for row in found.rows if row.name in PEERS), None)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("model", min_width=min(NAME_WIDTH, max(len(row.name) for row in found.rows)))
+    table.add_column("precision")
+    for header in ("Spearman", "texts/s", "×", "ms/text", "ms/32", "MiB"):
+        table.add_column(header, justify="right")
+    for row in sorted(found.rows, key=lambda row: -(row.speed.texts_per_second or 0)):
+        table.add_row(row.name, row.precision, *_cells(row, first_peer))
+    return table
+
+
+def _cells(row: Benched, first_peer: Benched | None) -> list[str]:
+    low, high = row.ci95 or (0.0, 0.0)
+    rate, latency = row.speed.texts_per_second or 0.0, row.speed.latency_ms
+    peer = first_peer.speed.texts_per_second if first_peer is not None else None
+    return [
+        f"{points(row.spearman)} ±{100 * (high - low) / 2:.1f}" if row.spearman is not None else MISSING,
+        significant(rate),
+        f"{rate / peer:.1f}" if peer else MISSING,
+        *(significant(latency[size].p50) if size in latency else MISSING for size in ("1", "32")),
+        significant(row.size_mib) if row.size_mib is not None else MISSING,
+    ]
+
+
+def _artifacts(
+    folders: Sequence[Path], threads: int
+) -> tuple[dict[str, tuple[str, float | None]], dict[str, OnnxEncoder]]:
+    facts: dict[str, tuple[str, float | None]] = {}
+    encoders: dict[str, OnnxEncoder] = {}
+    for folder in folders:
+        name = folder.resolve().name
+        if name in facts:
+            raise InputError(f"two artifacts are named {name}; give folders of different names")
+        facts[name] = (verify_artifact(folder).precision, size_mib(folder / "onnx"))
+        encoders[name] = OnnxEncoder(folder, threads)
+    return facts, encoders
+
+
+def _accuracy(
+    encoders: Mapping[str, Encode], pairs: Sequence[Pair], labels: NDArray[np.float64]
+) -> dict[str, dict[str, Any]]:
+    scores = {name: cosines(*pair_vectors(pairs, encode)) for name, encode in encoders.items()}
+    metrics = evaluate("regression", labels, scores)
+    return {name: {"spearman": one.spearman, "ci95": one.ci95} for name, one in metrics.items()}

@@ -1,0 +1,1 @@
+"""Budgets, and the artifact to ship within one."""

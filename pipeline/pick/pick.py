@@ -1,0 +1,103 @@
+"""`decant pick`: the artifact of a finished run to ship under a budget, from its report alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from decant.errors import InputError, visible
+from pipeline.pick.budget import Budget, Choice, choose
+from pipeline.pick.limits import latency_ms
+from pipeline.report.figures import METRIC_NAMES, duration, points, significant
+from pipeline.report.rows import Row, read_report_json
+from pipeline.report.table import label
+
+OPTIONS = {
+    "min": "--min-accuracy",
+    "min_of_teacher": "--min-of-teacher",
+    "max_loss": "--max-loss",
+    "latency_ms": "--max-latency-ms",
+    "texts_per_second": "--min-texts-per-second",
+    "size_mib": "--max-size-mib",
+    "dim": "--max-dim",
+    "metric": "--metric",
+}
+
+
+def budget_of(**limits: float | str | None) -> Budget:
+    """A budget from the command's options, by the budget's own field names.
+
+    Raises:
+        InputError: a limit that nothing can keep; a line each, with the option's name.
+    """
+    try:
+        return Budget.model_validate(limits)
+    except ValidationError as error:
+        lines = [
+            f"{OPTIONS[str(one['loc'][0])]} {one['input']}: {one['msg'].removeprefix('Value error, ')}"
+            for one in error.errors()
+        ]
+        raise InputError(*lines) from error
+
+
+def pick_artifact(run_folder: Path, budget: Budget) -> Choice:
+    """Choose among the artifacts that a run's report has figures of.
+
+    Raises:
+        InputError: no report there, or as `choose`.
+    """
+    return choose(read_report_json(run_folder / "report" / "report.json").rows, budget)
+
+
+def choice_text(choice: Choice, run_folder: Path) -> str:
+    """Lines for a person: what was chosen, its folder, its figures, the rule, and who came close.
+
+    Raises:
+        ValueError: nothing was chosen.
+    """
+    row = choice.selected
+    if row is None:
+        raise ValueError(f"nothing was chosen: {choice.because}")
+    lines = [label(row), f"  {folder_of(row, run_folder)}", f"  {', '.join(_figures(row, choice.set_name))}"]
+    lines.append(f"Chosen as {choice.because}.")
+    return "\n".join(map(visible, [*lines, *([choice.note] if choice.note else [])]))
+
+
+def choice_json(choice: Choice, run_folder: Path, budget: Budget) -> dict[str, Any]:
+    """The same for a script; accuracies are fractions, except in the budget, which is as it was given."""
+    selected, nearest = choice.selected, choice.nearest
+    return {
+        "selected": selected.name if selected else None,
+        "folder": str(folder_of(selected, run_folder)) if selected else None,
+        "because": choice.because,
+        "note": choice.note,
+        "nearest": nearest.name if nearest else None,
+        "misses": [{"limit": one.limit, "value": one.value, "allowed": one.allowed} for one in choice.misses],
+        "set": choice.set_name,
+        "floor": choice.floor,
+        "budget": budget.model_dump(mode="json", exclude_none=True),
+        "row": selected.model_dump(mode="json") if selected else None,
+    }
+
+
+def folder_of(row: Row, run_folder: Path) -> Path:
+    """Where an artifact's files are."""
+    return run_folder / (row.path or f"artifacts/{row.name}")
+
+
+def _figures(row: Row, set_name: str | None) -> list[str]:
+    said = []
+    if set_name is not None and set_name in row.metrics:
+        measured = row.metrics[set_name]
+        low, high = measured.ci95
+        said.append(
+            f"{METRIC_NAMES[measured.metric]} {points(measured.value)} on {set_name} "
+            f"(95 % interval {points(low)} to {points(high)})"
+        )
+    milliseconds = latency_ms(row)
+    said += [f"{duration(milliseconds)} for one text"] if milliseconds is not None else []
+    said += [f"{significant(row.texts_per_second)} texts/s"] if row.texts_per_second is not None else []
+    said += [f"{significant(row.size_mib)} MiB"] if row.size_mib is not None else []
+    return said + ([f"{row.dim} dimensions"] if row.dim is not None else [])

@@ -1,0 +1,1 @@
+"""What a run would stumble over, told before its first stage."""

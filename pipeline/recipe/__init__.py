@@ -1,0 +1,1 @@
+"""Recipes: their settings, how they are read, and what is wrong with them."""

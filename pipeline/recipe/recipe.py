@@ -1,0 +1,418 @@
+"""A recipe: one YAML file that says everything about a run. All its errors are told at once, with file and line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from decant.errors import InputError
+from decant.models.quantized import Quantize
+from decant.training.devices import ONE_PROCESS, TrainerSettings
+from export.serve.encode_precision import EncodePrecision
+from pipeline.measure.evaluate import MAIN_METRICS
+from pipeline.pick.budget import Budget
+from pipeline.recipe.overrides import override
+from pipeline.recipe.sections import ExportSettings, MeasureSettings
+from pipeline.recipe.yaml_places import (
+    LARGE,
+    OF_A_KEY,
+    Place,
+    misread_numbers,
+    misread_text,
+    overridden,
+    places_of,
+    written,
+)
+from pipeline.recipe.yaml_text import YamlError, read_yaml
+from pipeline.registry.settings import PromotionSettings
+from pipeline.texts.augment import AugmentSettings
+from pipeline.texts.mining import MineSettings
+from pipeline.texts.sentences import SentenceSource
+from pipeline.texts.settings import TextsSettings
+from pipeline.tracking.settings import TrackingSettings
+from students.distill.distill_pairs import DistillSettings
+from students.distill.distill_reranker import RerankerSettings
+from students.distill.distill_vectors import DistillVectorsSettings
+from students.distill.token_states import BlockStates
+from students.distill.tune import TuneSettings
+from students.nesting.nesting import LastNesting, Nesting
+from teachers.cross_encoders.fine_tune import FineTuneSettings
+from teachers.labels.ray_workers import LabelSettings
+
+KINDS = {
+    "load", "fine_tune", "last", "matryoshka", "two_d", "ese", "starbucks", "grid", "hidden", "relations",
+    "blocks",
+}  # fmt: skip
+WITH_KINDS = {"teacher", "nesting", "states"}  # the sections that have one: `hidden` is a key of the student, too
+
+
+class LoadTeacher(BaseModel, frozen=True, extra="forbid"):
+    """A cross-encoder that is trained already."""
+
+    kind: Literal["load"]
+    model: str = Field(description="model reference: hub id, folder, or package:NAME/FOLDER")
+    max_length: int | None = Field(None, ge=4, description="tokens a pair; default: what its folder says")
+    classes: tuple[str, ...] | None = Field(
+        None, description="the task's classes in the order of the model's outputs; default: as its folder names them"
+    )
+    quantize: Quantize | None = Field(
+        None, description="load its weights in 4 bits (nf4) or 8 (int8) by bitsandbytes, and label with those"
+    )
+
+
+class FineTuneTeacher(FineTuneSettings, frozen=True, extra="forbid"):
+    """A cross-encoder to fine-tune from an encoder's weights on the recipe's labels."""
+
+    kind: Literal["fine_tune"]
+    model: str = Field(description="model reference of the encoder to start from")
+
+
+class StudentSettings(DistillSettings, frozen=True, extra="forbid"):
+    """The student: what it starts from and how it is trained."""
+
+    model: str = Field(description="model reference of the encoder to start from")
+    trained: bool = Field(
+        False, description="the model is trained already: export, measure and pick it, or its cuts, as it is"
+    )
+    prompts: Literal["own", "teacher", "none"] | dict[str, str] = Field(
+        "own",
+        description="what stands before its texts, by name, in training and in its artifacts: own, as its model's "
+        "folder says; teacher, as its first embedding teacher's; none; or name: text",
+    )
+
+    @property
+    def the_nesting(self) -> Nesting:
+        """How its exits are trained: only the whole where the recipe says nothing."""
+        return self.nesting or LastNesting()
+
+
+class EmbeddingTeacher(BaseModel, frozen=True, extra="forbid"):
+    """A bi-encoder whose vectors the student learns."""
+
+    model: str = Field(description="model reference")
+    weight: float = Field(1.0, gt=0, le=1000, description="of its cosines against those of the other teachers")
+    tune: TuneSettings | None = Field(None, description="fine-tune it on the labelled pairs first; default: as it is")
+    quantize: Quantize | None = Field(
+        None, description="of the weights that label, tuned before or not: nf4 (4 bits) or int8, by bitsandbytes"
+    )
+
+
+class EmbeddingSettings(DistillVectorsSettings, frozen=True, extra="forbid"):
+    """Embedding teachers, the texts that they explain, and how the student learns their vectors."""
+
+    teachers: tuple[EmbeddingTeacher, ...] = Field(min_length=1, description="one or several, mixed by weight")
+    sentences: tuple[SentenceSource, ...] = Field((), description="texts without labels, beside those of the pairs")
+    augment: AugmentSettings | None = Field(None, description="more texts, made of the given ones; default: none")
+    mine: MineSettings | None = Field(
+        None, description="pairs mined from the given texts, for the teachers to score; default: none"
+    )
+    encode_precision: EncodePrecision = Field(
+        "auto", description="of the teachers' vectors; auto: bf16 where the processor multiplies it natively, else fp32"
+    )
+    held_back: int = Field(500, ge=10, le=5000, description="texts to judge an epoch by; a tenth of them all at most")
+
+
+class Recipe(BaseModel, frozen=True, extra="forbid"):
+    """Everything about a run."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="also the run's folder under runs/")
+    description: str = Field("", description="one line for the report")
+    seed: int = Field(0, ge=0, lt=2**31, description="of the teacher and of every sampling; students have their own")
+    texts: TextsSettings
+    prompts: dict[str, str] = Field(
+        {}, description="prompts of the embedding teachers, name: text, beside those of their folders or in their place"
+    )
+    teacher: Annotated[LoadTeacher | FineTuneTeacher, Field(discriminator="kind")] | None = Field(
+        None, description="a cross-encoder; default: none, where embedding names a teacher"
+    )
+    embedding: EmbeddingSettings | None = Field(None, description="embedding teachers; default: none")
+    labels: LabelSettings = LabelSettings()
+    student: StudentSettings
+    trainer: TrainerSettings = Field(
+        ONE_PROCESS, description="processes of each training; batch_size is of all of them together"
+    )
+    reranker: RerankerSettings | None = Field(
+        None, description="the teacher with shared attention maps, as a re-ranker beside the student; default: none"
+    )
+    export: ExportSettings = ExportSettings()
+    measure: MeasureSettings = MeasureSettings()
+    budget: Budget | None = Field(
+        None, description="what the artifact to ship must keep; a run that finds none exits 3"
+    )
+
+    promotion: PromotionSettings | None = Field(
+        None, description="gates of `decant promote`; it changes nothing of a run"
+    )
+    tracking: TrackingSettings | None = Field(None, description="TensorBoard, MLflow, Prometheus; default: none")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if self.student.form == "cosine" and self.texts.task.kind == "multiclass":
+            raise ValueError("student.form: cosine gives one score a pair, but texts.task has classes; use comparator")
+        self._check_prompts()
+        if self.student.form == "cosine" and self.student.pooling == "concat_top_mean":
+            raise ValueError("student.pooling: concat_top_mean goes with form: comparator; runtimes cannot pool it")
+        if self.student.nesting is not None and self.student.form == "comparator":
+            raise ValueError("student.nesting: a comparator reads whole vectors only; use form: cosine")
+        self._check_teachers()
+        self._check_classes()
+        self._check_trainer()
+        self._check_reranker()
+        metrics = MAIN_METRICS[self.texts.task.kind]
+        if self.measure.metric not in (None, *metrics):
+            raise ValueError(
+                f"measure.metric: {self.measure.metric} does not go with this task; {' or '.join(metrics)}"
+            )
+        if self.promotion is not None and self.promotion.task is None and self.promotion.metric not in (None, *metrics):
+            raise ValueError(
+                f"promotion.metric: {self.promotion.metric} does not go with this task; {' or '.join(metrics)}"
+            )
+        if self.export.openvino and "fp32" not in self.export.precisions:
+            raise ValueError("export.openvino: its files stand in the fp32 artifact; add fp32 to export.precisions")
+        main = self.measure.metric or metrics[0]
+        if self.budget is not None and self.budget.metric not in (None, main):
+            raise ValueError(f"budget.metric: {self.budget.metric} is not what this run is judged by, which is {main}")
+        return self
+
+    @property
+    def set_name(self) -> str:
+        """What the report calls the test set."""
+        return f"{self.name}/{self.measure.name}"
+
+    def saw_labels(self, alpha: float | None = None) -> bool | None:
+        """Whether a student's training uses this task's own labels, by itself or by way of a teacher.
+
+        None for a model that came trained: it is not known.
+
+        Args:
+            alpha: the student's; default: the recipe's own.
+        """
+        if self.student.trained:
+            return None
+        tuned = [teacher.tune for teacher in self.embedding.teachers] if self.embedding is not None else []
+        by_teacher = isinstance(self.teacher, FineTuneTeacher) or any(how is not None and how.epochs for how in tuned)
+        own = self.student.epochs > 0 and (self.student.alpha if alpha is None else alpha) < 1
+        return self.texts.train is not None and (own or by_teacher)
+
+    @property
+    def named_prompts(self) -> tuple[str, ...]:
+        """The prompts that columns and sources name, each once."""
+        columns, embedding = self.texts.columns, self.embedding
+        named = [columns.first_prompt, columns.second_prompt]
+        named += [source.prompt for source in embedding.sentences] if embedding is not None else []
+        return tuple(dict.fromkeys(name for name in named if name is not None))
+
+    def _check_prompts(self) -> None:
+        if self.student.prompts == "teacher" and self.embedding is None:
+            raise ValueError("student.prompts: teacher takes those of an embedding teacher, but there is none")
+        if self.prompts and self.embedding is None:
+            raise ValueError("prompts are those of embedding.teachers, but there are none; give student.prompts")
+        if self.named_prompts and self.embedding is not None:
+            made = [key for key in ("mine", "augment") if getattr(self.embedding, key) is not None]
+            if made:
+                raise ValueError(
+                    f"embedding.{made[0]} makes texts that no source names a prompt for; leave it out, or the names of "
+                    "prompts"
+                )
+
+    def _check_trainer(self) -> None:
+        tuned = [teacher.tune for teacher in self.embedding.teachers] if self.embedding is not None else []
+        own = self.teacher.quantize if isinstance(self.teacher, FineTuneTeacher) else None
+        if self.trainer.distributed and (own or any(how is not None and how.quantize for how in tuned)):
+            raise ValueError(
+                "trainer.devices: quantized weights train in one process only; leave quantize out, or take one"
+            )
+
+    def _check_trained(self) -> None:
+        student = self.student
+        if self.teacher is not None or self.embedding is not None:
+            raise ValueError("student.trained takes the model as it is; leave teacher and embedding out, or trained")
+        shape = ("layers", "ffn_width", "sharing", "exit_layers", "soup", "keep", "compare_alphas")
+        asked = [key for key in shape if getattr(student, key)]
+        if asked or len(student.seeds) > 1 or student.form == "comparator":
+            what = asked[0] if asked else "seeds" if len(student.seeds) > 1 else "form: comparator"
+            raise ValueError(f"student.{what} needs a training, but student.trained takes the model as it is")
+        without_texts = self.texts.train is None and not self.texts.unlabelled
+        if student.vocabulary is not None and without_texts:
+            raise ValueError("student.vocabulary: give texts.train or texts.unlabelled, whose tokens are to be kept")
+        if self.export.quantize_aware is not None and without_texts:
+            raise ValueError("export.quantize_aware: give texts.train or texts.unlabelled, which it learns from")
+        self._check_threshold()
+
+    def _check_threshold(self) -> None:
+        if self.texts.train is None and self.texts.task.kind == "binary" and self.texts.dev is None:
+            raise ValueError("texts.dev is missing: without train, a binary task needs it to choose the threshold on")
+
+    def _check_teachers(self) -> None:
+        if self.student.trained:
+            self._check_trained()
+            return
+        if self.teacher is None and self.embedding is None:
+            raise ValueError(
+                "no teacher: give teacher (a cross-encoder), embedding.teachers, or both; or student.trained: true"
+            )
+        if self.student.soup and len(self.student.seeds) < 2:
+            raise ValueError("student.soup averages the students of several seeds; give two or more student.seeds")
+        if self.student.soup and self.student.form == "comparator":
+            raise ValueError(
+                "student.soup: the comparators of several seeds start apart, so that their mean is none of them; "
+                "use form: cosine, or leave soup out"
+            )
+        if self.student.nesting is None and (self.student.keep or self.student.dims or self.student.exit_layers):
+            raise ValueError("student.keep, dims and exit_layers go with nesting; give student.nesting too")
+        if self.embedding is None and self.student.keep:
+            raise ValueError("student.keep: there are no embedding.teachers whose vectors could be kept")
+        if self.embedding is not None and self.embedding.states and len(self.embedding.teachers) > 1:
+            raise ValueError(
+                f"embedding.states follow one teacher, but embedding.teachers names {len(self.embedding.teachers)}"
+                "; give one, or leave states out"
+            )
+        if self.embedding is not None and self.embedding.states and self.student.vocabulary:
+            raise ValueError(
+                "student.vocabulary: embedding.states need a student that reads its teacher's own tokens, all of them; "
+                "leave one of the two out"
+            )
+        blocks = self.embedding is not None and isinstance(self.embedding.states, BlockStates)
+        if blocks and self.student.sharing is None:
+            raise ValueError(
+                "embedding.states: kind blocks follows the ends of groups that share a map; give student.sharing, or "
+                "take kind hidden"
+            )
+        if self.embedding is not None and self.student.form == "comparator":
+            raise ValueError("embedding: its vectors are learned for serving by cosine; use student.form: cosine")
+        if self.texts.train is None:
+            self._check_without_pairs()
+
+    def _check_classes(self) -> None:
+        names = self.texts.task.names
+        if not isinstance(self.teacher, LoadTeacher) or self.teacher.classes is None:
+            return
+        if not names:
+            raise ValueError("teacher.classes: a regression has no classes; leave it out")
+        if sorted(self.teacher.classes) != sorted(names):
+            raise ValueError(
+                f"teacher.classes: {', '.join(self.teacher.classes)} are not the task's {', '.join(names)}, each once, "
+                "in the order of the model's outputs"
+            )
+
+    def _check_reranker(self) -> None:
+        if self.reranker is None:
+            return
+        if self.teacher is None:
+            raise ValueError("reranker: it is made of the recipe's cross-encoder, but there is none; give teacher")
+        if isinstance(self.teacher, LoadTeacher) and self.teacher.quantize is not None:
+            raise ValueError("reranker: it cannot be made of quantized weights; leave teacher.quantize out")
+
+    def _check_without_pairs(self) -> None:
+        student = self.student
+        if student.compare_alphas or student.keep or len(student.seeds) > 1:
+            raise ValueError("texts.train is missing: student.compare_alphas, keep and several seeds need pairs")
+        self._check_threshold()
+        if self.teacher is not None:
+            raise ValueError("texts.train is missing: a cross-encoder scores pairs; without any, use embedding alone")
+        if self.embedding is not None and any(teacher.tune for teacher in self.embedding.teachers):
+            raise ValueError("texts.train is missing: embedding.teachers.tune needs labelled pairs")
+        if self.embedding is not None and self.embedding.mine is not None:
+            raise ValueError("texts.train is missing: embedding.mine adds pairs to the labelled ones; give some")
+        if self.embedding is not None and not self.embedding.sentences:
+            raise ValueError("texts.train is missing, and embedding.sentences are too: there is no text to learn from")
+
+
+class RecipeError(InputError):
+    """One or more errors of a recipe, a line each."""
+
+    def __init__(self, errors: Sequence[str]) -> None:
+        self.errors = list(errors)
+        super().__init__(*errors)
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and check a recipe.
+
+    Args:
+        overrides: `key.of.a.setting=value` as given to `--set`; the value is YAML.
+
+    Raises:
+        RecipeError: all that is wrong with the file's form and values.
+    """
+    content, places = _read_yaml(path)
+    lines = {keys: place.line for keys, place in places.items()}
+    try:
+        for given in overrides:
+            places = overridden(places, *override(content, given))
+    except InputError as error:
+        raise RecipeError([str(error)]) from error
+    try:
+        recipe = Recipe.model_validate(content)
+    except ValidationError as error:
+        found = [_line(path, lines, places, detail) for detail in error.errors()]
+        raise RecipeError(list(dict.fromkeys(found))) from error
+    found = [
+        f"{_where(path, lines, keys)}: {written(keys, places)}: {said}"
+        for keys, said in misread_numbers(recipe, places)
+    ]
+    if found:
+        raise RecipeError(found)
+    return recipe
+
+
+def recipe_yaml(recipe: Recipe) -> str:
+    """The resolved recipe, every default written out."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """Sha256 of the resolved recipe, without where it trains, what is asked of its artifact and who hears of it."""
+    content = recipe.model_dump(mode="json", exclude={"promotion", "trainer", "tracking"})
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], Place]]:
+    try:
+        content, node = read_yaml(path)
+    except FileNotFoundError as error:
+        raise RecipeError([f"{path}: no such recipe; `decant init` writes one"]) from error
+    except IsADirectoryError as error:
+        raise RecipeError([f"{path} is a folder; give the recipe's YAML file"]) from error
+    except YamlError as error:
+        where = f"{path}:{error.line}" if error.line is not None else str(path)
+        raise RecipeError([f"{where}: {error}"]) from error
+    except OSError as error:
+        raise RecipeError([f"{path}: cannot be read: {error.strerror}"]) from error
+    if not isinstance(content, dict):
+        raise RecipeError([f"{path}: a recipe is a mapping of keys, not {type(content).__name__}"])
+    return content, places_of(node)
+
+
+def _where(path: Path, lines: Mapping[tuple[str, ...], int], keys: tuple[str, ...]) -> str:
+    known = next((lines[keys[:end]] for end in range(len(keys), 0, -1) if keys[:end] in lines), None)
+    return f"{path}:{known}" if known else str(path)
+
+
+def _line(
+    path: Path, lines: Mapping[tuple[str, ...], int], places: Mapping[tuple[str, ...], Place], error: Mapping[str, Any]
+) -> str:
+    """One of pydantic's errors, with its file, line and keys."""
+    location, message, given = error["loc"], error["msg"], error.get("input")
+    sections = (None, *location)
+    keys = tuple(
+        str(part)
+        for section, part in zip(sections, location, strict=False)
+        if not (section in WITH_KINDS and part in KINDS) and part != OF_A_KEY
+    )
+    where = _where(path, lines, keys)
+    misread = misread_text(error, places.get(keys))
+    if misread is not None:
+        return f"{where}: {written(keys, places)}: {misread}"
+    message = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "no such key")
+    message = message.replace("Field required", "is missing")
+    plain = isinstance(given, str | float | bool) or (isinstance(given, int) and abs(given) < LARGE)
+    secret = keys[-1:] == ("webhook",)
+    shown = f" (given: {given!r})" if plain and not secret and "no such key" not in message else ""
+    return f"{where}: {'.'.join(keys) or 'recipe'}: {message}{shown}"

@@ -1,0 +1,1 @@
+"""What a person sees: lines, bars, and the same as JSON."""

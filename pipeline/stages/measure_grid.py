@@ -1,0 +1,74 @@
+"""The part of stage `measure` that judges a nested student at every depth and vector length."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decant.models.encoder import SentenceEncoder
+from decant.models.reference import resolve_model
+from decant.progress import Watch
+from pipeline.measure.grid import Grid, measure_grid
+from pipeline.measure.pca import fit_texts, pca_predictions
+from pipeline.recipe.recipe import Recipe
+from pipeline.recipe.recipe_prompts import pairs_for
+from pipeline.run_dir import Stage
+from pipeline.stages.dev_metric import label_values
+from pipeline.stages.vectors import VectorTargets
+from pipeline.texts.load import Split, Texts
+from students.cuts.cut import cut
+from students.nesting.nested import all_dims, grid_predictions
+from students.pair_student import Student
+
+
+def student_grid(
+    recipe: Recipe, base: Path, texts: Texts, vector_targets: VectorTargets | None, student: Stage, watch: Watch
+) -> Grid:
+    """Every (layers, dim) of the student, and of what its training started from, each from one pass over the test.
+
+    Beside the student's shorter vectors of the whole depth stands PCA of the full ones.
+    """
+    model = Student.load(student.folder).encoder
+    start = _start(recipe, base)
+    dims = all_dims(model.width, recipe.student.dims)
+    binary = recipe.texts.task.kind == "binary"
+    with watch("grid", (1 + binary) * (1 + (start is not None)) + 1) as advance:
+
+        def every(encoder: SentenceEncoder, split: Split) -> dict[tuple[int, int], NDArray[np.float32]]:
+            found = grid_predictions(encoder, pairs_for(recipe, encoder.prompts, split.pairs), dims)
+            advance(1)
+            return found
+
+        splits = [texts.test, *([texts.dev] if binary else [])]
+        pairs = [pairs_for(recipe, model.prompts, split.pairs) for split in splits]
+        short = pca_predictions(model.encode, _pca_texts(recipe, texts, vector_targets), pairs, dims[1:])
+        pca = [{(model.layers, dim): scores for dim, scores in one.items()} for one in short]
+        advance(1)
+        return measure_grid(
+            every(model, texts.test), label_values(recipe.texts.task.kind, texts.test), recipe.texts.task.kind,
+            set_name=recipe.set_name, start_predictions=every(start, texts.test) if start is not None else None,
+            pca_predictions=pca[0], pca_dev_predictions=pca[1] if binary else None,
+            dev_labels=texts.dev.labels.astype(np.int64) if binary else None,
+            dev_predictions=every(model, texts.dev) if binary else None,
+            start_dev_predictions=every(start, texts.dev) if binary and start is not None else None,
+            trained_on_labels=recipe.saw_labels(), metric=recipe.measure.metric,
+            resamples=recipe.measure.resamples, seed=recipe.seed,
+        )  # fmt: skip
+
+
+def _start(recipe: Recipe, base: Path) -> SentenceEncoder | None:
+    """What training started from, with the layers that the student kept of it; None where there was no training."""
+    if recipe.student.trained:
+        return None
+    start = SentenceEncoder.load(resolve_model(recipe.student.model, base), recipe.student.max_length)
+    return cut(start, recipe.student.layers) if recipe.student.layers else start
+
+
+def _pca_texts(recipe: Recipe, texts: Texts, vector_targets: VectorTargets | None) -> list[str]:
+    labelled = [text for pair in texts.train.pairs for text in pair]
+    taught = (
+        [*vector_targets.held_back, *vector_targets.texts[: vector_targets.given]] if vector_targets is not None else []
+    )
+    return fit_texts([labelled, taught], texts.test.pairs, recipe.seed)

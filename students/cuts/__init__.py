@@ -1,0 +1,1 @@
+"""Smaller models from larger ones: layers, dimensions, neurons and tokens cut out."""

@@ -1,0 +1,1 @@
+"""Trainings: one method a file, each with its LightningModule beside it."""

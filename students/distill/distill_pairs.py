@@ -1,0 +1,196 @@
+"""Distillation of a cross-encoder's scores into a bi-encoder (DSE), and into plain cosines for serving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from decant.batches import padded
+from decant.errors import InputError
+from decant.models.encoder import SentenceEncoder
+from decant.models.pooling import PoolingKind
+from decant.models.prompts import Prompts
+from decant.progress import Watch, unwatched
+from decant.training.batch_stream import Batch, BatchStream
+from decant.training.devices import ONE_PROCESS, TrainerSettings
+from decant.training.optimizer import FitSettings
+from students.cuts.start import shrink
+from students.cuts.vocabulary import VocabularySettings
+from students.distill.comparator import Comparator
+from students.losses.pair_losses import LossWeights, check_losses
+from students.nesting.exits import check_pooling
+from students.nesting.nested import StepExits, all_dims
+from students.nesting.nesting import LastNesting, Nesting, trained_dims
+from students.pair_student import Student
+from students.sharing.sharing_settings import SharingSettings
+from teachers.cross_encoders.cross_encoder import Pair
+from teachers.cross_encoders.fine_tune import TaskKind
+from teachers.labels.token_rows import number_texts, texts_at, tokenize_rows
+from teachers.labels.vector_store import Vectors
+
+Array = NDArray[np.float32]
+Metric = Callable[[Array], float]
+
+
+class DistillSettings(FitSettings, frozen=True, extra="forbid"):
+    """How a student is trained."""
+
+    form: Literal["cosine", "comparator"] = Field(
+        "cosine", description="cosine: serve the cosine of two vectors; comparator: DSE's head on [u; v; u*v; |u-v|]"
+    )
+    alpha: float = Field(0.5, ge=0, le=1, description="weight of the teacher against the labels")
+    loss: LossWeights = Field(
+        {"cosent": 1.0}, description="of the cosine form, by name or name: weight; the comparator always takes DSE's"
+    )
+    pooling: PoolingKind | None = Field(
+        None,
+        description="token states to vector: mean, cls, max, lasttoken and the like, several joined by +, or "
+        "concat_top_mean, which is DSE's own; default: as the model's folder says",
+    )
+    hidden: int = Field(512, ge=1, le=65536, description="width of the comparator's hidden layer")
+    max_length: int | None = Field(
+        None, ge=4, le=8192, description="tokens a text, specials included; default: as the model's folder says"
+    )
+    seeds: tuple[int, ...] = Field((0,), min_length=1, description="one student a seed; the best on dev is shipped")
+    compare_alphas: tuple[float, ...] = Field((), description="other alphas to train beside, for the report")
+    nesting: Nesting | None = Field(
+        None, discriminator="kind", description="train every depth and vector length, and how; default: only the whole"
+    )
+    dims: tuple[int, ...] = Field((), description="nested: vector lengths that are trained beside the full one")
+    layers: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (), description="layers of the model that the student keeps, 0-based and rising; default: all"
+    )
+    ffn_width: int | None = Field(
+        None, ge=1, description="neurons that each FFN keeps, the most important ones; default: all"
+    )
+    vocabulary: VocabularySettings | None = Field(
+        None, description="keep only the tokens that the texts need; default: the model's own vocabulary"
+    )
+    sharing: SharingSettings | None = Field(
+        None, description="which of its layers share an attention map; default: each computes its own"
+    )
+    exit_layers: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (), description="nested: depths whose exit gets a last layer of its own, which no deeper layer reads"
+    )
+    soup: bool = Field(
+        False, description="several seeds: average their students' weights too, and ship the average if best on dev"
+    )
+    keep: float = Field(
+        0.0,
+        ge=0,
+        description="nested: weight of the losses to the embedding teacher's vectors, which hold what it has learned",
+    )
+
+
+def new_student(
+    reference: str | Path,
+    outputs: int,
+    settings: DistillSettings,
+    seed: int,
+    shrink_on: Sequence[str] = (),
+    shrink_seed: int = 0,
+    listed: Sequence[str] = (),
+    prompts: Prompts | None = None,
+) -> Student:
+    """A student with the pretrained weights of `reference` and, in comparator form, an untrained head.
+
+    Args:
+        seed: of the head.
+        prompts: that it learns under, in place of the folder's.
+        shrink_on: texts to choose tokens, neurons and groups by; none: `reference` is taken to be shrunk already.
+        shrink_seed: of that choice, one for all the students of a soup: they must keep the same neurons and groups.
+        listed: texts whose tokens are kept too.
+    """
+    encoder = SentenceEncoder.load(
+        reference, settings.max_length, settings.pooling, dropout=settings.dropout, for_training=True
+    ).for_cosine(prompts)
+    if shrink_on:
+        encoder = shrink(
+            encoder, settings.layers, settings.ffn_width, shrink_on, shrink_seed, settings.vocabulary, listed,
+            settings.sharing,
+        )  # fmt: skip
+        encoder.add_exit_layers(settings.exit_layers)
+    if settings.nesting is not None:
+        check_pooling(encoder)
+    if settings.form == "cosine":
+        if outputs != 1:
+            raise InputError("form: cosine gives one score a pair, but the task has classes; use form: comparator")
+        nesting = settings.nesting or LastNesting()
+        check_losses(settings.loss, trained_dims(nesting, all_dims(encoder.width, settings.dims)))
+        return Student(encoder)
+    torch.manual_seed(seed)
+    return Student(encoder, Comparator(encoder.dim, outputs, settings.hidden))
+
+
+def distill(
+    student: Student,
+    pairs: Sequence[Pair],
+    targets: Array,
+    labels: Array,
+    kind: TaskKind,
+    dev_pairs: Sequence[Pair],
+    dev_metric: Metric,
+    folder: Path,
+    settings: DistillSettings,
+    *,
+    alpha: float,
+    seed: int,
+    dev: Callable[[], float] | None = None,
+    vectors: Vectors | None = None,
+    label: str = "student",
+    devices: TrainerSettings = ONE_PROCESS,
+    watch: Watch = unwatched,
+) -> Student:
+    """Train `student` in place and return it with the weights that were best on dev.
+
+    Args:
+        targets: the teacher's, float32 [pairs, outputs]: raw logits for the comparator, scores on the labels'
+            scale for the cosine.
+        labels: float32 [pairs]: 0..1, or class numbers; NaN where a pair has none.
+        dev_metric: the student's predictions on the dev pairs → the task's metric, higher is better.
+        folder: checkpoints and logs; a folder left by a killed run is continued.
+        dev: what decides which epoch is best, where it is not the whole student's metric.
+        vectors: the embedding teacher's, of the distinct texts of the pairs in the order of their first standing.
+        label: what the progress bar calls the training.
+    """
+    from decant.training.fit import fit
+    from students.distill.pairs_module import Distillation  # Lightning takes seconds to load
+
+    sides, places = number_texts(pairs)
+    tokens = tokenize_rows(texts_at(pairs, places), student.encoder.tokenize, len(student.encoder.tokenizer))
+    kept = vectors if settings.keep and settings.nesting is not None else None
+    pad_id = int(student.encoder.tokenizer.pad_token_id)
+
+    def collate(rows: NDArray[np.int64]) -> Batch:
+        first_ids, first_mask = padded([tokens[text] for text in sides[rows, 0]], pad_id)
+        second_ids, second_mask = padded([tokens[text] for text in sides[rows, 1]], pad_id)
+        batch = {
+            "first_ids": first_ids,
+            "first_mask": first_mask,
+            "second_ids": second_ids,
+            "second_mask": second_mask,
+            "targets": torch.from_numpy(targets[rows]),
+            "labels": torch.from_numpy(labels[rows]),
+        }
+        if kept is None:
+            return batch
+        return batch | {"vectors": torch.from_numpy(kept.take(sides[rows].T.ravel().astype(np.int64)))}
+
+    def whole() -> float:
+        return dev_metric(student.predict(dev_pairs))
+
+    lengths = tokens.lengths[sides].sum(axis=1)
+    stream = BatchStream(lengths, collate, settings.batch_size, seed)
+    exits = None if settings.nesting is None else StepExits(student.encoder, settings.nesting, settings.dims, seed)
+    module = Distillation(student, kind, settings.loss, alpha, settings, len(stream), exits, settings.keep)
+    said = f"{label} (seed {seed}, alpha {alpha:g})"
+    fit(
+        module, stream, dev or whole, folder, settings, seed=seed, label=said, devices=devices, given=pairs, watch=watch
+    )
+    return student.eval()

@@ -1,0 +1,138 @@
+"""A re-ranker: a cross-encoder whose layers share attention maps, taught by the one that it was made from (EchoAtt).
+
+Stage 1 learns the teacher's scores and its states at the ends of the groups, stage 2 the true labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from decant.errors import InputError
+from decant.models.shared_config import shared_attention
+from decant.progress import Watch, unwatched
+from decant.training.batch_stream import Batch, BatchStream
+from decant.training.optimizer import FitSettings
+from students.losses.causal_losses import PseudoWeights, hard_label_loss, soft_label_loss
+from students.losses.relation_losses import hidden_mse
+from students.sharing.sharing_settings import SharingSettings
+from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
+from teachers.cross_encoders.fine_tune import TaskKind
+
+Array = NDArray[np.float32]
+DEFAULTS = PseudoWeights()
+
+
+class PseudoSettings(FitSettings, frozen=True, extra="forbid"):
+    """Stage 1: how the teacher's own scores are learned, of all pairs, labelled or not."""
+
+    epochs: int = Field(1, ge=0, le=1000, description="passes over the pairs; 0 skips this stage")
+    learning_rate: float = Field(1.0e-4, gt=0, lt=1, description="peak of AdamW's learning rate")
+    states: float = Field(
+        DEFAULTS.states, ge=0, description="weight of the squared error of token states at the ends of groups"
+    )
+    soft: float = Field(DEFAULTS.soft, ge=0, description="weight of the loss to the teacher's scores")
+    hard: float = Field(DEFAULTS.hard, ge=0, description="classes: weight of the cross-entropy to the teacher's class")
+    temperature: float = Field(DEFAULTS.temperature, gt=0, description="classes: of both softmaxes of the soft loss")
+
+    @property
+    def weights(self) -> PseudoWeights:
+        """Of the losses."""
+        return PseudoWeights(self.states, self.soft, self.hard, self.temperature)
+
+
+class RerankerSettings(FitSettings, frozen=True, extra="forbid"):
+    """The teacher again, with shared attention maps; the optimisation is that of stage 2, on the labels."""
+
+    sharing: SharingSettings = Field(SharingSettings(), description="which of its layers share an attention map")
+    pseudo: PseudoSettings = Field(PseudoSettings(), description="stage 1, on the teacher's scores")
+    epochs: int = Field(2, ge=0, le=1000, description="passes over the labelled pairs; 0 skips stage 2")
+    learning_rate: float = Field(3.0e-5, gt=0, lt=1, description="peak of AdamW's learning rate")
+
+
+def learn_scores(
+    student: CrossEncoder,
+    teacher: CrossEncoder,
+    pairs: Sequence[Pair],
+    dev: Callable[[], float],
+    folder: Path,
+    settings: PseudoSettings,
+    *,
+    seed: int,
+    watch: Watch = unwatched,
+) -> CrossEncoder:
+    """Stage 1: train `student` in place and return it with the weights that were best on dev.
+
+    Args:
+        student: shares maps, and is else of the teacher's shape.
+        teacher: runs beside it; its weights stay as they are.
+        dev: how well the student does, higher is better; asked at the end of each epoch.
+        folder: checkpoints and logs; a folder left by a killed run is continued.
+
+    Raises:
+        InputError: the student shares no map, or there are too few pairs.
+    """
+    from decant.training.fit import fit
+    from students.distill.reranker_module import ScoreLearning  # Lightning takes seconds to load
+
+    ends = [group[-1] for group in shared_attention(student.model.config).groups]
+    if not ends:
+        raise InputError("the re-ranker shares no attention map; stage 1 has nothing to learn back")
+    ids, types = student.tokenize(pairs)
+
+    def collate(rows: NDArray[np.int64]) -> Batch:
+        return student.collate([ids[row] for row in rows], None if types is None else [types[row] for row in rows])
+
+    stream = BatchStream([len(row) for row in ids], collate, settings.batch_size, seed)
+    module = ScoreLearning(student, teacher, ends, settings, len(stream))
+    fit(module, stream, dev, folder, settings, seed=seed, label="re-ranker on scores", given=pairs, watch=watch)
+    return student.eval()
+
+
+def score_loss(
+    student: Tensor, teacher: Tensor, student_states: Sequence[Tensor], teacher_states: Sequence[Tensor], mask: Tensor,
+    weights: PseudoWeights,
+) -> Tensor:  # fmt: skip
+    """What a cross-encoder is off the scores and states of another, a scalar.
+
+    One score: the squared difference of raw logits, as DSE has it. Classes: T²·KL of the softmaxes, and cross-entropy
+    to the teacher's class. The states' squared error is taken over real tokens.
+
+    Args:
+        student, teacher: raw logits, float [batch, outputs].
+        student_states, teacher_states: after the last layer of each group, float [batch, length, hidden] each.
+        mask: int64 [batch, length], 1 for a token.
+    """
+    if student.shape[1] == 1:
+        scores = weights.soft * functional.mse_loss(student, teacher)
+    else:
+        found, wanted = student[:, None], teacher[:, None]  # the losses are of tokens: one a pair
+        scores = weights.soft * soft_label_loss(found, wanted, weights.temperature)
+        scores = scores + weights.hard * hard_label_loss(found, wanted)
+    errors = [hidden_mse(*both, mask) for both in zip(student_states, teacher_states, strict=True)]
+    return scores + weights.states * torch.stack(errors).mean()
+
+
+def labels_on_scale(labels: Array, logits: Array, kind: TaskKind) -> tuple[Array, TaskKind]:
+    """Labels as stage 2 regresses them, so that the scores keep the teacher's scale, and the kind of its loss.
+
+    Args:
+        labels: float32 [pairs]: 0..1, or class numbers.
+        logits: the teacher's, float32 [pairs, outputs], of the same pairs.
+        kind: of the task. A binary teacher that gives two logits is trained as one of two classes; labels of a
+            regression take the mean and the spread of the teacher's scores.
+    """
+    if kind == "binary" and logits.shape[1] == 2:
+        return labels, "multiclass"
+    spread = float(labels.std())
+    if kind != "regression" or not spread:
+        return labels, kind
+    scaled = (labels - labels.mean()) / spread * logits[:, 0].std() + logits[:, 0].mean()
+    return scaled.astype(np.float32), kind

@@ -1,0 +1,1 @@
+"""Layers that share attention maps (EchoAtt): which ones, and what it saves."""

@@ -1,0 +1,97 @@
+"""Fine-tuning of a cross-encoder on labelled pairs in Lightning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from decant.progress import Watch, unwatched
+from decant.training.batch_stream import Batch, BatchStream
+from decant.training.devices import ONE_PROCESS, TrainerSettings
+from decant.training.lora import AdapterSettings, add_lora, merge_lora
+from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
+
+TaskKind = Literal["regression", "binary", "multiclass"]
+Metric = Callable[[NDArray[np.float32]], float]
+
+
+class FineTuneSettings(AdapterSettings, frozen=True, extra="forbid"):
+    """How a teacher is fine-tuned."""
+
+    max_length: int = Field(128, ge=4, le=8192, description="tokens a pair, specials included; the longer text is cut")
+
+
+def task_loss(outputs: Tensor, labels: Tensor, kind: TaskKind) -> Tensor:
+    """The task's own loss, a scalar: mean squared error, binary or multi-class cross-entropy on raw logits.
+
+    Args:
+        outputs: raw logits, [batch, 1] or [batch, classes].
+        labels: float32 [batch] in 0..1 for regression and binary, class numbers for multi-class.
+    """
+    if kind == "multiclass":
+        return functional.cross_entropy(outputs, labels.long())
+    if kind == "binary":
+        return functional.binary_cross_entropy_with_logits(outputs[:, 0], labels.float())
+    return functional.mse_loss(outputs[:, 0], labels.float())
+
+
+def fine_tune(
+    teacher: CrossEncoder,
+    pairs: Sequence[Pair],
+    labels: NDArray[Any],
+    kind: TaskKind,
+    dev_pairs: Sequence[Pair],
+    dev_metric: Metric,
+    folder: Path,
+    settings: FineTuneSettings,
+    *,
+    seed: int,
+    devices: TrainerSettings = ONE_PROCESS,
+    label: str = "teacher",
+    watch: Watch = unwatched,
+) -> CrossEncoder:
+    """Train `teacher` in place and return it with the weights that were best on dev.
+
+    With `settings.lora`, what is returned has its adapters merged into float32 weights, whatever it was loaded in.
+
+    Args:
+        dev_metric: logits of the dev pairs → the task's metric, higher is better.
+        folder: checkpoints and logs; a folder left by a killed run is continued.
+        label: what the progress bar calls the training.
+    """
+    from decant.training.fit import fit
+    from teachers.cross_encoders.fine_tune_module import FineTuning  # Lightning takes seconds to load
+
+    if settings.lora is not None:
+        add_lora(teacher.model, settings.lora, seed)
+    ids, types = teacher.tokenize(pairs)
+
+    def collate(rows: NDArray[np.int64]) -> Batch:
+        batch = teacher.collate([ids[row] for row in rows], None if types is None else [types[row] for row in rows])
+        return batch | {"labels": torch.as_tensor(labels[rows], dtype=torch.float32)}
+
+    stream = BatchStream([len(row) for row in ids], collate, settings.batch_size, seed)
+    module = FineTuning(teacher, kind, settings, len(stream))
+    fit(
+        module,
+        stream,
+        lambda: dev_metric(teacher.score(dev_pairs)),
+        folder,
+        settings,
+        seed=seed,
+        label=label,
+        devices=devices,
+        given=pairs,
+        watch=watch,
+    )
+    if settings.lora is not None:
+        teacher.model = merge_lora(teacher.model)
+    return teacher.eval()
