@@ -19,7 +19,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -31,11 +33,11 @@ import pipeline.stages.targets
 from decant.progress import Advance
 from pipeline.recipe.recipe import Recipe
 from pipeline.run_dir import RunDir
-from pipeline.screen.console import Screen
-from pipeline.stages.student import students_stage
-from pipeline.stages.targets import targets_stage
-from pipeline.stages.teacher import teacher_stage
-from pipeline.stages.texts import texts_stage
+from pipeline.stages.stage import Made, Run
+from pipeline.stages.student import STUDENT
+from pipeline.stages.targets import TARGETS
+from pipeline.stages.teacher import TEACHER
+from pipeline.stages.texts import TEXTS
 from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
 
 STAGES = ("texts", "targets", "distill")
@@ -141,20 +143,19 @@ def measured(folder: Path, stage: str, steps: int, made_up: bool) -> None:
     run_dir.root.mkdir(exist_ok=True)
     if made_up:
         pipeline.stages.targets.fast_score = lambda model, pairs, folder: scores_from_nowhere
-    screen = Screen(quiet=True)
+    run, made = Run(recipe, folder, run_dir), Made()
     with peak_anonymous() as peak:
         started = time.perf_counter()
-        done, texts = texts_stage(recipe, folder, run_dir)
+        TEXTS.make(run, made)
         if stage != "texts":
-            assert recipe.teacher is not None
-            teacher = teacher_stage(recipe, recipe.teacher, folder, texts, done, run_dir, screen.watch)
+            TEACHER.make(run, made)
             started = time.perf_counter()
-            pair_targets = targets_stage(recipe, texts, teacher, run_dir, screen.watch)
+            TARGETS.make(run, made)
         seconds = {stage: time.perf_counter() - started}
         if stage == "distill":
             started, began = time.perf_counter(), []
             with suppress(Enough):
-                students_stage(recipe, folder, texts, pair_targets, None, None, run_dir, stopping(steps, began))
+                STUDENT.make(replace(run, screen=SimpleNamespace(watch=stopping(steps, began))), made)
             seconds = {"distill": began[0] - started, "steps": time.perf_counter() - began[0]}
     peak_rss = status("VmHWM")  # getrusage counts the process that this one was forked from, too
     print(json.dumps({"seconds": seconds, "peak": peak_rss / 1024, "anonymous": peak[0] / 1024}))

@@ -7,12 +7,11 @@ finished stage holds checksums of its files: what was changed or removed since i
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +23,8 @@ from decant.errors import DecantError, TemporaryError
 from decant.temporary import raised_for
 from decant.training.on_nan import LossError
 from pipeline.checksums import checksum, checksums_of, damaged
+from pipeline.fingerprint import digest
 
-STAGES = (
-    "texts", "vectors", "mine", "teacher", "targets", "embed", "student", "reranker", "graphs", "openvino",
-    "checkpoints", "measure", "artifacts", "engines", "report",
-)  # fmt: skip
-PARTS = {"vectors": "embedding", "student": "students"}  # a stage → the folder of what it is chosen or made from
 MARK = "stage.json"
 
 
@@ -37,8 +32,12 @@ class BusyError(TemporaryError):
     """Another process is at work in the run's folder."""
 
 
+class NotMade(Exception):
+    """A stage is to be made, in a run that is only looked at."""
+
+
 @dataclass(frozen=True)
-class Stage:
+class Finished:
     """A finished stage: its folder, the seconds it took, and whether an earlier run had made it.
 
     The fingerprint names it for those that are made from it: it is that of its inputs, unless the stage was damaged and
@@ -59,6 +58,8 @@ class RunDir:
     root: Path
     say: Callable[[str], None] = lambda text: None
     """Shows a line to whoever watches."""
+    look_only: bool = False
+    """Make nothing: what is not finished is `NotMade`."""
 
     @property
     def recipe(self) -> Path:
@@ -83,18 +84,31 @@ class RunDir:
         """Where a stage is being made."""
         return self.root / ".work" / f"{stage.replace('/', '-')}-{fingerprint[:12]}"
 
-    def finished(self, stage: str, fingerprint: str) -> Stage | None:
+    def finished(self, stage: str, fingerprint: str) -> Finished | None:
         """The finished stage, if it was made from just these inputs and is as it was written."""
         mark = self._mark(stage)
         if mark is None or mark["fingerprint"] != fingerprint or damaged(self.folder(stage), mark["files"]):
             return None
         return self._stage(stage, mark, reused=True)
 
-    def make(self, stage: str, fingerprint: str, write: Callable[[Path], None]) -> Stage:
+    def make(
+        self, stage: str, fingerprint: str, write: Callable[[Path], None], inputs: Mapping[str, object] | None = None
+    ) -> Finished:
         """The stage's finished folder: the one that is there, or a new one by `write(folder)`.
 
         Of a folder that is made again, files that are damaged are gone before `write` could take them over.
+
+        Args:
+            inputs: JSON values of what the fingerprint names, which the mark keeps.
+
+        Raises:
+            NotMade: it would have to be made, and the folder is only looked at.
         """
+        if self.look_only:
+            found = self.finished(stage, fingerprint)
+            if found is None:
+                raise NotMade(stage)
+            return found
         before = self._mark(stage)
         whole = before is None or not self._drop_damaged(stage, before)
         if before is not None and before["fingerprint"] != fingerprint:
@@ -117,21 +131,21 @@ class RunDir:
         seconds = round(time.monotonic() - started, 3)
         files = checksums_of(work, MARK)
         mark = {"stage": stage, "fingerprint": fingerprint, "seconds": seconds, "known_as": fingerprint, "files": files}
+        mark |= {"inputs": inputs} if inputs is not None else {}
         if before is not None:
             same = files == before["files"]
-            mark["known_as"] = before["known_as"] if same else _digest({"fingerprint": fingerprint, "files": files})
+            mark["known_as"] = before["known_as"] if same else digest([fingerprint, files])
         _write_json(work / MARK, mark)
         self._replace(work, self.folder(stage))
         self._bad_batch(stage).unlink(missing_ok=True)
         self.note(stage=stage, event="done", fingerprint=fingerprint, seconds=seconds)
         return self._stage(stage, mark, reused=False)
 
-    def forget(self, first: str) -> None:
-        """Drop this stage and all after it, so that they are made again."""
-        for stage in STAGES[STAGES.index(first) :]:
-            for name in (stage, PARTS.get(stage, stage)):
-                for folder in (self.folder(name), *self.root.glob(f".work/{name}-*")):
-                    shutil.rmtree(folder, ignore_errors=True)
+    def forget(self, stages: Iterable[str]) -> None:
+        """Drop the folders of these stages, so that they are made again."""
+        for name in stages:
+            for folder in (self.folder(name), *self.root.glob(f".work/{name}-*")):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def note(self, **facts: object) -> None:
         """Add one line to the log."""
@@ -193,8 +207,8 @@ class RunDir:
             "fingerprint": made_from, "seconds": seconds, "known_as": stated.get("known_as", made_from), "files": files,
         }  # fmt: skip
 
-    def _stage(self, stage: str, mark: Mapping[str, Any], *, reused: bool) -> Stage:
-        return Stage(stage, self.folder(stage), mark["known_as"], mark["seconds"], reused)
+    def _stage(self, stage: str, mark: Mapping[str, Any], *, reused: bool) -> Finished:
+        return Finished(stage, self.folder(stage), mark["known_as"], mark["seconds"], reused)
 
     def _drop_damaged(self, stage: str, mark: Mapping[str, Any]) -> bool:
         """Say what of a finished stage is not as it was written, and remove it; whether there was anything."""
@@ -219,16 +233,6 @@ class RunDir:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def fingerprint(stage: str, version: int, inputs: Mapping[str, object]) -> str:
-    """Sha256 that names what a stage is made from.
-
-    Args:
-        version: of the stage's code; raised where the same inputs give another result.
-        inputs: JSON values, such as settings, digests of files and fingerprints of earlier stages.
-    """
-    return _digest({"stage": stage, "version": version, **inputs})
-
-
 def restamp(path: Path) -> None:
     """Take a file as it is now for what its stage wrote; nothing where it stands in no stage's folder."""
     for folder in path.parents:
@@ -240,10 +244,6 @@ def restamp(path: Path) -> None:
                 stated["files"][name] = checksum(path)
                 _write_json(mark, stated)
             return
-
-
-def _digest(content: object) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
 def _write_json(path: Path, content: object) -> None:

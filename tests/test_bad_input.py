@@ -27,7 +27,7 @@ from decant.models.encoder import SentenceEncoder
 from export.artifact.bundle import GRAPH, sha256_of
 from export.graphs.to_onnx import export_encoder
 from pipeline.report.rows import read_report_json
-from pipeline.run_dir import STAGES
+from tests.made_stages import NAMES
 from tests.tiny_runs import Models, Said, SmokeRun, decant, pairs, read_log, tiny_recipe, write_project, write_tsv
 
 HERE = Path(__file__).parent / "bad_input"
@@ -76,8 +76,8 @@ def assert_refused(said: Said, *expected: str, code: int = 2, errors: int = 1) -
 
 def assert_nothing_left(out: Path) -> None:
     left = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    assert left <= {*LEFT, ".work", "students", *STAGES}
-    for stage in left & set(STAGES):
+    assert left <= {*LEFT, ".work", "students", *NAMES}
+    for stage in left & set(NAMES):
         assert (out / stage / "stage.json").is_file()  # it finished before the error
     assert not list((out / ".work").glob("*")) if ".work" in left else True
 
@@ -382,7 +382,7 @@ def full_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk(full_disk: Path, place: Place) -> None:
     said = decant("run", place.recipe, "--out", full_disk / "run", "--quiet")
     assert_refused(said, "No space left on device", "free space or choose another folder with --out", code=75)
-    for stage in STAGES:
+    for stage in NAMES:
         folder = full_disk / "run" / stage
         assert not folder.exists() or (folder / "stage.json").is_file()
 
@@ -411,13 +411,13 @@ def test_a_limit_that_numpy_meets(place: Place, monkeypatch: pytest.MonkeyPatch)
         with largest_file(4096):
             np.save(place.folder / "vectors.npy", np.zeros(10_000))
 
-    monkeypatch.setattr("pipeline.run.texts_stage", write)
+    monkeypatch.setattr("pipeline.stages.texts.load_texts", write)
     said = "No space left on device, or File too large; free space or choose another folder"
     assert_refused(place.run(), said, code=75)
 
 
 def test_memory_that_does_not_suffice(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.run.texts_stage", lambda *given: bytearray(1 << 62))
+    monkeypatch.setattr("pipeline.stages.texts.load_texts", lambda *given: bytearray(1 << 62))
     assert_refused(place.run(), "out of memory; lower batch_size or max_length", code=75)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.run_dir import STAGES
+from tests.made_stages import NAMES
 from tests.tiny_runs import Models, SmokeRun, decant, nested_recipe, read_log, tiny_recipe, write_project
 
 # Runs the command line with a process that kills itself: as a stage begins, or when all of it is written but not in
@@ -45,7 +45,7 @@ RunDir.note, RunDir._replace, CheckpointCallback.on_train_epoch_end = noting, re
 from pipeline.cli.app import main
 main()
 """
-ROAD = [stage for stage in STAGES if stage != "reranker"]  # these recipes make none
+ROAD = [stage for stage in NAMES if stage != "reranker"]  # these recipes make none
 WRITTEN = [(stage, "written") for stage in ROAD]
 TRAINED = [("teacher", "trained"), ("embed", "trained"), ("students", "trained")]
 NESTED = {"vectors", "mine", "embed"}  # stages of embedding teachers
@@ -89,7 +89,7 @@ def test_a_killed_run_goes_on(
     assert said.code == 0, said.err
     assert {path: path.read_bytes() for path in finished} == finished
     reused = [line["stage"] for line in read_log(run)[before:] if line["event"] == "reused"]
-    assert [one for one in reused if one in STAGES] == stages[: stages.index(name)]
+    assert [one for one in reused if one in NAMES] == stages[: stages.index(name)]
     assert not (run / ".work").exists()
     for one, other in zip(metrics(run), metrics(undisturbed.folder), strict=True):
         assert one["name"] == other["name"]

@@ -20,7 +20,7 @@ from export.serve.session import OnnxEncoder
 from pipeline.measure.peers import PEERS
 from pipeline.report.page.snippets import IN_PYTHON, SNIPPETS
 from pipeline.report.rows import read_report_json
-from pipeline.run_dir import STAGES
+from tests.made_stages import NAMES
 from tests.tiny_runs import (
     Models,
     SmokeRun,
@@ -39,7 +39,7 @@ from tests.tiny_runs import (
 pytestmark = pytest.mark.smoke
 PLAIN = [
     stage
-    for stage in STAGES
+    for stage in NAMES
     if stage not in ("vectors", "mine", "embed", "reranker", "openvino", "checkpoints", "engines")
 ]  # what no key asks for
 VERBS = ["init", "validate", "plan", "run", "report", "pick", "compare", "eval", "encode", "bench", "verify", "doctor"]

@@ -164,15 +164,15 @@ def run(
     ] = "text",
 ) -> None:
     """Run a recipe end to end; finished stages are used again, a killed run goes on where it was."""
-    from pipeline.plan import stages_of
     from pipeline.recipe.recipe import load_recipe
     from pipeline.report.terminal import show_report
     from pipeline.run import run as run_recipe
+    from pipeline.run import stages_of
     from pipeline.screen.console import Screen
     from pipeline.tracking.last_run import recorded
 
     loaded = load_recipe(recipe, set_ or ())
-    stages = stages_of(loaded)
+    stages = [stage.name for stage in stages_of(loaded)]
     if from_ is not None and from_ not in stages:
         raise InputError(f"--from {from_}: this recipe has no such stage; its stages are {', '.join(stages)}")
     run_dir = _run_dir(loaded.name, out)

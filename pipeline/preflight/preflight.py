@@ -13,7 +13,7 @@ from decant.training.devices import check_devices
 from export.graphs.small_vectors import check_small_vectors
 from pipeline.preflight.quantizable import not_quantizable
 from pipeline.preflight.teacher_checks import refused_teacher
-from pipeline.recipe.recipe import Recipe, StudentSettings
+from pipeline.recipe.recipe import Recipe, RecipeError, StudentSettings
 from pipeline.recipe.recipe_prompts import prompt_errors
 from pipeline.texts.source import local_file
 from pipeline.tracking.settings import tracking_errors
@@ -32,24 +32,13 @@ from teachers.labels.ray_workers import check_ray
 def preflight_errors(recipe: Recipe, base: Path) -> list[str]:
     """All that is wrong there, a line each, with the key that asks for it."""
     errors = []
-    texts = recipe.texts
-    sources = {"texts.train": texts.train, "texts.dev": texts.dev, "texts.test": texts.test}
-    sources |= {f"texts.unlabelled.{i}": source for i, source in enumerate(texts.unlabelled)}
-    if recipe.embedding is not None:
-        sources |= {f"embedding.sentences.{i}": source for i, source in enumerate(recipe.embedding.sentences)}
-    for key, source in sources.items():
+    for key, source in recipe.sources().items():
         try:
-            if source is not None:
-                local_file(source, base)
+            local_file(source, base)
         except DecantError as error:
             errors.append(f"{key}: {error}")
-    models = {"teacher.model": recipe.teacher.model} if recipe.teacher is not None else {}
-    models["student.model"] = recipe.student.model
-    models |= {f"measure.compare.{i}": model for i, model in enumerate(recipe.measure.compare)}
-    for i, teacher in enumerate(recipe.embedding.teachers if recipe.embedding is not None else ()):
-        models[f"embedding.teachers.{i}.model"] = teacher.model
     found: dict[str, Path] = {}
-    for key, reference in models.items():
+    for key, reference in recipe.models().items():
         try:
             if not is_on_the_hub(reference, base):
                 found[key] = resolve_model(reference, base)
@@ -67,6 +56,17 @@ def preflight_errors(recipe: Recipe, base: Path) -> list[str]:
     if {"student.model", "embedding.teachers.0.model"} <= found.keys():
         errors += _unlike_the_teacher(recipe, found["student.model"], found["embedding.teachers.0.model"])
     return errors
+
+
+def check_preflight(recipe: Recipe, base: Path) -> None:
+    """Refuse a recipe that a run would stumble over.
+
+    Raises:
+        RecipeError: all that is wrong, a line each.
+    """
+    errors = preflight_errors(recipe, base)
+    if errors:
+        raise RecipeError(errors)
 
 
 def _not_followed(recipe: Recipe, found: dict[str, Path]) -> list[str]:

@@ -35,6 +35,7 @@ from pipeline.texts.augment import AugmentSettings
 from pipeline.texts.mining import MineSettings
 from pipeline.texts.sentences import SentenceSource
 from pipeline.texts.settings import TextsSettings
+from pipeline.texts.source import Source
 from pipeline.tracking.settings import TrackingSettings
 from students.distill.distill_pairs import DistillSettings
 from students.distill.distill_reranker import RerankerSettings
@@ -179,6 +180,22 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         if self.budget is not None and self.budget.metric not in (None, main):
             raise ValueError(f"budget.metric: {self.budget.metric} is not what this run is judged by, which is {main}")
         return self
+
+    def models(self) -> dict[str, str]:
+        """Every model that it names: key → reference."""
+        found = {"teacher.model": self.teacher.model} if self.teacher is not None else {}
+        found["student.model"] = self.student.model
+        found |= {f"measure.compare.{i}": model for i, model in enumerate(self.measure.compare)}
+        teachers = self.embedding.teachers if self.embedding is not None else ()
+        return found | {f"embedding.teachers.{i}.model": teacher.model for i, teacher in enumerate(teachers)}
+
+    def sources(self) -> dict[str, Source]:
+        """Every source of texts and pairs that it names: key → file, folder or hub dataset."""
+        texts, sentences = self.texts, self.embedding.sentences if self.embedding is not None else ()
+        splits = {"texts.train": texts.train, "texts.dev": texts.dev, "texts.test": texts.test}
+        found = {key: source for key, source in splits.items() if source is not None}
+        found |= {f"texts.unlabelled.{i}": source for i, source in enumerate(texts.unlabelled)}
+        return found | {f"embedding.sentences.{i}": source for i, source in enumerate(sentences)}
 
     @property
     def set_name(self) -> str:

@@ -33,10 +33,9 @@ def student_prompts(recipe: Recipe, base: Path) -> Prompts:
 
 def prompt_inputs(recipe: Recipe, prompts: Prompts) -> dict[str, object]:
     """What a stage's fingerprint takes of the prompts that a student reads by; nothing where no prompt is used."""
-    if not prompts.any and recipe.student.prompts == "own":
-        return {}
     columns = recipe.texts.columns
-    return {"prompts": [dict(prompts.texts), prompts.default, columns.first_prompt, columns.second_prompt]}
+    named = {"first": columns.first_prompt, "second": columns.second_prompt}
+    return {"texts": dict(prompts.texts), "default": prompts.default, **named} if prompts.any else {}
 
 
 def pairs_for(recipe: Recipe, prompts: Prompts, pairs: Sequence[Pair]) -> Sequence[Pair]:

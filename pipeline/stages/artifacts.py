@@ -16,20 +16,17 @@ from pipeline.recipe.overridden import overridden, similarity_notes
 from pipeline.recipe.recipe import Recipe, recipe_digest
 from pipeline.report.card import CardFacts, model_card
 from pipeline.report.reranker_card import RerankerFacts, reranker_card
-from pipeline.report.rows import Mined, Report, Row
+from pipeline.report.rows import Report, Row
 from pipeline.report.training_logs import LOG, retries_notes
-from pipeline.run_dir import RunDir, Stage, fingerprint
-from pipeline.stages.graphs import Graph
-from pipeline.stages.measure import Measured
+from pipeline.run_dir import Finished
 from pipeline.stages.measured_models import SERVED_RERANKER
 from pipeline.stages.openvino_irs import Irs
-from pipeline.stages.pruned_vocabulary import vocabulary_notes
 from pipeline.stages.reranker import Reranked
+from pipeline.stages.stage import Done, Made, Run, Stage
 from pipeline.stages.student import seeds_of_soup
 from pipeline.stages.teacher import run_teacher
-from pipeline.stages.vectors import VectorTargets
-from pipeline.texts.load import Texts
 from students.cuts.cut import cut
+from students.cuts.vocabulary import vocabulary_size
 from students.pair_student import Student
 from students.sharing.share_maps import stores_shared_maps
 from teachers.cross_encoders.cross_encoder import CrossEncoder
@@ -37,28 +34,19 @@ from teachers.cross_encoders.cross_encoder import CrossEncoder
 VERSION = 4
 
 
-def artifacts_stage(
-    recipe: Recipe, base: Path, texts: Texts, vector_targets: VectorTargets | None, mined: Mined | None, student: Stage,
-    graphs: list[Graph], left_out: list[str], irs: Irs, measured_done: Stage, measured: Measured, run_dir: RunDir,
-    reranked: Reranked | None = None,
-) -> tuple[Stage, Report]:  # fmt: skip
+def make_artifacts(run: Run, made: Made) -> Done:
     """A folder a precision under `artifacts/`, and the report that their cards quote."""
-    notes = [*measured.notes, *vocabulary_notes(recipe, base, student), *_soup_notes(student)]
-    notes += overridden(recipe, base)
-    notes += similarity_notes(recipe, base)
-    notes += retries_notes(run_dir.root, recipe.model_dump(mode="json"))
-    notes += [f"Left out, as it misses its gate: {one}." for one in left_out]
-    report = _report(recipe, texts, vector_targets, mined, student, measured, notes)
-    report = report.model_copy(update={"left_out": tuple(left_out)})
-    inputs: dict[str, object] = {
-        "graphs": [graph.fingerprint for graph in graphs],
-        "measured": measured_done.fingerprint,
-    }
-    inputs |= {"reranker": reranked.stage.fingerprint} if reranked is not None else {}
-    inputs |= {"recipe": recipe_digest(recipe), "decant": decant_version()}
+    recipe, base, graphs, reranked = run.recipe, run.base, made.graphs, made.reranked
+    report = made.report = _report(run, made, _notes(run, made))
+    irs = made.irs or Irs()
+    inputs = {
+        "graphs": [graph.fingerprint for graph in graphs], "measured": made.measured_done.fingerprint,
+        "reranker": reranked.stage.fingerprint if reranked is not None else None,
+        "recipe": recipe_digest(recipe), "decant": decant_version(),
+    }  # fmt: skip
 
     def write(folder: Path) -> None:
-        encoder = Student.load(student.folder).encoder
+        encoder = Student.load(made.student.folder).encoder
         for graph in graphs:
             row = report.row(graph.name)
             comparator = graph.folder / COMPARATOR
@@ -75,7 +63,8 @@ def artifacts_stage(
         if reranked is not None:
             _write_reranker(recipe, base, report, reranked, folder / "reranker")
 
-    return run_dir.make("artifacts", fingerprint("artifacts", VERSION, inputs), write), report
+    made.artifacts = run.make("artifacts", VERSION, inputs, write)
+    return Done(made.artifacts, f"{len(graphs) + (reranked is not None)} folders")
 
 
 def _write_reranker(recipe: Recipe, base: Path, report: Report, reranked: Reranked, folder: Path) -> None:
@@ -97,24 +86,42 @@ def decant_version() -> str:
         return "not installed"
 
 
-def _soup_notes(student: Stage) -> list[str]:
+def _notes(run: Run, made: Made) -> list[str]:
+    """What the reader is told of the figures, a sentence each."""
+    recipe, base = run.recipe, run.base
+    notes = [*made.measured.notes, *vocabulary_notes(run, made.student), *_soup_notes(made.student)]
+    notes += [*overridden(recipe, base), *similarity_notes(recipe, base)]
+    notes += retries_notes(run.folder.root, recipe.model_dump(mode="json"))
+    return [*notes, *(f"Left out, as it misses its gate: {one}." for one in made.left_out)]
+
+
+def vocabulary_notes(run: Run, student: Finished) -> list[str]:
+    """How many tokens the student has, where they were pruned."""
+    settings = run.recipe.student
+    if settings.vocabulary is None:
+        return []
+    kept, whole = vocabulary_size(student.folder), vocabulary_size(run.model(settings.model))
+    return [
+        f"Vocabulary: {kept:,} of the {whole:,} tokens of the model that the student started from, those that the "
+        "training's texts need; other words are read as more and shorter pieces."
+    ]
+
+
+def _soup_notes(student: Finished) -> list[str]:
     seeds = ", ".join(map(str, seeds_of_soup(student)))
     said = f"The student's weights are the mean of those of seeds {seeds}: on dev it is better than each."
     return [said] if seeds else []
 
 
-def _report(
-    recipe: Recipe, texts: Texts, vector_targets: VectorTargets | None, mined: Mined | None, student: Stage,
-    measured: Measured,
-    notes: list[str],
-) -> Report:  # fmt: skip
+def _report(run: Run, made: Made, notes: list[str]) -> Report:
+    recipe, measured, vector_targets = run.recipe, made.measured, made.vector_targets
     chosen, because = _fastest_steady(measured.rows)
     if recipe.budget is not None:
         choice = choose(measured.rows, recipe.budget)
         chosen, because = choice.selected, choice.because
         notes += [choice.note] if choice.note else []
     for what, dropped, where in (
-        ("Rows dropped from the texts", texts.dropped_counts(), "; texts/texts.json names each"),
+        ("Rows dropped from the texts", made.texts.dropped_counts(), "; texts/texts.json names each"),
         ("Sentences left out", vector_targets.dropped if vector_targets else {}, ""),
     ):
         if dropped:
@@ -127,10 +134,11 @@ def _report(
         selected=chosen.name if chosen else None,
         selected_because=because,
         notes=tuple(notes),
-        training_curves=f"../student/{LOG}" if (student.folder / LOG).is_file() else None,
+        training_curves=f"../student/{LOG}" if (made.student.folder / LOG).is_file() else None,
         regressions=measured.regressions,
         grid=measured.grid,
-        mined=mined,
+        mined=made.mined,
+        left_out=tuple(made.left_out),
     )
 
 
@@ -186,3 +194,9 @@ def _facts(recipe: Recipe, base: Path, encoder: SentenceEncoder, precision: Prec
         gpu=precision == "fp32",
         openvino=openvino,
     )
+
+
+ARTIFACTS = Stage(
+    "artifacts", VERSION, make_artifacts,
+    reads=("texts", "vectors", "mine", "student", "reranker", "graphs", "openvino", "measure"),
+)  # fmt: skip

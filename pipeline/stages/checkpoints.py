@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from decant.models.quantized import PRECISIONS
-from decant.progress import Watch
 from export.graphs.probe_texts import texts_of_every_length
 from export.quantize.save_quantized import save_quantized
 from pipeline.measure.size import parameter_count, peak_memory_of, size_mib
 from pipeline.recipe.recipe import Recipe
-from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.measured_models import Candidate, in_torch
-from pipeline.texts.load import Texts
+from pipeline.stages.stage import Done, Made, Run, Stage
 from students.pair_student import Student
 
 VERSION = 1
@@ -42,12 +41,9 @@ class Checkpoint:
     parameters: int
 
 
-def checkpoints_stage(
-    recipe: Recipe, texts: Texts, student: Stage, run_dir: RunDir, watch: Watch
-) -> tuple[Stage, list[Checkpoint]]:
+def make_checkpoints(run: Run, made: Made) -> Done:
     """A folder a kind of `export.torch` under `checkpoints/`."""
-    kinds = recipe.export.torch
-    mark = fingerprint("checkpoints", VERSION, {"student": student.fingerprint, "kinds": list(kinds)})
+    recipe, texts, student, kinds = run.recipe, made.texts, made.student, run.recipe.export.torch
 
     def write(folder: Path) -> None:
         model = Student.load(student.folder)
@@ -56,7 +52,7 @@ def checkpoints_stage(
             model.encoder.tokenize, model.encoder.max_length, recipe.export.parity.texts,
         )  # fmt: skip
         facts = []
-        with watch("checkpoints", len(kinds)) as advance:
+        with run.watch("checkpoints", len(kinds)) as advance:
             for kind in kinds:
                 name = f"L{model.encoder.layers}xD{model.encoder.dim}-{PRECISIONS[kind]}"
                 save_quantized(model.encoder, folder / name, kind, probes)
@@ -72,12 +68,15 @@ def checkpoints_stage(
                 advance(1)
         (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
-    stage = run_dir.make("checkpoints", mark, write)
+    stage = run.make("checkpoints", VERSION, {"student": student.fingerprint, "kinds": kinds}, write)
     facts = json.loads((stage.folder / FACTS).read_text(encoding="utf-8"))
-    return stage, [Checkpoint(folder=stage.folder / one["name"], fingerprint=stage.fingerprint, **one) for one in facts]
+    made.checkpoints = [
+        Checkpoint(folder=stage.folder / one["name"], fingerprint=stage.fingerprint, **one) for one in facts
+    ]
+    return Done(stage, ", ".join(one.name for one in made.checkpoints))
 
 
-def quantized_students(recipe: Recipe, checkpoints: list[Checkpoint], threads: int) -> list[Candidate]:
+def quantized_students(recipe: Recipe, checkpoints: Sequence[Checkpoint], threads: int) -> list[Candidate]:
     """What stage `measure` compares of them; a peak of memory holds torch and transformers themselves."""
     found = []
     for one in checkpoints:
@@ -90,3 +89,9 @@ def quantized_students(recipe: Recipe, checkpoints: list[Checkpoint], threads: i
         }  # fmt: skip
         found.append(in_torch(recipe, one.name, Student.load(one.folder), facts))
     return found
+
+
+CHECKPOINTS = Stage(
+    "checkpoints", VERSION, make_checkpoints, reads=("texts", "student"), seconds=lambda estimate: 10.0,
+    wanted=lambda recipe: bool(recipe.export.torch), told=lambda estimate: ", ".join(estimate.recipe.export.torch),
+)  # fmt: skip

@@ -7,16 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from decant.models.encoder import SentenceEncoder
-from decant.models.reference import model_digest, resolve_model
-from decant.progress import Watch
+from decant.models.reference import model_digest
 from decant.training.fit import discard_checkpoints
 from decant.training.optimizer import training_precision
-from pipeline.recipe.recipe import EmbeddingSettings, Recipe
+from pipeline.fingerprint import stated
 from pipeline.recipe.recipe_prompts import prompt_inputs, student_prompts
-from pipeline.run_dir import RunDir, Stage, fingerprint
-from pipeline.stages.pruned_vocabulary import vocabulary_inputs
-from pipeline.stages.sharing import sharing_inputs
-from pipeline.stages.vectors import VectorTargets
+from pipeline.stages.estimate import Estimate
+from pipeline.stages.sharing import said_maps
+from pipeline.stages.stage import Done, Made, Run, Stage
 from students.cuts.start import shrink
 from students.cuts.vocabulary import listed_texts
 from students.distill.distill_vectors import embed
@@ -24,34 +22,27 @@ from students.nesting.nested import all_dims, teacher_agreement
 from students.pair_student import Student
 
 VERSION = 1
-SHAPE = {"nesting", "dims", "pooling", "max_length", "layers", "ffn_width", "exit_layers"}
+SHAPE = {"nesting", "dims", "pooling", "max_length", "layers", "ffn_width", "exit_layers", "sharing", "vocabulary"}
+OF_OTHER_STAGES = ("teachers", "sentences", "augment", "mine", "held_back", "encode_precision")
 
 
-def embed_stage(
-    recipe: Recipe,
-    settings: EmbeddingSettings,
-    base: Path,
-    vector_targets: VectorTargets,
-    run_dir: RunDir,
-    watch: Watch,
-) -> Stage:
+def make_embedded(run: Run, made: Made) -> Done:
     """The folder of a student that has learned the vectors.
 
     An epoch is judged by the agreement with the teachers over every exit, or of the whole where no other is trained.
     """
+    recipe, settings, vector_targets = run.recipe, run.recipe.embedding, made.vector_targets
+    assert settings is not None
+    assert vector_targets is not None
     student = recipe.student
-    source = resolve_model(student.model, base)
-    elsewhere = {"teachers", "sentences", "augment", "mine", "held_back", "encode_precision"}
-    # without what is None, so that a setting that a recipe does not use leaves the fingerprint as it was
-    how = settings.model_dump(mode="json", exclude=elsewhere, exclude_none=True)
-    listed, prompts = listed_texts(student.vocabulary, base), student_prompts(recipe, base)
-    inputs: dict[str, object] = {
-        "settings": how, "model": model_digest(source), "vectors": vector_targets.stage.fingerprint,
-        "weights": [weight for _, weight in vector_targets.teachers], "seed": recipe.seed,
-        "student": student.model_dump(mode="json", include=SHAPE),
-        "precision": training_precision(settings), **vocabulary_inputs(student.vocabulary, listed),
-        **sharing_inputs(student.sharing), **({"judged": "whole"} if student.nesting is None else {}),
-        **prompt_inputs(recipe, prompts),
+    source = run.model(student.model)
+    listed, prompts = listed_texts(student.vocabulary, run.base), student_prompts(recipe, run.base)
+    inputs = {
+        "settings": stated(settings, leave_out=OF_OTHER_STAGES), "model": model_digest(source),
+        "vectors": vector_targets.stage.fingerprint, "weights": vector_targets.weights, "seed": recipe.seed,
+        "student": stated(student, leave_out=("vocabulary.keep_from",), only=SHAPE), "listed": listed,
+        "prompts": prompt_inputs(recipe, prompts),
+        "precision": training_precision(settings),
     }  # fmt: skip
 
     def write(folder: Path) -> None:
@@ -77,9 +68,21 @@ def embed_stage(
         embed(
             encoder, read, vector_targets.vectors(vector_targets.texts), dev, folder / "training", settings,
             student.the_nesting, student.dims, seed=recipe.seed, live=live,
-            devices=recipe.trainer, watch=watch,
+            devices=recipe.trainer, watch=run.watch,
         )  # fmt: skip
         Student(encoder).save(folder)
         discard_checkpoints(folder / "training")
 
-    return run_dir.make("embed", fingerprint("embed", VERSION, inputs), write)
+    made.embedded = run.make("embed", VERSION, inputs, write)
+    return Done(made.embedded, f"{student.model}, {settings.epochs} epochs{said_maps(made.embedded)}")
+
+
+def _told(estimate: Estimate) -> str:
+    embedding = estimate.recipe.embedding
+    return f"{estimate.recipe.student.model}, {embedding.epochs} epochs" if embedding is not None else ""
+
+
+EMBED = Stage(
+    "embed", VERSION, make_embedded, reads=("vectors",), wanted=lambda recipe: recipe.embedding is not None,
+    seconds=lambda estimate: estimate.embedding_seconds[1], told=_told,
+)  # fmt: skip

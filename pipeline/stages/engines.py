@@ -5,27 +5,27 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from decant.errors import DecantError, GateError
-from decant.progress import Watch
 from export.engines.engine import PRODUCTS, EngineKind
 from export.engines.tensorrt import build_engine, builder_version, what_is_missing
 from export.graphs.float16 import convert_to_float16
 from export.serve.gpu import gpu
 from export.serve.session import OnnxEncoder
+from pipeline.fingerprint import pairs_digest, stated
 from pipeline.measure.speed import evenly_spaced
 from pipeline.recipe.recipe import Recipe
 from pipeline.report.rows import Engine, Report
-from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.graphs import Graph, plain_graph
+from pipeline.stages.stage import Done, Made, Run, Stage
 from pipeline.texts.load import Texts
 
 VERSION = 1
+ENGINE_SECONDS = 4.0
 FACTS, TIMING_CACHE = "engines.json", "timing.cache"
 HALF_TEXTS = 64
 HALF_MIN_COSINE = 0.999  # of the float16 graph to the float32 one: below, a value overflowed or was rounded to zero
@@ -43,18 +43,16 @@ class Built:
         return report.model_copy(update={"engines": self.engines, "notes": (*report.notes, *self.notes)})
 
 
-def engines_stage(
-    recipe: Recipe, texts: Texts, graphs: Sequence[Graph], run_dir: RunDir, watch: Watch
-) -> tuple[Stage, Built]:
+def make_engines(run: Run, made: Made) -> Done:
     """A folder a cut under `engines/`, with an engine of each kind that the recipe names and this machine can build."""
-    kinds = recipe.export.engines
+    recipe, texts, graphs, kinds = run.recipe, made.texts, made.graphs, run.recipe.export.engines
     missing = {kind: what for kind in kinds if (what := what_is_missing(kind)) is not None}
     inputs = {
         "graphs": sorted({graph.fingerprint for graph in graphs}), "missing": missing, "gpu": gpu(),
         "versions": {kind: builder_version(kind) for kind in kinds if kind not in missing},
-        "shapes": recipe.export.engine_shapes.model_dump(mode="json"), "test": texts.test.pairs,
+        "shapes": stated(recipe.export.engine_shapes), "test": pairs_digest(texts.test.pairs),
     }  # fmt: skip
-    earlier = run_dir.folder("engines") / TIMING_CACHE
+    earlier = run.folder.folder("engines") / TIMING_CACHE
 
     def write(folder: Path) -> None:
         if earlier.is_file():
@@ -62,7 +60,7 @@ def engines_stage(
         notes = [f"{kind}: no engine was built; it needs {what}." for kind, what in missing.items()]
         cuts = {(graph.layers, graph.dim): graph for graph in graphs}
         engines: list[Engine] = []
-        with watch("engines", len(cuts) * (len(kinds) - len(missing))) as advance:
+        with run.watch("engines", len(cuts) * (len(kinds) - len(missing))) as advance:
             for graph in cuts.values():
                 for kind in kinds:
                     if kind in missing:
@@ -75,9 +73,11 @@ def engines_stage(
         content = {"engines": [one.model_dump(mode="json") for one in engines], "notes": notes}
         (folder / FACTS).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
-    stage = run_dir.make("engines", fingerprint("engines", VERSION, inputs), write)
-    stated = json.loads((stage.folder / FACTS).read_text(encoding="utf-8"))
-    return stage, Built(tuple(Engine.model_validate(one) for one in stated["engines"]), tuple(stated["notes"]))
+    stage = run.make("engines", VERSION, inputs, write)
+    content = json.loads((stage.folder / FACTS).read_text(encoding="utf-8"))
+    built = Built(tuple(Engine.model_validate(one) for one in content["engines"]), tuple(content["notes"]))
+    made.engines_done, made.report = stage, built.added_to(made.report)
+    return Done(stage, describe_engines(built))
 
 
 def describe_engines(built: Built) -> str:
@@ -117,3 +117,11 @@ def _half_cosine(graph: Graph, whole: Path, half: Path, texts: Texts) -> float:
     if lowest < HALF_MIN_COSINE:
         raise GateError(f"its float16 graph has cosine {lowest:.6f} to the float32 one, below {HALF_MIN_COSINE}")
     return lowest
+
+
+ENGINES = Stage(
+    "engines", VERSION, make_engines, reads=("texts", "graphs", "artifacts"),
+    wanted=lambda recipe: bool(recipe.export.engines),
+    seconds=lambda estimate: ENGINE_SECONDS * len(estimate.recipe.export.engines) * estimate.cuts,
+    told=lambda estimate: ", ".join(estimate.recipe.export.engines),
+)  # fmt: skip

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from decant.errors import GateError, InputError
 from decant.models.encoder import SentenceEncoder
 from decant.models.prompts import CONFIG as PROMPTS
-from decant.progress import Watch
 from export.artifact.bundle import COMPARATOR, GRAPH
 from export.graphs.graph_file import load_graph
 from export.graphs.parity import (
@@ -30,14 +29,15 @@ from export.graphs.small_vectors import add_small_vectors, int8_step
 from export.graphs.to_onnx import export_comparator, export_encoder
 from export.quantize.calibration import Feed, calibration_batches, sentence_vectors
 from export.serve.session import OnnxComparator, OnnxEncoder
+from pipeline.fingerprint import stated
 from pipeline.measure.size import parameter_count
 from pipeline.recipe.recipe import Recipe
 from pipeline.recipe.recipe_prompts import pairs_for
-from pipeline.run_dir import RunDir, Stage, fingerprint
+from pipeline.stages.estimate import GRAPH_SECONDS
 from pipeline.stages.graph_precisions import write_precision
+from pipeline.stages.stage import Done, Made, Run, Stage
 from pipeline.stages.targets import training_pairs
 from pipeline.stages.tuned_weights import tuned_graph
-from pipeline.stages.vectors import VectorTargets
 from pipeline.texts.load import Texts
 from students.cuts.cut import cut
 from students.distill.comparator import Comparator
@@ -45,7 +45,7 @@ from students.pair_student import Student
 
 VERSION = 4
 # settings of the export that no graph depends on
-OF_OTHER_STAGES = {"engines", "engine_shapes", "openvino", "openvino_int8", "torch"}
+OF_OTHER_STAGES = ("engines", "engine_shapes", "openvino", "openvino_int8", "torch")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json", PROMPTS)
 
 
@@ -67,31 +67,30 @@ class Graph:
     """Mean cosine of held-back texts to the float32 vectors, `cosine_before` and `cosine_after`; empty without it."""
 
 
-def graphs_stage(
-    recipe: Recipe, texts: Texts, vector_targets: VectorTargets | None, student: Stage, run_dir: RunDir, watch: Watch
-) -> tuple[Stage, list[Graph], list[str]]:
+def make_graphs(run: Run, made: Made) -> Done:
     """A folder a precision under `graphs/`, and a line on each quantized graph that misses its gate and is left out.
 
     Raises:
         GateError: a float32 graph, which the others are made from, misses its gate, or every graph does.
         InputError: a graph cannot be quantized as the recipe says.
     """
-    settings = recipe.export
-    own = settings.model_dump(mode="json", exclude=OF_OTHER_STAGES)
-    own |= {"seed": recipe.seed} if settings.quantize_aware is not None else {}
-    inputs: dict[str, object] = {"student": student.fingerprint, "settings": own}
-    inputs |= {"most": recipe.budget.dim} if recipe.budget is not None and not settings.cuts else {}
-    mark = fingerprint("graphs", VERSION, inputs)
+    recipe, student, settings = run.recipe, made.student, run.recipe.export
+    inputs = {
+        "student": student.fingerprint, "settings": stated(settings, leave_out=OF_OTHER_STAGES),
+        "seed": recipe.seed if settings.quantize_aware is not None else None,
+        "most": recipe.budget.dim if recipe.budget is not None and not settings.cuts else None,
+    }  # fmt: skip
 
     def write(folder: Path) -> None:
         model = Student.load(student.folder)
-        probes = parity_texts(recipe, texts, model)
-        calibration = calibration_feeds(recipe, texts, vector_targets, model)
+        probes = parity_texts(recipe, made.texts, model)
+        learned = learned_texts(recipe, made, model.encoder)
+        calibration = calibration_feeds(recipe, learned, model)
         cuts = chosen_cuts(recipe, model)
-        tuned = _tuned(recipe, learned_texts(recipe, texts, vector_targets, model.encoder), model, cuts, folder, watch)
+        tuned = _tuned(run, learned, model, cuts, folder)
         facts: list[dict[str, object]] = []
         left_out: list[str] = []
-        with watch("export and parity", len(cuts) * len(probes) * (1 + len(settings.precisions))) as advance:
+        with run.watch("export and parity", len(cuts) * len(probes) * (1 + len(settings.precisions))) as advance:
             for layers, dim in cuts:
                 whole = (layers, dim) == (model.encoder.layers, model.encoder.dim)
                 smaller = Student(cut(model.encoder, layers, dim), model.comparator if whole else None)
@@ -100,13 +99,11 @@ def graphs_stage(
                 np.save(reference_of(plain), reference)
                 export_encoder(smaller.encoder, plain)
                 step = _step(plain, calibration, reference) if settings.vectors else None
+                exported = _Exported(smaller, student.folder, probes, reference, calibration, step)
                 for precision in settings.precisions:
                     graph, gain = tuned.get((layers, dim, precision), (plain, {}))
                     try:
-                        fact = _one(
-                            recipe, smaller, student.folder, graph, precision, calibration, step, probes, reference,
-                            advance,
-                        )  # fmt: skip
+                        fact = _one(recipe, exported, graph, precision, advance)
                         facts.append(fact | {"quantize_aware": gain})
                     except GateError as error:
                         if precision == "fp32":
@@ -118,23 +115,26 @@ def graphs_stage(
         content = {"made": facts, "left_out": left_out}
         (folder / "graphs.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
-    stage = run_dir.make("graphs", mark, write)
-    stated = json.loads((stage.folder / "graphs.json").read_text(encoding="utf-8"))
-    made = [Graph(folder=stage.folder / one["name"], fingerprint=stage.fingerprint, **one) for one in stated["made"]]
-    return stage, made, stated["left_out"]
+    stage = run.make("graphs", VERSION, inputs, write)
+    content = json.loads((stage.folder / "graphs.json").read_text(encoding="utf-8"))
+    facts = content["made"]
+    made.graphs = [Graph(folder=stage.folder / one["name"], fingerprint=stage.fingerprint, **one) for one in facts]
+    made.left_out = content["left_out"]
+    said = [", ".join(graph.name for graph in made.graphs), *(f"left out: {one}" for one in made.left_out)]
+    return Done(stage, "\n".join(said))
 
 
 def _tuned(
-    recipe: Recipe, learned: list[str], model: Student, cuts: list[tuple[int, int]], folder: Path, watch: Watch
+    run: Run, learned: list[str], model: Student, cuts: list[tuple[int, int]], folder: Path
 ) -> dict[tuple[int, int, Precision], tuple[Path, dict[str, float]]]:
     """(layers, dim, precision) that gets weights of its own → their float32 graph, and what they are worth."""
-    aware = recipe.export.quantize_aware
+    recipe, aware = run.recipe, run.recipe.export.quantize_aware
     if aware is None:
         return {}
     wanted = [one for one in recipe.export.precisions if one in aware.precisions]
     return {
         (layers, dim, precision): tuned_graph(
-            cut(model.encoder, layers, dim), precision, learned, recipe.export, aware, folder, recipe.seed, watch
+            cut(model.encoder, layers, dim), precision, learned, recipe.export, aware, folder, recipe.seed, run.watch
         )
         for layers, dim in cuts
         for precision in wanted
@@ -172,21 +172,39 @@ def chosen_cuts(recipe: Recipe, student: Student) -> list[tuple[int, int]]:
     return sorted(((depth, one) for depth in range(1, layers + 1) for one in dims), reverse=True)
 
 
+@dataclass(frozen=True)
+class _Exported:
+    """A cut whose float32 graph stands, and what its precisions are made and checked with.
+
+    Args:
+        source: folder of the student that it was cut from.
+        reference: PyTorch's vectors of the probes, float32 [texts, dim].
+        step: of int8 vectors, where the recipe asks for any.
+    """
+
+    model: Student
+    source: Path
+    probes: list[str]
+    reference: NDArray[np.float32]
+    calibration: list[Feed]
+    step: float | None
+
+
 def _one(
-    recipe: Recipe, model: Student, source: Path, plain: Path, precision: Precision, calibration: list[Feed],
-    step: float | None, probes: list[str], reference: NDArray[np.float32], advance: Callable[[int], None],
-) -> dict[str, object]:  # fmt: skip
+    recipe: Recipe, exported: _Exported, plain: Path, precision: Precision, advance: Callable[[int], None]
+) -> dict[str, object]:
+    model, reference = exported.model, exported.reference
     encoder = model.encoder
     name = f"L{encoder.layers}xD{encoder.dim}-{precision}"
     target = plain.with_name(name)
     (target / "onnx").mkdir(parents=True, exist_ok=True)
     for file in TOKENIZER_FILES:
-        if (source / file).is_file():  # a pooling of our own has no file of prompts
-            (target / file).write_bytes((source / file).read_bytes())
-    sensitivity = write_precision(precision, plain, target / GRAPH, recipe.export, calibration)
+        if (exported.source / file).is_file():  # a pooling of our own has no file of prompts
+            (target / file).write_bytes((exported.source / file).read_bytes())
+    sensitivity = write_precision(precision, plain, target / GRAPH, recipe.export, exported.calibration)
     if recipe.export.vectors:
-        add_small_vectors(target / GRAPH, recipe.export.vectors, step)
-    parity = check_parity(OnnxEncoder(target), probes, reference, precision, recipe.export.parity, advance)
+        add_small_vectors(target / GRAPH, recipe.export.vectors, exported.step)
+    parity = check_parity(OnnxEncoder(target), exported.probes, reference, precision, recipe.export.parity, advance)
     if model.comparator is not None:
         _comparator(model, model.comparator, target, reference, recipe)
     return {
@@ -208,20 +226,17 @@ def _step(plain: Path, calibration: list[Feed], reference: NDArray[np.float32]) 
     return int8_step(sentence_vectors(load_graph(plain), calibration) if calibration else reference)
 
 
-def calibration_feeds(recipe: Recipe, texts: Texts, vector_targets: VectorTargets | None, model: Student) -> list[Feed]:
+def calibration_feeds(recipe: Recipe, every: list[str], model: Student) -> list[Feed]:
     """Texts that the student learned from, spread evenly over all of them, as a graph takes them."""
-    every = learned_texts(recipe, texts, vector_targets, model.encoder)
     count = min(recipe.export.calibration.texts, len(every))
     chosen = [every[index * len(every) // count] for index in range(count)]
     encoder = model.encoder
     return calibration_batches(encoder.tokenize(chosen), int(encoder.tokenizer.pad_token_id))
 
 
-def learned_texts(
-    recipe: Recipe, texts: Texts, vector_targets: VectorTargets | None, encoder: SentenceEncoder
-) -> list[str]:
+def learned_texts(recipe: Recipe, made: Made, encoder: SentenceEncoder) -> list[str]:
     """The distinct texts that the student learned from, as the encoder reads them."""
-    pairs = pairs_for(recipe, encoder.prompts, training_pairs(texts))
+    pairs, vector_targets = pairs_for(recipe, encoder.prompts, training_pairs(made.texts)), made.vector_targets
     taught = vector_targets.read_by(encoder.prompts, vector_targets.texts) if vector_targets is not None else ()
     return list(dict.fromkeys([*(text for pair in pairs for text in pair), *taught]))
 
@@ -245,3 +260,10 @@ def parity_figures(parity: Parity, settings: ParitySettings, precision: Precisio
         for name, limit in zip(("required_min_cosine", "required_batch_invariance"), limits, strict=True)
         if limit is not None
     }
+
+
+GRAPHS = Stage(
+    "graphs", VERSION, make_graphs, reads=("texts", "vectors", "mine", "student"),
+    seconds=lambda estimate: GRAPH_SECONDS * estimate.artifacts,
+    told=lambda estimate: f"{estimate.artifacts} artifacts, {', '.join(estimate.recipe.export.precisions)}",
+)  # fmt: skip

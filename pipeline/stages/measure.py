@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from decant.progress import Watch
 from decant.training.cores import usable_cores
+from pipeline.fingerprint import pairs_digest, stated
 from pipeline.measure.evaluate import evaluate
 from pipeline.measure.grid import Grid
 from pipeline.measure.regressions import Regression, worst_regressions
@@ -21,18 +22,14 @@ from pipeline.measure.set_metrics import SetMetrics
 from pipeline.recipe.recipe import Recipe
 from pipeline.report.machine import Environment, read_environment
 from pipeline.report.rows import Row, Seeds
-from pipeline.run_dir import RunDir, Stage, fingerprint
-from pipeline.stages.checkpoints import Checkpoint, quantized_students
+from pipeline.stages.checkpoints import quantized_students
 from pipeline.stages.dev_metric import label_values
-from pipeline.stages.graphs import Graph
+from pipeline.stages.estimate import MEASURE_SECONDS
 from pipeline.stages.measure_grid import student_grid
 from pipeline.stages.measure_speed import measured_speed
 from pipeline.stages.measured_models import STUDENT, TEACHER, Candidate, candidates
-from pipeline.stages.openvino_irs import Irs
-from pipeline.stages.reranker import Reranked
+from pipeline.stages.stage import Done, Made, Run, Stage
 from pipeline.stages.student import Trained
-from pipeline.stages.targets import PairTargets
-from pipeline.stages.vectors import VectorTargets
 from pipeline.texts.load import Split, Texts
 from students.pair_student import Student
 
@@ -50,63 +47,52 @@ class Measured:
     grid: Grid | None
 
 
-def measure_stage(
-    recipe: Recipe, base: Path, texts: Texts, pair_targets: PairTargets | None, vector_targets: VectorTargets | None,
-    student: Stage,
-    trained: list[Trained], graphs: list[Graph], irs: Irs, checkpoints: list[Checkpoint], run_dir: RunDir, watch: Watch,
-    embedded: Stage | None = None, reranked: Reranked | None = None,
-) -> tuple[Stage, Measured]:  # fmt: skip
+def make_measured(run: Run, made: Made) -> Done:
     """Every row's metrics with intervals, speed, size and memory; timings are interleaved."""
+    recipe, texts, watch = run.recipe, made.texts, run.watch
+    models: list[str | None] = [
+        one.stage.fingerprint for one in (made.vector_targets, made.reranked, *made.trained) if one is not None
+    ]
+    models += [one.fingerprint for one in (*made.graphs, made.irs, *made.checkpoints) if one is not None]
     inputs = {
-        "settings": recipe.measure.model_dump(mode="json"), "set": recipe.set_name, "seed": recipe.seed,
-        "test": [texts.test.pairs, texts.test.labels.tolist()],
-        "models": [
-            *[one.fingerprint for one in (pair_targets.teacher if pair_targets else None,
-            vector_targets.stage if vector_targets else None) if one],
-            student.fingerprint, *[one.stage.fingerprint for one in trained], *[g.fingerprint for g in graphs],
-            *([irs.fingerprint] if irs.fingerprint else []),
-            *[one.fingerprint for one in checkpoints], *([reranked.stage.fingerprint] if reranked else []),
-        ],
+        "settings": stated(recipe.measure), "set": recipe.set_name, "seed": recipe.seed,
+        "test": pairs_digest(texts.test.pairs), "labels": texts.test.labels, "student": made.student.fingerprint,
+        "teacher": made.teacher.fingerprint if made.teacher is not None else None, "models": models,
     }  # fmt: skip
 
     def write(folder: Path) -> None:
         threads = recipe.measure.speed.threads or usable_cores()
         torch.set_num_threads(threads)
         environment = read_environment(threads)
-        found, notes = candidates(
-            recipe, base, texts, pair_targets, vector_targets, student, graphs, irs, threads, embedded, reranked
-        )
-        found += quantized_students(recipe, checkpoints, threads)
-        rows, regressions = _measure(recipe, texts, found, trained, watch)
-        grid = (
-            student_grid(recipe, base, texts, vector_targets, student, watch)
-            if recipe.student.nesting is not None
-            else None
-        )
+        found, notes = candidates(run, made, threads)
+        found += quantized_students(recipe, made.checkpoints, threads)
+        rows, regressions = _measure(recipe, texts, found, made.trained, watch)
+        grid = student_grid(run, made) if recipe.student.nesting is not None else None
         content = {
             "grid": grid and grid.model_dump(mode="json"),
             "rows": [row.model_dump(mode="json", by_alias=True) for row in rows],
             "environment": environment.model_dump(mode="json"),
             "regressions": [one.model_dump(mode="json") for one in regressions],
-            "notes": [*notes, *irs.notes],
+            "notes": [*notes, *(made.irs.notes if made.irs is not None else ())],
         }
         (folder / "measured.json").write_text(
             json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
         )
 
-    stage = run_dir.make("measure", fingerprint("measure", VERSION, inputs), write)
-    stated = json.loads((stage.folder / "measured.json").read_text(encoding="utf-8"))
-    return stage, Measured(
-        tuple(TypeAdapter(list[Row]).validate_python(stated["rows"])),
-        Environment.model_validate(stated["environment"]),
-        tuple(TypeAdapter(list[Regression]).validate_python(stated["regressions"])),
-        tuple(stated["notes"]),
-        Grid.model_validate(stated["grid"]) if stated["grid"] else None,
+    made.measured_done = run.make("measure", VERSION, inputs, write)
+    content = json.loads((made.measured_done.folder / "measured.json").read_text(encoding="utf-8"))
+    made.measured = Measured(
+        tuple(TypeAdapter(list[Row]).validate_python(content["rows"])),
+        Environment.model_validate(content["environment"]),
+        tuple(TypeAdapter(list[Regression]).validate_python(content["regressions"])),
+        tuple(content["notes"]),
+        Grid.model_validate(content["grid"]) if content["grid"] else None,
     )
+    return Done(made.measured_done, f"{len(made.measured.rows)} rows")
 
 
 def _measure(
-    recipe: Recipe, texts: Texts, candidates: list[Candidate], trained: list[Trained], watch: Watch
+    recipe: Recipe, texts: Texts, candidates: list[Candidate], trained: Sequence[Trained], watch: Watch
 ) -> tuple[list[Row], list[Regression]]:
     runs = [one for one in trained if len(trained) > 1]
     with watch("accuracy", len(candidates) + len(runs)) as advance:
@@ -171,7 +157,7 @@ def _seeds(recipe: Recipe, values: dict[str, float], trained: list[Trained]) -> 
 
 
 def _compared(
-    recipe: Recipe, trained: list[Trained], metrics: dict[str, SetMetrics], seeds: dict[float, Seeds], set_name: str
+    recipe: Recipe, trained: Sequence[Trained], metrics: dict[str, SetMetrics], seeds: dict[float, Seeds], set_name: str
 ) -> list[Row]:
     """A row for each other alpha: its best student on dev, and the mean over its seeds."""
     rows = []
@@ -191,3 +177,11 @@ def _compared(
         metric = {"metrics": {set_name: metrics[_run_name(best)]}}
         rows.append(Row.model_validate(facts | metric | ({"seeds": seeds[alpha]} if alpha in seeds else {})))
     return rows
+
+
+MEASURE = Stage(
+    "measure", VERSION, make_measured,
+    reads=("texts", "vectors", "mine", "teacher", "targets", "embed", "student", "reranker", "graphs", "openvino",
+           "checkpoints"),
+    seconds=lambda estimate: MEASURE_SECONDS * (1 + estimate.artifacts),
+)  # fmt: skip

@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
 from decant.models.encoder import SentenceEncoder
-from decant.models.reference import resolve_model
-from decant.progress import Watch
 from pipeline.measure.grid import Grid, measure_grid
 from pipeline.measure.pca import fit_texts, pca_predictions
 from pipeline.recipe.recipe import Recipe
 from pipeline.recipe.recipe_prompts import pairs_for
-from pipeline.run_dir import Stage
 from pipeline.stages.dev_metric import label_values
-from pipeline.stages.vectors import VectorTargets
-from pipeline.texts.load import Split, Texts
+from pipeline.stages.stage import Made, Run
+from pipeline.texts.load import Split
 from students.cuts.cut import cut
 from students.nesting.nested import all_dims, grid_predictions
 from students.pair_student import Student
 
 
-def student_grid(
-    recipe: Recipe, base: Path, texts: Texts, vector_targets: VectorTargets | None, student: Stage, watch: Watch
-) -> Grid:
+def student_grid(run: Run, made: Made) -> Grid:
     """Every (layers, dim) of the student, and of what its training started from, each from one pass over the test.
 
     Beside the student's shorter vectors of the whole depth stands PCA of the full ones.
     """
-    model = Student.load(student.folder).encoder
-    start = _start(recipe, base)
+    recipe, texts = run.recipe, made.texts
+    model, start = Student.load(made.student.folder).encoder, _start(run)
     dims = all_dims(model.width, recipe.student.dims)
     binary = recipe.texts.task.kind == "binary"
-    with watch("grid", (1 + binary) * (1 + (start is not None)) + 1) as advance:
+    with run.watch("grid", (1 + binary) * (1 + (start is not None)) + 1) as advance:
 
         def every(encoder: SentenceEncoder, split: Split) -> dict[tuple[int, int], NDArray[np.float32]]:
             found = grid_predictions(encoder, pairs_for(recipe, encoder.prompts, split.pairs), dims)
@@ -43,7 +36,7 @@ def student_grid(
 
         splits = [texts.test, *([texts.dev] if binary else [])]
         pairs = [pairs_for(recipe, model.prompts, split.pairs) for split in splits]
-        short = pca_predictions(model.encode, _pca_texts(recipe, texts, vector_targets), pairs, dims[1:])
+        short = pca_predictions(model.encode, _pca_texts(recipe, made), pairs, dims[1:])
         pca = [{(model.layers, dim): scores for dim, scores in one.items()} for one in short]
         advance(1)
         return measure_grid(
@@ -58,15 +51,17 @@ def student_grid(
         )  # fmt: skip
 
 
-def _start(recipe: Recipe, base: Path) -> SentenceEncoder | None:
+def _start(run: Run) -> SentenceEncoder | None:
     """What training started from, with the layers that the student kept of it; None where there was no training."""
-    if recipe.student.trained:
+    student = run.recipe.student
+    if student.trained:
         return None
-    start = SentenceEncoder.load(resolve_model(recipe.student.model, base), recipe.student.max_length)
-    return cut(start, recipe.student.layers) if recipe.student.layers else start
+    start = SentenceEncoder.load(run.model(student.model), student.max_length)
+    return cut(start, student.layers) if student.layers else start
 
 
-def _pca_texts(recipe: Recipe, texts: Texts, vector_targets: VectorTargets | None) -> list[str]:
+def _pca_texts(recipe: Recipe, made: Made) -> list[str]:
+    texts, vector_targets = made.texts, made.vector_targets
     labelled = [text for pair in texts.train.pairs for text in pair]
     taught = (
         [*vector_targets.held_back, *vector_targets.texts[: vector_targets.given]] if vector_targets is not None else []

@@ -14,7 +14,6 @@ from decant.models.embedder import Embedder, RoutedEncoder
 from decant.models.encoder import SentenceEncoder
 from decant.models.prompts import Prompts
 from decant.models.quantized import precision_of
-from decant.models.reference import resolve_model
 from decant.models.shared_config import is_shared, shared_attention
 from decant.models.similarity import similarities
 from export.artifact.bundle import COMPARATOR, GRAPH
@@ -26,19 +25,18 @@ from pipeline.measure.size import parameter_count, peak_memory_of, size_mib
 from pipeline.recipe.recipe import Recipe
 from pipeline.recipe.recipe_prompts import pairs_for
 from pipeline.report.rows import Kind, Parity
-from pipeline.run_dir import Stage
+from pipeline.run_dir import Finished
 from pipeline.stages.dev_metric import on_own_scale, one_score
 from pipeline.stages.graphs import Graph, learned_texts
-from pipeline.stages.openvino_irs import Ir, Irs
+from pipeline.stages.openvino_irs import Ir
 from pipeline.stages.reranker import Reranked
 from pipeline.stages.sharing import groups_of, said_groups
-from pipeline.stages.targets import PairTargets
+from pipeline.stages.stage import Made, Run
 from pipeline.stages.teacher import run_teacher
-from pipeline.stages.vectors import VectorTargets, embedder_of, pair_texts
-from pipeline.texts.load import Texts
+from pipeline.stages.vectors import VectorTargets, embedder_of
+from pipeline.texts.load import pair_texts
 from students.cuts.cut import cut
 from students.cuts.start import shared, shared_cross_encoder
-from students.distill.distill_reranker import RerankerSettings
 from students.pair_student import Student, cosines, pair_vectors
 from students.sharing.sharing_settings import SharingSettings
 from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
@@ -77,35 +75,30 @@ class Candidate:
     facts: dict[str, object] = field(default_factory=dict)
 
 
-def candidates(
-    recipe: Recipe, base: Path, texts: Texts, pair_targets: PairTargets | None, vector_targets: VectorTargets | None,
-    student: Stage,
-    graphs: list[Graph], irs: Irs, threads: int, embedded: Stage | None = None, reranked: Reranked | None = None,
-) -> tuple[list[Candidate], list[str]]:  # fmt: skip
+def candidates(run: Run, made: Made, threads: int) -> tuple[list[Candidate], list[str]]:
     """All that is measured, in the order of the report, and a note on each that could not be.
 
+    A student that has learned vectors alone gets a row where its layers share maps, a re-ranker one for each stage of
+    its training and one in onnxruntime.
+
     Args:
-        embedded: the student that has learned vectors alone, which gets a row where its layers share maps.
-        reranked: the re-ranker, which gets a row a stage of its training, and one in onnxruntime.
+        threads: of the CPU.
     """
-    found = [_teacher(recipe, pair_targets.teacher)] if pair_targets else []
-    found += (
-        [_embedding_teacher(recipe, vector_targets, TEACHER_OF_VECTORS if pair_targets else TEACHER)]
-        if vector_targets
-        else []
-    )
+    recipe, texts, pair_targets, vector_targets = run.recipe, made.texts, made.pair_targets, made.vector_targets
+    found = [_teacher(recipe, pair_targets.teacher)] if pair_targets is not None else []
+    if vector_targets is not None:
+        name = TEACHER if pair_targets is None else TEACHER_OF_VECTORS
+        found.append(_embedding_teacher(recipe, vector_targets, name))
     has_cosine = recipe.texts.task.kind != "multiclass"
-    source = resolve_model(recipe.student.model, base)
+    source = run.model(recipe.student.model)
     if recipe.student.trained:
         found.append(_given(recipe, source))
-    found += _start_models(recipe, source, texts, vector_targets, student, has_cosine)
-    if embedded is not None and recipe.student.sharing is not None and len(texts.train):
-        found.append(_before_the_labels(recipe, embedded))
+    found += _start_models(run, made) if has_cosine else []
+    if made.embedded is not None and recipe.student.sharing is not None and len(texts.train):
+        found.append(_before_the_labels(recipe, made.embedded))
     notes = []
     named = {PEERS_START: source} if recipe.measure.peers else {}
-    named |= {
-        f"{_short(model)} in sentence-transformers": resolve_model(model, base) for model in recipe.measure.compare
-    }
+    named |= {f"{_short(model)} in sentence-transformers": run.model(model) for model in recipe.measure.compare}
     for name, folder in named.items():
         if is_shared(folder):
             notes.append(f"{name} was not measured: that library knows no layers that share attention maps")
@@ -114,9 +107,11 @@ def candidates(
             found.append(_in_sentence_transformers(recipe, name, folder, has_cosine))
         except ImportError as error:
             notes.append(f"{name} was not measured: {error}")
-    if recipe.reranker is not None and pair_targets is not None and reranked is not None:
-        found += _rerankers(recipe, recipe.reranker, texts, pair_targets, reranked, threads)
-    return found + _students(recipe, student) + _exported(recipe, student, graphs, irs, threads), notes
+    if recipe.reranker is not None and pair_targets is not None and made.reranked is not None:
+        teacher = run_teacher(recipe, pair_targets.teacher.folder)
+        untrained = shared_cross_encoder(teacher, recipe.reranker.sharing, pair_texts(texts), recipe.seed)
+        found += _rerankers(recipe, teacher, untrained, made.reranked, threads)
+    return found + _students(recipe, made.student) + _exported(recipe, made, threads), notes
 
 
 def _given(recipe: Recipe, source: Path) -> Candidate:
@@ -140,7 +135,7 @@ def _in_sentence_transformers(recipe: Recipe, name: str, folder: Path, has_cosin
     return Candidate(name, "baseline", predict=predict, encode=peer.encode, facts=facts)
 
 
-def _teacher(recipe: Recipe, teacher: Stage) -> Candidate:
+def _teacher(recipe: Recipe, teacher: Finished) -> Candidate:
     cross = run_teacher(recipe, teacher.folder)
     weights, scores = size_mib(teacher.folder / "model.safetensors"), _scores(recipe, cross, cross.activation)
     return Candidate(
@@ -152,16 +147,10 @@ def _teacher(recipe: Recipe, teacher: Stage) -> Candidate:
 
 
 def _rerankers(
-    recipe: Recipe,
-    settings: RerankerSettings,
-    texts: Texts,
-    pair_targets: PairTargets,
-    reranked: Reranked,
-    threads: int,
+    recipe: Recipe, teacher: CrossEncoder, untrained: CrossEncoder, reranked: Reranked, threads: int
 ) -> list[Candidate]:
     """The teacher with shared maps: untrained, after each stage of its training, and in onnxruntime."""
-    folder, teacher = reranked.stage.folder, run_teacher(recipe, pair_targets.teacher.folder)
-    untrained = shared_cross_encoder(teacher, settings.sharing, pair_texts(texts), recipe.seed)
+    folder = reranked.stage.folder
     taught, trained = (run_teacher(recipe, one) for one in (reranked.before_labels, folder))
     facts: dict[str, object] = {
         "layers": int(trained.model.config.num_hidden_layers), "precision": "fp32", "runtime": "torch",
@@ -185,9 +174,8 @@ def _embedding_teacher(recipe: Recipe, vector_targets: VectorTargets, name: str)
     tuned = settings is not None and any(teacher.tune for teacher in settings.teachers)
     facts: dict[str, object] = {"precision": "fp32", "runtime": "torch", "trained_on_labels": tuned}
     if len(vector_targets.teachers) == 1:
-        facts |= _embedder_facts(embedder_of(vector_targets.teachers[0][0], vector_targets.prompts[0]))
-    if len(vector_targets.teachers) == 1:
         one = embedder_of(vector_targets.teachers[0][0], vector_targets.prompts[0])
+        facts |= _embedder_facts(one)
         return Candidate(name, "teacher", predict=by_similarity(recipe, one), encode=one.encode, facts=facts)
     columns, encode = recipe.texts.columns, vector_targets.encoder()
     sides = vector_targets.encoder(columns.first_prompt), vector_targets.encoder(columns.second_prompt)
@@ -196,26 +184,22 @@ def _embedding_teacher(recipe: Recipe, vector_targets: VectorTargets, name: str)
     )
 
 
-def _start_models(
-    recipe: Recipe, source: Path, texts: Texts, vector_targets: VectorTargets | None, student: Stage, has_cosine: bool
-) -> list[Candidate]:
-    found = []
-    if has_cosine and not recipe.student.trained:
-        start = SentenceEncoder.load(source, recipe.student.max_length)
+def _start_models(run: Run, made: Made) -> list[Candidate]:
+    recipe, found = run.recipe, []
+    if not recipe.student.trained:
+        start = SentenceEncoder.load(run.model(recipe.student.model), recipe.student.max_length)
         facts = _encoder_facts(start) | {"runtime": "torch", "trained_on_labels": False}
         found.append(Candidate(START, "baseline", predict=by_similarity(recipe, start), facts=facts))
         if recipe.student.sharing is not None:
-            learned = learned_texts(recipe, texts, vector_targets, start)
-            found.append(_shared_start(recipe, recipe.student.sharing, start, learned, student))
-    if has_cosine:
-        words = {"runtime": "scikit-learn", "trained_on_labels": False}
-        counted = partial(bag_of_words, train_texts=[text for pair in texts.train.pairs for text in pair])
-        found.append(Candidate(WORDS, "baseline", predict=counted, facts=words))
-    return found
+            learned = learned_texts(recipe, made, start)
+            found.append(_shared_start(recipe, recipe.student.sharing, start, learned, made.student))
+    words = {"runtime": "scikit-learn", "trained_on_labels": False}
+    counted = partial(bag_of_words, train_texts=[text for pair in made.texts.train.pairs for text in pair])
+    return [*found, Candidate(WORDS, "baseline", predict=counted, facts=words)]
 
 
 def _shared_start(
-    recipe: Recipe, settings: SharingSettings, start: SentenceEncoder, learned: Sequence[str], student: Stage
+    recipe: Recipe, settings: SharingSettings, start: SentenceEncoder, learned: Sequence[str], student: Finished
 ) -> Candidate:
     """The start model with the student's layers and groups, before any training: what sharing alone costs."""
     kept = cut(start, recipe.student.layers) if recipe.student.layers else start
@@ -225,7 +209,7 @@ def _shared_start(
     return Candidate(SHARED_START, "baseline", predict=by_similarity(recipe, untrained.for_cosine()), facts=facts)
 
 
-def _before_the_labels(recipe: Recipe, embedded: Stage) -> Candidate:
+def _before_the_labels(recipe: Recipe, embedded: Finished) -> Candidate:
     """The student after the first of its two trainings."""
     encoder = Student.load(embedded.folder).encoder
     facts = _encoder_facts(encoder) | {"runtime": "torch", "path": "embed"}
@@ -234,7 +218,7 @@ def _before_the_labels(recipe: Recipe, embedded: Stage) -> Candidate:
     return Candidate(EMBEDDED, "baseline", predict=by_similarity(recipe, encoder), facts=facts)
 
 
-def _students(recipe: Recipe, stage: Stage) -> list[Candidate]:
+def _students(recipe: Recipe, stage: Finished) -> list[Candidate]:
     student = Student.load(stage.folder)
     facts = _encoder_facts(student.encoder) | {
         "runtime": "torch", "path": "student", "form": recipe.student.form,
@@ -259,10 +243,10 @@ def in_torch(recipe: Recipe, name: str, student: Student, facts: dict[str, objec
     return Candidate(name, "student", predict=predict, encode=student.encoder.encode, match=match, facts=facts)
 
 
-def _exported(recipe: Recipe, student: Stage, graphs: list[Graph], irs: Irs, threads: int) -> list[Candidate]:
+def _exported(recipe: Recipe, made: Made, threads: int) -> list[Candidate]:
     """The artifacts in onnxruntime, then those that have an IR in OpenVINO."""
-    found = []
-    for graph in graphs:
+    found, student = [], made.student
+    for graph in made.graphs:
         facts: dict[str, object] = {
             "runtime": "onnxruntime",
             "path": f"artifacts/{graph.name}",
@@ -273,8 +257,8 @@ def _exported(recipe: Recipe, student: Stage, graphs: list[Graph], irs: Irs, thr
             before, after = graph.quantize_aware["cosine_before"], graph.quantize_aware["cosine_after"]
             facts["note"] = f"fine-tuned for its rounding: mean cosine {before:.4f} to fp32 before, {after:.4f} after"
         found.append(_served(recipe, graph, graph.folder, GRAPH, graph.folder / COMPARATOR, threads, facts))
-    comparators = {graph.name: graph.folder / COMPARATOR for graph in graphs}
-    for ir in irs.made:
+    comparators = {graph.name: graph.folder / COMPARATOR for graph in made.graphs}
+    for ir in made.irs.made if made.irs is not None else ():
         xml = ir.folder / ir.file
         facts = {
             "runtime": "openvino", "path": f"artifacts/{ir.artifact}",

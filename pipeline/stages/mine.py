@@ -9,33 +9,34 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from decant.progress import Watch
-from pipeline.recipe.recipe import Recipe
+from pipeline.fingerprint import stated
 from pipeline.report.rows import Mined
-from pipeline.run_dir import RunDir, Stage, fingerprint
+from pipeline.stages.stage import Done, Made, Run, Stage
 from pipeline.stages.vectors import VectorTargets
 from pipeline.texts.load import Split, Texts
-from pipeline.texts.mining import Floats, MineSettings, mine_pairs, score_histogram
+from pipeline.texts.mining import Floats, mine_pairs, score_histogram
 from students.pair_student import cosines
 
 VERSION = 1
 PAIRS, FACTS = "pairs.parquet", "mined.json"
 
 
-def mine_stage(
-    recipe: Recipe, mining: MineSettings, texts: Texts, vector_targets: VectorTargets, run_dir: RunDir, watch: Watch
-) -> tuple[Stage, Texts, Mined]:
-    """The mined pairs' folder, the texts with these pairs among the unlabelled ones, and the scores' histograms."""
-    inputs: dict[str, object] = {
-        "vectors": vector_targets.stage.fingerprint, "weights": [weight for _, weight in vector_targets.teachers],
-        "settings": mining.model_dump(mode="json"), "seed": recipe.seed,
+def make_mined(run: Run, made: Made) -> Done:
+    """The mined pairs, which stand among the unlabelled ones from here on, and the histograms of the scores."""
+    assert run.recipe.embedding is not None
+    assert run.recipe.embedding.mine is not None
+    assert made.vector_targets is not None
+    mining, texts, vector_targets = run.recipe.embedding.mine, made.texts, made.vector_targets
+    inputs = {
+        "vectors": vector_targets.stage.fingerprint, "weights": vector_targets.weights,
+        "settings": stated(mining), "seed": run.recipe.seed,
     }  # fmt: skip
 
     def write(folder: Path) -> None:
         given = vector_targets.texts[: vector_targets.given]
         vectors = vector_targets.vectors(given)
-        with watch("mining pairs", 1) as advance:
-            mined = mine_pairs(vectors, mining, recipe.seed)
+        with run.watch("mining pairs", 1) as advance:
+            mined = mine_pairs(vectors, mining, run.recipe.seed)
             advance(1)
         first, second = ([given[row] for row in mined.indices[:, side]] for side in (0, 1))
         kinds = pa.array(mined.kinds, pa.string())
@@ -48,16 +49,23 @@ def mine_stage(
         )  # fmt: skip
         (folder / FACTS).write_text(facts.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
-    stage = run_dir.make("mine", fingerprint("mine", VERSION, inputs), write)
+    stage = run.make("mine", VERSION, inputs, write)
     table = pq.read_table(stage.folder / PAIRS).to_pydict()
     known = {frozenset(pair) for split in (texts.train, texts.dev, texts.test) for pair in split.pairs}
     pairs = [pair for pair in zip(table["first"], table["second"], strict=True) if frozenset(pair) not in known]
     every = [*texts.unlabelled.pairs, *pairs]
-    facts = Mined.model_validate_json((stage.folder / FACTS).read_bytes())
-    return stage, replace(texts, unlabelled=Split(every, np.full(len(every), np.nan, np.float32))), facts
+    made.mined = Mined.model_validate_json((stage.folder / FACTS).read_bytes())
+    made.texts = replace(texts, unlabelled=Split(every, np.full(len(every), np.nan, np.float32)))
+    return Done(stage, f"{len(every):,} pairs without labels")
 
 
 def _labelled_cosines(texts: Texts, vector_targets: VectorTargets) -> Floats:
     first, second = (vector_targets.vectors([pair[side] for pair in texts.train.pairs]) for side in (0, 1))
     rows = np.arange(len(first))
     return cosines(first.take(rows), second.take(rows))
+
+
+MINE = Stage(
+    "mine", VERSION, make_mined, reads=("texts", "vectors"), seconds=lambda estimate: 60.0,
+    wanted=lambda recipe: recipe.embedding is not None and recipe.embedding.mine is not None,
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Stage `openvino`: every cut as OpenVINO's IR, held to torch; what cannot be made here is said, and stops nothing."""
+"""Stage `openvino`: every cut as OpenVINO's IR, checked against PyTorch; what cannot be made stops nothing."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decant.errors import DecantError
-from decant.progress import Watch
 from export.engines.openvino_ir import FILES, IrPrecision, ir_versions, missing_for_ir, quantize_ir, write_ir
 from export.graphs.parity import Precision, check_parity
 from export.quantize.calibration import Feed
 from export.serve.session import OnnxEncoder
+from pipeline.fingerprint import stated
 from pipeline.recipe.recipe import Recipe
-from pipeline.run_dir import RunDir, Stage, fingerprint
+from pipeline.stages.estimate import Estimate
 from pipeline.stages.graphs import (
     TOKENIZER_FILES,
     Graph,
     calibration_feeds,
+    learned_texts,
     parity_figures,
     parity_texts,
     plain_graph,
     reference_of,
 )
-from pipeline.stages.vectors import VectorTargets
-from pipeline.texts.load import Texts
+from pipeline.stages.stage import Done, Made, Run, Stage
 from students.pair_student import Student
 
 VERSION = 1
+IR_SECONDS = {"fp32": 20.0, "int8": 60.0}  # a cut
 FACTS, WORK = "openvino.json", "float.xml"
 GATES: dict[IrPrecision, Precision] = {"fp32": "fp32", "int8": "int8-row"}  # fixed scales: any batch gives the same
 
@@ -74,32 +75,28 @@ class Irs:
         return found[0] if found else None
 
 
-def openvino_stage(
-    recipe: Recipe, texts: Texts, vector_targets: VectorTargets | None, student: Stage, graphs: list[Graph],
-    run_dir: RunDir,
-    watch: Watch,
-) -> tuple[Stage, Irs]:  # fmt: skip
+def make_irs(run: Run, made: Made) -> Done:
     """A folder a cut under `openvino/`; an IR that misses its gate is left out."""
-    settings = recipe.export
+    settings = run.recipe.export
     missing = {kind: what for kind in settings.openvino if (what := missing_for_ir(kind)) is not None}
     inputs = {
-        "student": student.fingerprint, "graphs": sorted({graph.fingerprint for graph in graphs}),
-        "openvino": list(settings.openvino), "int8": settings.openvino_int8.model_dump(mode="json"),
+        "student": made.student.fingerprint, "graphs": sorted({graph.fingerprint for graph in made.graphs}),
+        "openvino": settings.openvino, "int8": stated(settings.openvino_int8),
         "missing": missing, "versions": ir_versions(),
     }  # fmt: skip
-    mark = fingerprint("openvino", VERSION, inputs)
 
     def write(folder: Path) -> None:
         notes = [f"OpenVINO, {kind}: no IR was made; it needs {what}." for kind, what in missing.items()]
         kinds = [kind for kind in settings.openvino if kind not in missing]
-        facts = _make(recipe, texts, vector_targets, student, graphs, kinds, folder, notes, watch) if kinds else []
+        facts = _make(run, made, kinds, folder, notes) if kinds else []
         content = {"made": facts, "notes": notes}
         (folder / FACTS).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
-    stage = run_dir.make("openvino", mark, write)
-    stated = json.loads((stage.folder / FACTS).read_text(encoding="utf-8"))
-    made = tuple(Ir(folder=stage.folder / f"L{one['layers']}xD{one['dim']}", **one) for one in stated["made"])
-    return stage, Irs(mark, made, tuple(stated["notes"]))
+    stage = run.make("openvino", VERSION, inputs, write)
+    content = json.loads((stage.folder / FACTS).read_text(encoding="utf-8"))
+    irs = tuple(Ir(folder=stage.folder / f"L{one['layers']}xD{one['dim']}", **one) for one in content["made"])
+    made.irs = Irs(stage.fingerprint, irs, tuple(content["notes"]))
+    return Done(stage, describe_irs(made.irs))
 
 
 def describe_irs(irs: Irs) -> str:
@@ -107,16 +104,13 @@ def describe_irs(irs: Irs) -> str:
     return "\n".join([", ".join(one.name for one in irs.made) or "none made", *irs.notes])
 
 
-def _make(
-    recipe: Recipe, texts: Texts, vector_targets: VectorTargets | None, student: Stage, graphs: list[Graph],
-    kinds: list[IrPrecision], folder: Path, notes: list[str], watch: Watch,
-) -> list[dict[str, object]]:  # fmt: skip
-    model = Student.load(student.folder)
-    probes = parity_texts(recipe, texts, model)
-    calibration = calibration_feeds(recipe, texts, vector_targets, model)
-    cuts = {(graph.layers, graph.dim): graph for graph in graphs}
+def _make(run: Run, made: Made, kinds: list[IrPrecision], folder: Path, notes: list[str]) -> list[dict[str, object]]:
+    recipe, model = run.recipe, Student.load(made.student.folder)
+    probes = parity_texts(recipe, made.texts, model)
+    calibration = calibration_feeds(recipe, learned_texts(recipe, made, model.encoder), model)
+    cuts = {(graph.layers, graph.dim): graph for graph in made.graphs}
     facts = []
-    with watch("OpenVINO", len(cuts) * len(kinds)) as advance:
+    with run.watch("OpenVINO", len(cuts) * len(kinds)) as advance:
         for (layers, dim), graph in cuts.items():
             reference = np.load(reference_of(plain_graph(graph.folder.parent, layers, dim)))
             for kind in kinds:
@@ -159,3 +153,14 @@ def _one(
 def _remove(xml: Path) -> None:
     for path in (xml, xml.with_suffix(".bin")):
         path.unlink(missing_ok=True)
+
+
+def _seconds(estimate: Estimate) -> float:
+    return estimate.cuts * sum(IR_SECONDS[kind] for kind in estimate.recipe.export.openvino)
+
+
+OPENVINO = Stage(
+    "openvino", VERSION, make_irs, reads=("texts", "vectors", "mine", "student", "graphs"), seconds=_seconds,
+    wanted=lambda recipe: bool(recipe.export.openvino),
+    told=lambda estimate: ", ".join(estimate.recipe.export.openvino),
+)  # fmt: skip

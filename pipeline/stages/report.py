@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from pipeline.report.build import build_report
-from pipeline.report.rows import Report
+from pipeline.report.trace import traced
 from pipeline.report.training_logs import training_logs
-from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.artifacts import decant_version
+from pipeline.stages.stage import Done, Made, Run, Stage
 
 VERSION = 3
 
 
-def report_stage(report: Report, artifacts: Stage, engines: Stage | None, run_dir: RunDir) -> Stage:
+def make_report(run: Run, made: Made) -> Done:
     """The report's folder."""
-    inputs: dict[str, object] = {"artifacts": artifacts.fingerprint, "decant": decant_version()}
-    inputs |= {"engines": engines.fingerprint} if engines is not None else {}
-    mark = fingerprint("report", VERSION, inputs)
-    logs = training_logs(run_dir.root, report.recipe)
-    return run_dir.make("report", mark, lambda folder: build_report(report, folder, logs, str(run_dir.root)))
+    root = run.folder.root
+    made.report = traced(made.report, root)
+    inputs = {
+        "artifacts": made.artifacts.fingerprint, "decant": decant_version(),
+        "engines": made.engines_done.fingerprint if made.engines_done is not None else None,
+    }  # fmt: skip
+    logs = training_logs(root, made.report.recipe)
+    finished = run.make("report", VERSION, inputs, lambda folder: build_report(made.report, folder, logs, str(root)))
+    return Done(finished, "report.html, report.md, report.json")
+
+
+REPORT = Stage("report", VERSION, make_report, reads=("artifacts", "engines"))

@@ -6,20 +6,21 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from decant.progress import Watch
 from decant.training.fit import discard_checkpoints
 from decant.training.optimizer import FitSettings, training_precision
 from export.artifact.manifest import GRAPH
 from export.artifact.reranker_folder import check_score_parity
 from export.graphs.to_onnx import export_cross_encoder
 from export.serve.rerank_session import OnnxReranker
-from pipeline.recipe.recipe import Recipe
-from pipeline.run_dir import RunDir, Stage, fingerprint
+from pipeline.fingerprint import pairs_digest, stated
+from pipeline.run_dir import Finished
 from pipeline.stages.dev_metric import dev_metric, on_own_scale, one_score
+from pipeline.stages.estimate import GRAPH_SECONDS, Estimate
+from pipeline.stages.sharing import said_maps
+from pipeline.stages.stage import Done, Made, Run, Stage
 from pipeline.stages.targets import PairTargets, training_pairs
 from pipeline.stages.teacher import run_teacher
-from pipeline.stages.vectors import pair_texts
-from pipeline.texts.load import Texts
+from pipeline.texts.load import Texts, pair_texts
 from students.cuts.start import shared_cross_encoder
 from students.distill.distill_reranker import RerankerSettings, labels_on_scale, learn_scores
 from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
@@ -38,7 +39,7 @@ class Reranked:
         largest_difference: of a raw score to torch's, over the parity pairs.
     """
 
-    stage: Stage
+    stage: Finished
     largest_difference: float
 
     @property
@@ -47,28 +48,54 @@ class Reranked:
         return self.stage.folder / TAUGHT
 
 
-def reranker_stage(
-    recipe: Recipe, settings: RerankerSettings, texts: Texts, pair_targets: PairTargets, run_dir: RunDir, watch: Watch
-) -> Reranked:
-    """Share, learn the teacher's scores, learn the labels, export, and hold the graph to torch.
+@dataclass(frozen=True)
+class _Taught:
+    """What the re-ranker is made from and judged by."""
+
+    run: Run
+    settings: RerankerSettings
+    texts: Texts
+    pair_targets: PairTargets
+
+    def teacher(self, dropout: float | None = None) -> CrossEncoder:
+        """The recipe's cross-encoder."""
+        return run_teacher(self.run.recipe, self.pair_targets.teacher.folder, dropout)
+
+    def judge(self, model: CrossEncoder) -> Metric:
+        """Raw scores on dev → the task's metric."""
+        kind = self.run.recipe.texts.task.kind
+        metric = dev_metric(kind, self.texts.dev.labels, self.run.recipe.measure.metric)
+        return lambda logits: metric(on_own_scale(one_score(logits), kind, model.activation))
+
+    def on_dev(self, model: CrossEncoder) -> float:
+        """The metric of a model."""
+        return self.judge(model)(model.score(self.texts.dev.pairs))
+
+
+def make_reranker(run: Run, made: Made) -> Done:
+    """Share, learn the teacher's scores, learn the labels, export, and check the graph against PyTorch.
 
     Stage 2 is kept where it is at least as good on dev as stage 1.
 
     Raises:
         InputError: no two layers are alike enough to share a map, or the model cannot be exported.
-        GateError: the graph's scores are not torch's.
+        GateError: the graph's scores are not PyTorch's.
     """
+    recipe, texts, settings, pair_targets = run.recipe, made.texts, run.recipe.reranker, made.pair_targets
+    assert settings is not None
+    assert pair_targets is not None
+    taught = _Taught(run, settings, texts, pair_targets)
     inputs: dict[str, object] = {
-        "settings": settings.model_dump(mode="json"), "targets": pair_targets.stage.fingerprint, "seed": recipe.seed,
-        "teacher": pair_targets.teacher.fingerprint, "labels": texts.train.labels.tolist(),
-        "dev": [texts.dev.pairs, texts.dev.labels.tolist()], "parity": recipe.export.parity.model_dump(mode="json"),
-        "test": texts.test.pairs, "metric": recipe.measure.metric,
+        "settings": stated(settings), "targets": pair_targets.stage.fingerprint, "seed": recipe.seed,
+        "teacher": pair_targets.teacher.fingerprint, "labels": texts.train.labels,
+        "dev": pairs_digest(texts.dev.pairs), "dev_labels": texts.dev.labels, "parity": stated(recipe.export.parity),
+        "test": pairs_digest(texts.test.pairs), "metric": recipe.measure.metric,
         "precision": [training_precision(one) for one in (settings.pseudo, settings)],
     }  # fmt: skip
 
     def write(folder: Path) -> None:
-        _learn_scores(recipe, settings, texts, pair_targets, folder, watch)
-        best = _learn_labels(recipe, settings, texts, pair_targets, folder, watch)
+        _learn_scores(taught, folder)
+        best = _learn_labels(taught, folder)
         best.save(folder)
         export_cross_encoder(best, folder / GRAPH)
         pairs = _parity_pairs(texts, recipe.export.parity.texts)
@@ -76,50 +103,37 @@ def reranker_stage(
         largest = check_score_parity(OnnxReranker(folder), pairs, best.score(pairs), limit)
         (folder / FACTS).write_text(json.dumps({"largest_difference": largest}) + "\n", encoding="utf-8")
 
-    stage = run_dir.make("reranker", fingerprint("reranker", VERSION, inputs), write)
-    return Reranked(stage, **json.loads((stage.folder / FACTS).read_text(encoding="utf-8")))
+    stage = run.make("reranker", VERSION, inputs, write)
+    made.reranked = Reranked(stage, **json.loads((stage.folder / FACTS).read_text(encoding="utf-8")))
+    return Done(stage, f"the teacher{said_maps(stage)}")
 
 
-def _learn_scores(
-    recipe: Recipe, settings: RerankerSettings, texts: Texts, pair_targets: PairTargets, folder: Path, watch: Watch
-) -> None:
+def _learn_scores(taught: _Taught, folder: Path) -> None:
     """Stage 1, into `before_labels`; nothing where a killed run has finished it."""
     if (folder / TAUGHT / "tokenizer.json").is_file():  # the last file to be saved
         return
-    teacher = run_teacher(recipe, pair_targets.teacher.folder)
-    start = run_teacher(recipe, pair_targets.teacher.folder, settings.pseudo.dropout)
-    student = shared_cross_encoder(start, settings.sharing, pair_texts(texts), recipe.seed)
+    settings, seed = taught.settings, taught.run.recipe.seed
+    start = taught.teacher(settings.pseudo.dropout)
+    student = shared_cross_encoder(start, settings.sharing, pair_texts(taught.texts), seed)
     learn_scores(
-        student, teacher, training_pairs(texts), lambda: _on_dev(recipe, texts, student), folder / STAGE_1,
-        settings.pseudo, seed=recipe.seed, watch=watch,
+        student, taught.teacher(), training_pairs(taught.texts), lambda: taught.on_dev(student), folder / STAGE_1,
+        settings.pseudo, seed=seed, watch=taught.run.watch,
     ).save(folder / TAUGHT)  # fmt: skip
     discard_checkpoints(folder / STAGE_1)
 
 
-def _learn_labels(
-    recipe: Recipe, settings: RerankerSettings, texts: Texts, pair_targets: PairTargets, folder: Path, watch: Watch
-) -> CrossEncoder:
+def _learn_labels(taught: _Taught, folder: Path) -> CrossEncoder:
     """Stage 2; the better of the two on dev."""
+    recipe, settings, train = taught.run.recipe, taught.settings, taught.texts.train
     before, student = run_teacher(recipe, folder / TAUGHT), run_teacher(recipe, folder / TAUGHT, settings.dropout)
-    labels, kind = labels_on_scale(texts.train.labels, pair_targets.logits[: len(texts.train)], recipe.texts.task.kind)
+    labels, kind = labels_on_scale(train.labels, taught.pair_targets.logits[: len(train)], recipe.texts.task.kind)
     how = FineTuneSettings.model_validate(settings.model_dump(include=set(FitSettings.model_fields)))
     fine_tune(
-        student, texts.train.pairs, labels, kind, texts.dev.pairs, _judge(recipe, texts, student),
-        folder / STAGE_2, how, seed=recipe.seed, label="re-ranker on labels", watch=watch,
+        student, train.pairs, labels, kind, taught.texts.dev.pairs, taught.judge(student),
+        folder / STAGE_2, how, seed=recipe.seed, label="re-ranker on labels", watch=taught.run.watch,
     )  # fmt: skip
     discard_checkpoints(folder / STAGE_2)
-    return student if _on_dev(recipe, texts, student) >= _on_dev(recipe, texts, before) else before
-
-
-def _judge(recipe: Recipe, texts: Texts, model: CrossEncoder) -> Metric:
-    """Raw scores on dev → the task's metric."""
-    kind = recipe.texts.task.kind
-    metric = dev_metric(kind, texts.dev.labels, recipe.measure.metric)
-    return lambda logits: metric(on_own_scale(one_score(logits), kind, model.activation))
-
-
-def _on_dev(recipe: Recipe, texts: Texts, model: CrossEncoder) -> float:
-    return _judge(recipe, texts, model)(model.score(texts.dev.pairs))
+    return student if taught.on_dev(student) >= taught.on_dev(before) else before
 
 
 def _parity_pairs(texts: Texts, count: int) -> list[Pair]:
@@ -127,3 +141,18 @@ def _parity_pairs(texts: Texts, count: int) -> list[Pair]:
     given = [text for pair in texts.test.pairs[:LONG_TEXTS] for text in pair]
     long = " ".join(given)
     return [*texts.test.pairs[:count], ("", ""), (long, given[0]), (given[0], long), (long, long)]
+
+
+def _seconds(estimate: Estimate) -> float:
+    settings, train = estimate.recipe.reranker, estimate.train_tokens
+    if settings is None:
+        return 0.0
+    scores = 4 / 3 * (train + estimate.unlabelled_tokens) * settings.pseudo.epochs
+    return estimate.step * (scores + train * settings.epochs) + GRAPH_SECONDS
+
+
+RERANKER = Stage(
+    "reranker", VERSION, make_reranker, reads=("texts", "mine", "teacher", "targets"), seconds=_seconds,
+    wanted=lambda recipe: recipe.reranker is not None,
+    told=lambda estimate: f"{estimate.recipe.teacher.model}, maps shared" if estimate.recipe.teacher else "",
+)  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -13,20 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decant.models.encoder import SentenceEncoder
-from decant.models.reference import model_digest, resolve_model
-from decant.progress import Watch
+from decant.models.prompts import Prompts
+from decant.models.reference import model_digest
 from decant.training.checkpoint_callback import DEV_METRIC
 from decant.training.fit import discard_checkpoints
 from decant.training.optimizer import training_precision
+from pipeline.fingerprint import digest, pairs_digest, stated
 from pipeline.recipe.recipe import Recipe
 from pipeline.recipe.recipe_prompts import pairs_for, prompt_inputs, student_prompts
-from pipeline.run_dir import MARK, RunDir, Stage, fingerprint
+from pipeline.run_dir import MARK, Finished
 from pipeline.stages.dev_metric import dev_metric
-from pipeline.stages.pruned_vocabulary import vocabulary_inputs
-from pipeline.stages.sharing import sharing_inputs
-from pipeline.stages.targets import PairTargets, pairs_digest, student_targets, training_pairs
-from pipeline.stages.vectors import VectorTargets, pair_texts
-from pipeline.texts.load import Texts
+from pipeline.stages.estimate import Estimate
+from pipeline.stages.sharing import said_maps
+from pipeline.stages.stage import Done, Made, Run, Stage
+from pipeline.stages.targets import PairTargets, student_targets, training_pairs
+from pipeline.stages.vectors import VectorTargets
+from pipeline.texts.load import Texts, pair_texts
 from students.cuts.soup import soup
 from students.cuts.start import shrink
 from students.cuts.vocabulary import listed_texts
@@ -38,7 +39,7 @@ from teachers.labels.token_rows import number_texts
 from teachers.labels.vector_store import JoinedVectors, Vectors
 
 VERSION = 3
-LISTED = 100_000  # pairs; the fingerprints of more than that would take gigabytes to write down
+OF_ONE_TRAINING = ("model", "seeds", "compare_alphas", "alpha", "soup", "trained", "prompts", "vocabulary.keep_from")
 TRAINING, FACTS = "training", "trained.json"
 Array = NDArray[np.float32]
 
@@ -49,88 +50,105 @@ class Trained:
 
     alpha: float
     seed: int
-    stage: Stage
+    stage: Finished
     dev: float
 
 
-def students_stage(
-    recipe: Recipe, base: Path, texts: Texts, pair_targets: PairTargets | None, vector_targets: VectorTargets | None,
-    embedded: Stage | None,
-    run_dir: RunDir, watch: Watch,
-) -> tuple[Stage, list[Trained]]:  # fmt: skip
+def make_student(run: Run, made: Made) -> Done:
     """The chosen student's folder, and all that were trained (the recipe's alpha first, then those to compare).
 
-    Without training pairs the student is the embedded one; a model that came trained is taken as it is.
-
-    Args:
-        pair_targets: a cross-encoder's logits; without, the embedding teachers' cosines stand in their place.
-        embedded: the student that training starts from, where vectors were learned first.
+    Without training pairs the student is the embedded one; a model that came trained is taken as it is. Where no
+    cross-encoder scores pairs, the cosines of the embedding teachers stand in the place of its logits.
     """
-    settings = recipe.student
+    settings, texts = run.recipe.student, made.texts
     if settings.trained:
-        return _as_it_is(recipe, base, texts, run_dir), []
-    if embedded is not None and not len(texts.train):
-        return _copy("student", embedded, run_dir), []
-    source = embedded.folder if embedded is not None else resolve_model(settings.model, base)
-    prompts = student_prompts(recipe, base)
-    pairs = pairs_for(recipe, prompts, training_pairs(texts))
-    dev_pairs = pairs_for(recipe, prompts, texts.dev.pairs)
-    vectors = _pair_vectors(recipe, vector_targets, texts, pairs)
-    from_teachers: list[object] = [one.stage.fingerprint for one in (pair_targets, vector_targets) if one is not None]
-    from_teachers += [weight for _, weight in vector_targets.teachers] if vector_targets is not None else []
-    listed = listed_texts(settings.vocabulary, base)
-    elsewhere = {"seeds", "compare_alphas", "alpha", "soup", "vocabulary", "trained", "sharing", "prompts"}
+        made.student = _as_it_is(run, texts)
+        return Done(made.student, f"{settings.model} as it is{said_maps(made.student)}")
+    if made.embedded is not None and not len(texts.train):
+        made.student = _copy(run, made.embedded)
+        return Done(made.student, f"as embedded: no labelled pairs{said_maps(made.student)}")
+    pairs = PairsOfStudent.of(run, texts)
+    made.trained = _train(run, made, pairs)
+    own = [one for one in made.trained if one.alpha == settings.alpha]
+    best = max(own, key=lambda one: one.dev)
+    if settings.soup and len(own) > 1:
+        mixed = _soup(run, pairs, own)
+        best = mixed if mixed.dev > best.dev else best
+    made.student = _copy(run, best.stage)
+    said = f"{len(made.trained)} trained, {settings.form}{said_maps(made.student)}"
+    return Done(made.student, said, [one.stage for one in made.trained])
+
+
+@dataclass(frozen=True)
+class PairsOfStudent:
+    """The pairs as the student reads them, behind its prompts, and the metric on dev."""
+
+    recipe: Recipe
+    prompts: Prompts
+    train: Sequence[Pair]
+    dev: Sequence[Pair]
+    metric: Metric
+
+    @classmethod
+    def of(cls, run: Run, texts: Texts) -> PairsOfStudent:
+        """Those of a run."""
+        recipe, prompts = run.recipe, student_prompts(run.recipe, run.base)
+        train, dev = (pairs_for(recipe, prompts, some) for some in (training_pairs(texts), texts.dev.pairs))
+        metric = dev_metric(recipe.texts.task.kind, texts.dev.labels, recipe.measure.metric)
+        return cls(recipe, prompts, train, dev, metric)
+
+    def judge(self, student: Student) -> Callable[[], float]:
+        """The metric on dev; of a nested student, its mean over every depth and vector length."""
+        if self.recipe.student.nesting is None:
+            return lambda: self.metric(student.predict(self.dev))
+        dims = all_dims(student.encoder.width, self.recipe.student.dims)
+        return lambda: float(
+            np.mean([self.metric(scores) for scores in grid_predictions(student.encoder, self.dev, dims).values()])
+        )
+
+
+def _train(run: Run, made: Made, pairs: PairsOfStudent) -> list[Trained]:
+    """One student an alpha and seed."""
+    recipe, texts, settings = run.recipe, made.texts, run.recipe.student
+    source = made.embedded.folder if made.embedded is not None else run.model(settings.model)
+    vectors = _pair_vectors(recipe, made.vector_targets, texts, pairs.train)
+    listed = listed_texts(settings.vocabulary, run.base)
+    shrink_on = _texts_to_shrink_on(recipe, pairs.train) if made.embedded is None else []
+    cut = bool(shrink_on) and (settings.ffn_width is not None or settings.sharing is not None)
     common: dict[str, object] = {
-        "settings": settings.model_dump(mode="json", exclude=elsewhere),
-        "model": model_digest(source), "targets": from_teachers, "metric": recipe.measure.metric,
-        **_named_pairs(texts),
-        "dev": [texts.dev.pairs, texts.dev.labels.tolist()],
-        "precision": training_precision(settings), **vocabulary_inputs(settings.vocabulary, listed),
-        **sharing_inputs(settings.sharing), **prompt_inputs(recipe, prompts),
+        "settings": stated(settings, leave_out=OF_ONE_TRAINING), "model": model_digest(source),
+        "targets": [one.stage.fingerprint for one in (made.pair_targets, made.vector_targets) if one is not None],
+        "weights": made.vector_targets.weights if made.vector_targets is not None else None,
+        "labels": texts.train.labels, "unlabelled": pairs_digest(texts.unlabelled.pairs),
+        "dev": pairs_digest(texts.dev.pairs), "dev_labels": texts.dev.labels, "metric": recipe.measure.metric,
+        "precision": training_precision(settings), "listed": listed,
+        "prompts": prompt_inputs(recipe, pairs.prompts), "shrink_seed": recipe.seed if cut else None,
     }  # fmt: skip
-    wanted = _wanted(recipe, texts, pair_targets, vector_targets)
+    wanted = _wanted(recipe, texts, made.pair_targets, made.vector_targets)
     labels = np.concatenate([texts.train.labels, texts.unlabelled.labels])
-    metric = dev_metric(recipe.texts.task.kind, texts.dev.labels, recipe.measure.metric)
-    shrink_on = _texts_to_shrink_on(recipe, pairs) if embedded is None else []
-    if shrink_on and (settings.ffn_width is not None or settings.sharing is not None):
-        common["shrink_seed"] = recipe.seed
     trained = []
     for alpha in (settings.alpha, *settings.compare_alphas):
         for seed in settings.seeds:
 
             def write(folder: Path, alpha: float = alpha, seed: int = seed) -> None:
                 student = new_student(
-                    source, recipe.texts.task.outputs, settings, seed, shrink_on, recipe.seed, listed, prompts
+                    source, recipe.texts.task.outputs, settings, seed, shrink_on, recipe.seed, listed, pairs.prompts
                 )
-                judge = _judge(recipe, dev_pairs, student, metric)
+                judge = pairs.judge(student)
                 distill(
-                    student, pairs, wanted, labels, recipe.texts.task.kind, dev_pairs, metric,
+                    student, pairs.train, wanted, labels, recipe.texts.task.kind, pairs.dev, pairs.metric,
                     folder / TRAINING, settings, alpha=alpha, seed=seed, dev=judge, vectors=vectors,
-                    devices=recipe.trainer, watch=watch,
+                    devices=recipe.trainer, watch=run.watch,
                 ).save(folder)  # fmt: skip
                 facts = {"alpha": alpha, "seed": seed, DEV_METRIC: judge()}
                 (folder / FACTS).write_text(json.dumps(facts) + "\n", encoding="utf-8")
                 discard_checkpoints(folder / TRAINING)
 
-            mark = fingerprint("student", VERSION, common | {"alpha": alpha, "seed": seed})
-            stage = run_dir.make(f"students/alpha{alpha:g}-seed{seed}", mark, write)
+            inputs = common | {"alpha": alpha, "seed": seed}
+            stage = run.make(f"students/alpha{alpha:g}-seed{seed}", VERSION, inputs, write)
             facts = json.loads((stage.folder / FACTS).read_text(encoding="utf-8"))
             trained.append(Trained(alpha, seed, stage, facts[DEV_METRIC]))
-    own = [one for one in trained if one.alpha == settings.alpha]
-    best = max(own, key=lambda one: one.dev)
-    if settings.soup and len(own) > 1:
-        mixed = _soup(recipe, dev_pairs, own, metric, run_dir)
-        best = mixed if mixed.dev > best.dev else best
-    return _copy("student", best.stage, run_dir), trained
-
-
-def _named_pairs(texts: Texts) -> dict[str, object]:
-    """The labels and the pairs without any, as a fingerprint takes them: many by a digest, few as they are."""
-    labels, unlabelled = texts.train.labels, texts.unlabelled.pairs
-    return {
-        "labels": labels.tolist() if len(labels) <= LISTED else hashlib.sha256(labels.tobytes()).hexdigest(),
-        "unlabelled": list(unlabelled) if len(unlabelled) <= LISTED else pairs_digest(unlabelled),
-    }
+    return trained
 
 
 def _texts_to_shrink_on(recipe: Recipe, pairs: Sequence[Pair]) -> Sequence[str]:
@@ -142,44 +160,43 @@ def _texts_to_shrink_on(recipe: Recipe, pairs: Sequence[Pair]) -> Sequence[str]:
     return list(dict.fromkeys(text for pair in pairs for text in pair))
 
 
-def _as_it_is(recipe: Recipe, base: Path, texts: Texts, run_dir: RunDir) -> Stage:
+def _as_it_is(run: Run, texts: Texts) -> Finished:
     """The recipe's model untrained; of its tokens, those that the texts need where the recipe wants fewer."""
-    settings = recipe.student
-    source, listed = resolve_model(settings.model, base), listed_texts(settings.vocabulary, base)
+    recipe, settings = run.recipe, run.recipe.student
+    source, listed = run.model(settings.model), listed_texts(settings.vocabulary, run.base)
     needed = pair_texts(texts) if settings.vocabulary is not None else []
-    prompts = student_prompts(recipe, base)
+    prompts = student_prompts(recipe, run.base)
     inputs: dict[str, object] = {
-        "model": model_digest(source), "texts": needed, "pooling": settings.pooling, "max_length": settings.max_length,
-        **vocabulary_inputs(settings.vocabulary, listed), **prompt_inputs(recipe, prompts),
+        "model": model_digest(source), "texts": digest(needed) if needed else None, "listed": listed,
+        "settings": stated(settings, ("vocabulary.keep_from",), only=("pooling", "max_length", "vocabulary")),
+        "prompts": prompt_inputs(recipe, prompts),
     }  # fmt: skip
 
     def write(folder: Path) -> None:
         encoder = SentenceEncoder.load(source, settings.max_length, settings.pooling).for_cosine(prompts)
         Student(shrink(encoder, (), None, needed, recipe.seed, settings.vocabulary, listed)).save(folder)
 
-    return run_dir.make("student", fingerprint("student", VERSION, inputs), write)
+    return run.make("student", VERSION, inputs, write)
 
 
-def seeds_of_soup(student: Stage) -> list[int]:
+def seeds_of_soup(student: Finished) -> list[int]:
     """The seeds whose mean the chosen student is; none where it is a single one."""
     facts = student.folder / FACTS
     return list(json.loads(facts.read_text(encoding="utf-8")).get("seeds", [])) if facts.is_file() else []
 
 
-def _soup(
-    recipe: Recipe, dev_pairs: Sequence[Pair], trained: list[Trained], metric: Metric, run_dir: RunDir
-) -> Trained:
+def _soup(run: Run, pairs: PairsOfStudent, trained: list[Trained]) -> Trained:
     """The mean of the seeds' students, and its metric on dev."""
 
     def write(folder: Path) -> None:
         mixed = soup([Student.load(one.stage.folder) for one in trained])
         mixed.save(folder)
         facts = {"alpha": trained[0].alpha, "seeds": [one.seed for one in trained]}
-        facts |= {DEV_METRIC: _judge(recipe, dev_pairs, mixed, metric)()}
+        facts |= {DEV_METRIC: pairs.judge(mixed)()}
         (folder / FACTS).write_text(json.dumps(facts) + "\n", encoding="utf-8")
 
     made_from: dict[str, object] = {"students": [one.stage.fingerprint for one in trained]}
-    stage = run_dir.make("students/soup", fingerprint("soup", VERSION, made_from), write)
+    stage = run.make("students/soup", VERSION, made_from, write)
     facts = json.loads((stage.folder / FACTS).read_text(encoding="utf-8"))
     return Trained(trained[0].alpha, trained[0].seed, stage, facts[DEV_METRIC])
 
@@ -229,18 +246,26 @@ def _wanted(
     return (slope * found + offset).astype(np.float32)[:, None]
 
 
-def _judge(recipe: Recipe, dev_pairs: Sequence[Pair], student: Student, metric: Metric) -> Callable[[], float]:
-    """The metric on dev; of a nested student, its mean over every depth and vector length."""
-    if recipe.student.nesting is None:
-        return lambda: metric(student.predict(dev_pairs))
-    dims = all_dims(student.encoder.width, recipe.student.dims)
-    return lambda: float(
-        np.mean([metric(scores) for scores in grid_predictions(student.encoder, dev_pairs, dims).values()])
-    )
-
-
-def _copy(name: str, source: Stage, run_dir: RunDir) -> Stage:
+def _copy(run: Run, source: Finished) -> Finished:
     def choose(folder: Path) -> None:
         shutil.copytree(source.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MARK))
 
-    return run_dir.make(name, fingerprint(name, VERSION, {"best": source.fingerprint}), choose)
+    return run.make("student", VERSION, {"best": source.fingerprint}, choose)
+
+
+def _seconds(estimate: Estimate) -> float:
+    student, texts = estimate.recipe.student, estimate.train_tokens + estimate.unlabelled_tokens
+    return 5.0 if student.trained else estimate.student_step * texts * student.epochs * estimate.students + 10
+
+
+def _told(estimate: Estimate) -> str:
+    student = estimate.recipe.student
+    if student.trained:
+        return f"{student.model} as it is"
+    return f"{estimate.students} of {student.model}" if len(estimate.texts.train) else "as embedded"
+
+
+STUDENT = Stage(
+    "student", VERSION, make_student, reads=("texts", "vectors", "mine", "targets", "embed"), parts="students",
+    seconds=_seconds, told=_told,
+)  # fmt: skip

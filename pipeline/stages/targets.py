@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,17 +13,18 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from decant.content_keys import hash_rows
 from decant.models.quantized import quantized_kind
 from decant.models.reference import model_digest
-from decant.progress import Watch
 from export.graphs.to_onnx import export_cross_encoder
 from export.serve.encode_precision import EncodePrecision
 from export.serve.encode_texts import encoding_precision
 from export.serve.score_pairs import OnnxCrossEncoder
+from pipeline.fingerprint import pairs_digest
 from pipeline.label_cost import Labelling
 from pipeline.recipe.recipe import LoadTeacher, Recipe
-from pipeline.run_dir import RunDir, Stage, fingerprint
+from pipeline.run_dir import Finished
+from pipeline.stages.estimate import Estimate
+from pipeline.stages.stage import Done, Made, Run, Stage
 from pipeline.stages.teacher import run_teacher
 from pipeline.texts.load import Texts
 from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
@@ -45,25 +45,25 @@ Array = NDArray[np.float32]
 class PairTargets:
     """A cross-encoder, and its raw logits, float32 [train + unlabelled pairs, outputs]."""
 
-    teacher: Stage
-    stage: Stage
+    teacher: Finished
+    stage: Finished
     logits: Array
 
 
-def targets_stage(recipe: Recipe, texts: Texts, teacher: Stage, run_dir: RunDir, watch: Watch) -> PairTargets:
+def make_targets(run: Run, made: Made) -> Done:
     """The teacher's raw logits for every training pair.
 
     Scores are found by content, so a longer training set costs only its new pairs.
     """
-    pairs = training_pairs(texts)
+    assert made.teacher is not None
+    recipe, teacher, pairs = run.recipe, made.teacher, training_pairs(made.texts)
     model = run_teacher(recipe, teacher.folder)
     inputs = {"teacher": model_digest(teacher.folder), "pairs": pairs_digest(pairs), "outputs": model.outputs}
     name = str(inputs["teacher"])[:16]
     if quantized_kind(model.model) is not None:
         inputs |= {"precision": encoding_precision("auto")}
         name += f"-{inputs['precision']}"
-    mark = fingerprint("targets", VERSION, inputs)
-    finished = run_dir.folder("targets") / SHARDS / name
+    finished = run.folder.folder("targets") / SHARDS / name
 
     def write(folder: Path) -> None:
         shards = folder / SHARDS / finished.name
@@ -75,16 +75,18 @@ def targets_stage(recipe: Recipe, texts: Texts, teacher: Stage, run_dir: RunDir,
                 precision=encoding_precision("auto"),
             )  # fmt: skip
             spread = ray_workers(recipe.labels, make, teacher.folder)
-            teacher_targets(pairs, _unexpected, shards, model.outputs, watch=watch, spread=spread)
+            teacher_targets(pairs, _unexpected, shards, model.outputs, watch=run.watch, spread=spread)
         else:
-            teacher_targets(pairs, fast_score(model, len(pairs), folder), shards, model.outputs, watch=watch)
+            teacher_targets(pairs, fast_score(model, len(pairs), folder), shards, model.outputs, watch=run.watch)
         seconds, after = time.perf_counter() - started, scored_pairs(shards)
         size = sum(path.stat().st_size for path in shards.glob(SHARD_FILES)) / max(1, after)
         workers = recipe.labels.workers if recipe.labels.engine == "ray" else 1
         Labelling(after - before, seconds, workers, size).write(folder)
 
-    stage = run_dir.make("targets", mark, write)
-    return PairTargets(teacher, stage, teacher_targets(pairs, _unexpected, finished, model.outputs))
+    stage = run.make("targets", VERSION, inputs, write)
+    logits = teacher_targets(pairs, _unexpected, finished, model.outputs)
+    made.pair_targets = PairTargets(teacher, stage, logits)
+    return Done(stage, f"{len(logits):,} pairs scored")
 
 
 def training_pairs(texts: Texts) -> Sequence[Pair]:
@@ -170,6 +172,12 @@ def _logistic(logits: Array) -> Array:
     return expit(logits.astype(np.float64)).astype(np.float32)
 
 
-def pairs_digest(pairs: Sequence[Pair]) -> str:
-    """Sha256 of the keys of pairs, in their order."""
-    return hashlib.sha256(hash_rows(pairs, len(pairs))[0].tobytes()).hexdigest()
+def _told(estimate: Estimate) -> str:
+    return f"{len(estimate.texts.train) + len(estimate.texts.unlabelled):,} pairs"
+
+
+TARGETS = Stage(
+    "targets", VERSION, make_targets, reads=("texts", "mine", "teacher"), told=_told,
+    wanted=lambda recipe: recipe.teacher is not None,
+    seconds=lambda estimate: estimate.step / 3 * (estimate.train_tokens + estimate.unlabelled_tokens),
+)  # fmt: skip

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel
-
-from decant.models.reference import model_digest, resolve_model
-from decant.progress import Watch
+from decant.models.reference import model_digest
 from decant.training.optimizer import training_precision
+from pipeline.fingerprint import stated
 from pipeline.recipe.recipe import FineTuneTeacher, LoadTeacher, Recipe
-from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.dev_metric import dev_metric
-from pipeline.texts.load import Texts
+from pipeline.stages.estimate import Estimate
+from pipeline.stages.stage import Done, Made, Run, Stage
 from teachers.cross_encoders.cross_encoder import CrossEncoder
 from teachers.cross_encoders.cross_reading import Classes, statements
 from teachers.cross_encoders.fine_tune import fine_tune
@@ -20,23 +18,23 @@ from teachers.cross_encoders.fine_tune import fine_tune
 VERSION = 2
 
 
-def teacher_stage(
-    recipe: Recipe, settings: LoadTeacher | FineTuneTeacher, base: Path, texts: Texts, texts_stage: Stage,
-    run_dir: RunDir, watch: Watch,
-) -> Stage:  # fmt: skip
+def make_teacher(run: Run, made: Made) -> Done:
     """The teacher's folder: a cross-encoder that `run_teacher` reads, whose outputs are in the order of the classes.
 
     A loaded teacher does not depend on the texts; a fine-tuned one is made anew when they change. A loaded one that is
     to be quantized stands there as it was quantized, so that whatever is made of it knows of that by its digest.
     """
-    source = resolve_model(settings.model, base)
-    inputs: dict[str, object] = {"settings": stated(settings), "model": model_digest(source)}
-    task = recipe.texts.task
+    recipe, texts, settings = run.recipe, made.texts, run.recipe.teacher
+    assert settings is not None
+    source, task = run.model(settings.model), recipe.texts.task
+    inputs: dict[str, object] = {
+        "settings": stated(settings, leave_out=("model", "classes")), "model": model_digest(source)
+    }  # fmt: skip
     if isinstance(settings, FineTuneTeacher):
-        inputs |= {"texts": texts_stage.fingerprint, "seed": recipe.seed, "metric": recipe.measure.metric}
+        inputs |= {"texts": made.texts_done.fingerprint, "seed": recipe.seed, "metric": recipe.measure.metric}
         inputs |= {"precision": training_precision(settings)}
     else:
-        inputs |= _read_otherwise(recipe, settings, source)
+        inputs |= {"read": _as_read(recipe, settings, source)}
 
     def write(folder: Path) -> None:
         from decant.training.fit import discard_checkpoints  # Lightning takes seconds, which a check need not wait
@@ -55,11 +53,12 @@ def teacher_stage(
         fine_tune(
             teacher, texts.train.pairs, texts.train.labels, task.kind, texts.dev.pairs, metric,
             folder / "training", settings, seed=recipe.seed,
-            devices=recipe.trainer, watch=watch,
+            devices=recipe.trainer, watch=run.watch,
         ).save(folder)  # fmt: skip
         discard_checkpoints(folder / "training")
 
-    return run_dir.make("teacher", fingerprint("teacher", VERSION, inputs), write)
+    made.teacher = run.make("teacher", VERSION, inputs, write)
+    return Done(made.teacher, settings.model)
 
 
 def run_teacher(recipe: Recipe, folder: Path, dropout: float | None = None) -> CrossEncoder:
@@ -78,26 +77,30 @@ def classes_of(recipe: Recipe) -> Classes | None:
     return Classes(names, getattr(recipe.teacher, "classes", None)) if names else None
 
 
-def stated(settings: BaseModel) -> dict[str, object]:
-    """Settings as a fingerprint takes them; where nothing is said of quantization, as before there was any."""
-    silent = {key for key in ("quantize", "lora") if getattr(settings, key, None) is None}
-    return settings.model_dump(mode="json", exclude=silent | {"classes"})
-
-
-def _read_otherwise(recipe: Recipe, settings: LoadTeacher, source: Path) -> dict[str, object]:
-    """What a folder says that earlier versions passed over, for a fingerprint; nothing where they read it right."""
+def _as_read(recipe: Recipe, settings: LoadTeacher, source: Path) -> dict[str, object]:
+    """What a folder says of its outputs and texts that decides its scores, for a fingerprint."""
     order, said = statements(source, allowed_outputs(recipe), classes_of(recipe))
     on_scale = recipe.texts.task.kind == "regression" and said.activation == "sigmoid"
-    found: dict[str, object] = {
-        "order": order if order is not None and list(order) != sorted(order) else None,
-        "prompt": said.prompt, "lower_case": said.lower_case,
+    return {
+        "order": order, "prompt": said.prompt, "lower_case": said.lower_case,
         "max_length": said.max_length if settings.max_length is None else None,
         "activation": said.activation if on_scale else None,
     }  # fmt: skip
-    found = {key: value for key, value in found.items() if value}
-    return {"read": found} if found else {}
 
 
 def allowed_outputs(recipe: Recipe) -> tuple[int, ...]:
     """How many logits a teacher of this task may give: a binary one may give one, or one a class."""
     return (1, 2) if recipe.texts.task.kind == "binary" else (recipe.texts.task.outputs,)
+
+
+def _seconds(estimate: Estimate) -> float:
+    teacher = estimate.recipe.teacher
+    epochs = teacher.epochs if isinstance(teacher, FineTuneTeacher) else 0
+    return estimate.step * estimate.train_tokens * epochs + 10
+
+
+TEACHER = Stage(
+    "teacher", VERSION, make_teacher, reads=("texts",), seconds=_seconds,
+    wanted=lambda recipe: recipe.teacher is not None,
+    told=lambda estimate: estimate.recipe.teacher.model if estimate.recipe.teacher is not None else "",
+)  # fmt: skip

@@ -4,29 +4,41 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.recipe.recipe import Recipe
-from pipeline.run_dir import RunDir, Stage, fingerprint
+from pipeline.fingerprint import stated
+from pipeline.stages.stage import Done, Made, Run, Stage
 from pipeline.texts.load import Texts, load_texts, read_texts, save_texts
 from pipeline.texts.source import source_digest
 
 VERSION = 2
 
 
-def texts_fingerprint(recipe: Recipe, base: Path) -> str:
-    """What the splits are made from: the settings and the content of every source."""
-    texts = recipe.texts
-    sources = {"train": texts.train, "test": texts.test, "dev": texts.dev}
-    digests = {name: source_digest(source, base) for name, source in sources.items() if source is not None}
-    inputs = {"sources": digests, "unlabelled": [source_digest(source, base) for source in texts.unlabelled]}
-    settings = texts.model_dump(mode="json", exclude={"train", "dev", "test", "unlabelled"})
-    return fingerprint("texts", VERSION, {"settings": settings, **inputs})
-
-
-def texts_stage(recipe: Recipe, base: Path, run_dir: RunDir) -> tuple[Stage, Texts]:
-    """The splits, and their folder."""
+def make_texts(run: Run, made: Made) -> Done:
+    """The splits."""
+    sources = {key: source for key, source in run.recipe.sources().items() if key.startswith("texts.")}
+    inputs = {
+        "sources": {key: source_digest(source, run.base) for key, source in sources.items()},
+        "settings": stated(run.recipe.texts, leave_out=("train", "dev", "test", "unlabelled")),
+    }
 
     def write(folder: Path) -> None:
-        save_texts(load_texts(recipe.texts, base, folder), folder)
+        save_texts(load_texts(run.recipe.texts, run.base, folder), folder)
 
-    stage = run_dir.make("texts", texts_fingerprint(recipe, base), write)
-    return stage, read_texts(stage.folder)
+    made.texts_done = run.make("texts", VERSION, inputs, write)
+    made.texts = read_texts(made.texts_done.folder)
+    return Done(made.texts_done, describe_texts(made.texts))
+
+
+def describe_texts(texts: Texts) -> str:
+    """Sizes of the splits, and what was dropped."""
+    said = f"train {len(texts.train):,}, dev {len(texts.dev):,}, test {len(texts.test):,}"
+    said += f", unlabelled {len(texts.unlabelled):,}" if len(texts.unlabelled) else ""
+    dropped = ", ".join(f"{count} {kind}" for kind, count in texts.dropped_counts().items())
+    return f"{said}; dropped {dropped} (rows named in texts/texts.json)" if dropped else said
+
+
+TEXTS = Stage(
+    "texts", VERSION, make_texts, seconds=lambda estimate: 3.0,
+    told=lambda estimate: "{:,} train, {:,} dev, {:,} test pairs".format(
+        *(len(one) for one in (estimate.texts.train, estimate.texts.dev, estimate.texts.test))
+    ),
+)  # fmt: skip

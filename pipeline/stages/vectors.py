@@ -22,19 +22,20 @@ from decant.models.embedder import Embedder, load_embedder
 from decant.models.encoder import SentenceEncoder
 from decant.models.prompts import Prompts, read_behind, read_prompts
 from decant.models.quantized import quantized_kind
-from decant.models.reference import model_digest, resolve_model
-from decant.progress import Watch
+from decant.models.reference import model_digest
 from decant.training.fit import discard_checkpoints
 from decant.training.optimizer import training_precision
 from export.quantize.save_quantized import quantized
 from export.serve.encode_texts import encoding_precision, fast_encode
-from pipeline.recipe.recipe import EmbeddingSettings, EmbeddingTeacher, Recipe
+from pipeline.fingerprint import stated
+from pipeline.recipe.recipe import EmbeddingSettings, Recipe
 from pipeline.recipe.recipe_prompts import teacher_prompts
-from pipeline.run_dir import MARK, RunDir, Stage, fingerprint
+from pipeline.run_dir import MARK, Finished
 from pipeline.stages.dev_metric import dev_metric
-from pipeline.stages.teacher import stated
+from pipeline.stages.estimate import Estimate
+from pipeline.stages.stage import Done, Made, Run, Stage
 from pipeline.texts.augment import augment
-from pipeline.texts.load import Texts
+from pipeline.texts.load import Texts, pair_texts
 from pipeline.texts.mining import check_mining
 from pipeline.texts.sentences import leak_key, load_sentences
 from pipeline.texts.source import source_digest
@@ -72,7 +73,7 @@ class VectorTargets:
         dropped: how many sentences were left out, by kind of problem.
     """
 
-    stage: Stage
+    stage: Finished
     texts: list[str]
     given: int
     held_back: list[str]
@@ -81,6 +82,11 @@ class VectorTargets:
     named: Mapping[str, str]
     precision: Literal["fp32", "bf16"]
     dropped: dict[str, int]
+
+    @property
+    def weights(self) -> list[float]:
+        """Of the teachers."""
+        return [weight for _, weight in self.teachers]
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
         """The teachers' vectors of texts that the stage has seen, in this order, each behind its own prompt."""
@@ -102,7 +108,7 @@ class VectorTargets:
         Args:
             name: of the prompt that the texts stand behind; None: the default one.
         """
-        weights = np.array([weight for _, weight in self.teachers])
+        weights = np.array(self.weights)
         encoders = [embedder_of(folder, one) for (folder, _), one in zip(self.teachers, self.prompts, strict=True)]
         scales = np.sqrt(weights / weights.sum()).astype(np.float32)
 
@@ -131,37 +137,28 @@ class VectorTargets:
                 shards = _shards(self.stage.folder, folder, self.precision, prompts, name)
                 parts.append(teacher_vectors(some, _unexpected, shards, dim))
             stores.append(parts[0] if len(parts) == 1 else JoinedVectors(parts, group, row))
-        return MixedVectors(stores, [weight for _, weight in self.teachers])
+        return MixedVectors(stores, self.weights)
 
 
-def vectors_stage(
-    recipe: Recipe, settings: EmbeddingSettings, base: Path, texts: Texts, texts_done: Stage, run_dir: RunDir,
-    watch: Watch,
-) -> VectorTargets:  # fmt: skip
+def make_vectors(run: Run, made: Made) -> Done:
     """The embedding teachers (fine-tuned where the recipe says so), the texts, and the vectors of those and the pairs.
 
     Vectors are found by content, so more texts cost only what is new.
     """
-    if not (run_dir.folder("vectors") / MARK).is_file():
+    recipe, base, texts, settings = run.recipe, run.base, made.texts, run.recipe.embedding
+    assert settings is not None
+    finished = run.folder.folder("vectors")
+    if not (finished / MARK).is_file() and not run.folder.look_only:
         _sentences(recipe, settings, base, texts)  # what is wrong with them is told before a teacher is fine-tuned
-    teachers = tuple(
-        (_teacher(recipe, number, one, base, texts, texts_done, run_dir, watch), one.weight)
-        for number, one in enumerate(settings.teachers)
-    )
+    teachers = tuple((_teacher(run, made, number), one.weight) for number, one in enumerate(settings.teachers))
     precision = encoding_precision(settings.encode_precision)
-    inputs: dict[str, object] = {
-        "teachers": [model_digest(folder) for folder, _ in teachers], "texts": texts_done.fingerprint,
+    inputs = {
+        "teachers": [model_digest(folder) for folder, _ in teachers], "texts": made.texts_done.fingerprint,
         "sources": [source_digest(source, base) for source in settings.sentences], "seed": recipe.seed,
-        "settings": settings.model_dump(
-            mode="json", include={"sentences", "augment", "held_back"}, exclude={"sentences": {"__all__": {"quoting"}}}
-        ),
-        "precision": precision,
+        "settings": stated(settings, only=("sentences", "augment", "held_back")), "precision": precision,
+        "prompts": recipe.prompts, "columns": stated(recipe.texts.columns, only=("first_prompt", "second_prompt")),
     }  # fmt: skip
-    columns = recipe.texts.columns
-    if recipe.prompts or recipe.named_prompts:
-        inputs |= {"prompts": recipe.prompts, "columns": [columns.first_prompt, columns.second_prompt]}
     prompts = tuple(teacher_prompts(recipe, folder) for folder, _ in teachers)
-    finished = run_dir.folder("vectors")
 
     def write(folder: Path) -> None:
         taught = _sentences(recipe, settings, base, texts)
@@ -182,16 +179,19 @@ def vectors_stage(
                 make = partial(text_encoder, texts=len(some), precision=precision, prompts=own, prompt=prompt)
                 if how.engine == "ray":
                     spread = ray_workers(how, partial(make, threads=how.threads), source)
-                    teacher_vectors(some, _unexpected, shards, dim, watch=watch, spread=spread)
+                    teacher_vectors(some, _unexpected, shards, dim, watch=run.watch, spread=spread)
                 else:
-                    teacher_vectors(some, make(source, folder), shards, dim, watch=watch)
+                    teacher_vectors(some, make(source, folder), shards, dim, watch=run.watch)
 
-    stage = run_dir.make("vectors", fingerprint("vectors", VERSION, inputs), write)
+    stage = run.make("vectors", VERSION, inputs, write)
     read = [_read(stage.folder / f"{name}.parquet") for name in ("given", "augmented", "held_back")]
     given, more, held_back = (some for some, _ in read)
     named = {text: name for _, names in read for text, name in names.items()}
     dropped = json.loads((stage.folder / DROPPED).read_text(encoding="utf-8"))
-    return VectorTargets(stage, given + more, len(given), held_back, teachers, prompts, named, precision, dropped)
+    made.vector_targets = VectorTargets(
+        stage, given + more, len(given), held_back, teachers, prompts, named, precision, dropped
+    )
+    return Done(stage, f"{len(given) + len(more):,} texts, {len(teachers)} embedding teachers")
 
 
 def text_encoder(
@@ -222,28 +222,21 @@ def embedder_of(folder: Path, prompts: Prompts | None) -> Embedder:
     return encoder
 
 
-def pair_texts(texts: Texts) -> list[str]:
-    """Distinct texts of the training pairs, in the order of their first standing."""
-    pairs = chain(texts.train.pairs, texts.unlabelled.pairs)
-    return list(dict.fromkeys(text for pair in pairs for text in pair))
-
-
-def _teacher(
-    recipe: Recipe, number: int, settings: EmbeddingTeacher, base: Path, texts: Texts, texts_done: Stage,
-    run_dir: RunDir, watch: Watch,
-) -> Path:  # fmt: skip
+def _teacher(run: Run, made: Made, number: int) -> Path:
     """The teacher's folder: the source's own, or one of the run with what was tuned or quantized."""
-    source = resolve_model(settings.model, base)
+    recipe, texts = run.recipe, made.texts
+    assert recipe.embedding is not None
+    settings = recipe.embedding.teachers[number]
+    source = run.model(settings.model)
     how, kind = settings.tune, recipe.texts.task.kind
     if how is None and settings.quantize is None:
         return source
-    inputs: dict[str, object] = {"model": model_digest(source)}
+    inputs: dict[str, object] = {"model": model_digest(source), "quantize": settings.quantize}
     if how is not None:
         inputs |= {
-            "settings": stated(how), "texts": texts_done.fingerprint,
+            "settings": stated(how), "texts": made.texts_done.fingerprint,
             "seed": recipe.seed, "metric": recipe.measure.metric, "precision": training_precision(how),
         }  # fmt: skip
-    inputs |= {"quantize": settings.quantize} if settings.quantize is not None else {}
 
     def write(folder: Path) -> None:
         if how is None:
@@ -252,12 +245,12 @@ def _teacher(
         metric = dev_metric(kind, texts.dev.labels, recipe.measure.metric)
         tuned = tune(
             source, texts.train.pairs, texts.train.labels, kind, texts.dev.pairs, metric, folder / "training", how,
-            seed=recipe.seed, devices=recipe.trainer, watch=watch,
+            seed=recipe.seed, devices=recipe.trainer, watch=run.watch,
         )  # fmt: skip
         (quantized(tuned, settings.quantize) if settings.quantize is not None else tuned).save(folder)
         discard_checkpoints(folder / "training")
 
-    return run_dir.make(f"embedding/teacher{number}", fingerprint("embedding", VERSION, inputs), write).folder
+    return run.make(f"embedding/teacher{number}", VERSION, inputs, write).folder
 
 
 def _sentences(recipe: Recipe, settings: EmbeddingSettings, base: Path, texts: Texts) -> Taught:
@@ -326,3 +319,14 @@ def _read(path: Path) -> tuple[list[str], dict[str, str]]:
 
 def _unexpected(texts: Sequence[str], progress: object) -> NDArray[np.float32]:
     raise RuntimeError(f"{len(texts)} texts have no vector in a finished folder")
+
+
+def _told(estimate: Estimate) -> str:
+    embedding = estimate.recipe.embedding
+    return ", ".join(teacher.model for teacher in embedding.teachers) if embedding is not None else ""
+
+
+VECTORS = Stage(
+    "vectors", VERSION, make_vectors, reads=("texts",), wanted=lambda recipe: recipe.embedding is not None,
+    seconds=lambda estimate: estimate.embedding_seconds[0], told=_told, parts="embedding",
+)  # fmt: skip

@@ -60,6 +60,12 @@ class Texts:
         return dict(Counter(problem.kind for problem in self.dropped))
 
 
+def pair_texts(texts: Texts) -> list[str]:
+    """Distinct texts of the training pairs, in the order of their first standing."""
+    splits = texts.train, texts.unlabelled
+    return list(dict.fromkeys(text for split in splits for pair in split.pairs for text in pair))
+
+
 def load_texts(settings: TextsSettings, base: Path, folder: Path | None = None) -> Texts:
     """Read, check and split the pairs of a recipe.
 

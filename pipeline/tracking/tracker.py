@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.artifact.manifest import CARD, MANIFEST, sha256_of
-from pipeline.plan import stages_of
-from pipeline.recipe.recipe import Recipe, recipe_digest
+from pipeline.recipe.recipe import recipe_digest
 from pipeline.report.rows import Report
-from pipeline.run_dir import RunDir, Stage
-from pipeline.screen.console import Screen
+from pipeline.run_dir import Finished, RunDir
 from pipeline.snapshot import read_snapshot
+from pipeline.stages.stage import Run, Stage
 from pipeline.tracking.final_figures import final_figures
 from pipeline.tracking.lineage import digest_of, lineage
 from pipeline.tracking.mlflow_run import MlflowRun
@@ -35,15 +34,13 @@ FOLDER, DATABASE_FILES = "tensorboard", "mlflow-artifacts"
 
 
 @contextmanager
-def tracked(
-    recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, *, again: bool
-) -> Iterator[Tracker]:  # fmt: skip
+def tracked(run: Run, stages: Sequence[Stage], *, again: bool) -> Iterator[Tracker]:
     """The run's tracker. A tracker that fails is told of in one line at the end, and in the log.
 
     Args:
         again: stages are made again that were logged before, so that this is a new run for MLflow.
     """
-    tracker = Tracker(recipe, base, run_dir, again=again)
+    tracker = Tracker(run, [stage.name for stage in stages], again=again)
     try:
         yield tracker
     except Exception:
@@ -55,19 +52,20 @@ def tracked(
     else:
         tracker.close("FINISHED")
         for line in tracker.told:
-            screen.say(line)
+            run.screen.say(line)
     finally:
         if tracker.failure is not None:
-            run_dir.note(event="tracking failed", why=tracker.failure)
-            screen.warn(f"tracking stopped, the run did not: {tracker.failure}")
+            run.folder.note(event="tracking failed", why=tracker.failure)
+            run.screen.warn(f"tracking stopped, the run did not: {tracker.failure}")
 
 
 class Tracker:
     """What a run logs to: nothing where its recipe says nothing of tracking."""
 
-    def __init__(self, recipe: Recipe, base: Path, run_dir: RunDir, *, again: bool) -> None:
-        self._recipe, self._base, self._run_dir, self._again = recipe, base, run_dir, again
-        self._settings = recipe.tracking or TrackingSettings()
+    def __init__(self, run: Run, stages: Sequence[str], *, again: bool) -> None:
+        self._recipe, self._base, self._run_dir = run.recipe, run.base, run.folder
+        self._stages, self._again = stages, again
+        self._settings = run.recipe.tracking or TrackingSettings()
         self._mlflow: MlflowRun | None = None
         self._key = ""
         self._begun = False
@@ -85,7 +83,7 @@ class Tracker:
         said = [f"TensorBoard: {self._run_dir.root / FOLDER}"] if self._settings.tensorboard else []
         return [*said, f"MLflow: {self._mlflow.told}"] if self._mlflow is not None and self.failure is None else said
 
-    def begin(self, texts: Stage) -> None:
+    def begin(self, texts: Finished) -> None:
         """Open the trackers, unless all of this run was logged before."""
         if self._recipe.tracking is None:
             return
@@ -135,7 +133,7 @@ class Tracker:
         if self._known().get("reported") == made:
             return
         self._open()
-        figures, tags = final_figures(report), lineage(report, stages_of(self._recipe), self._run_dir)
+        figures, tags = final_figures(report), lineage(report, self._stages, self._run_dir)
         if self._settings.tensorboard:
             from pipeline.tracking.tensorboard import write_result
 

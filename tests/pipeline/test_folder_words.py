@@ -18,6 +18,9 @@ from export.serve.session import OnnxEncoder
 from pipeline.preflight.preflight import preflight_errors
 from pipeline.preflight.same_vectors import check_same_vectors
 from pipeline.recipe.recipe import load_recipe
+from pipeline.stages.texts import TEXTS
+from pipeline.stages.vectors import VECTORS
+from tests.made_stages import made_by
 from tests.model_zoo import KINDS, REFUSED, Refused
 from tests.model_zoo.followed import ALONE
 from tests.tiny_runs import SPEED, Said, decant, pairs, write_project
@@ -97,16 +100,9 @@ def test_the_teachers_row_is_that_of_its_prompts(prompted: Path) -> None:
 
 
 def test_targets_are_the_teachers_vectors_behind_their_prompts(prompted: Path) -> None:
-    from decant.progress import unwatched
-    from pipeline.run_dir import RunDir
-    from pipeline.stages.texts import texts_stage
-    from pipeline.stages.vectors import vectors_stage
-
-    recipe = load_recipe(prompted / "recipe.yaml")
-    run_dir = RunDir(prompted / "run")
-    done, texts = texts_stage(recipe, prompted, run_dir)
-    assert recipe.embedding is not None
-    vector_targets = vectors_stage(recipe, recipe.embedding, prompted, texts, done, run_dir, unwatched)
+    made = made_by(load_recipe(prompted / "recipe.yaml"), prompted, TEXTS, VECTORS)
+    texts, vector_targets = made.texts, made.vector_targets
+    assert vector_targets is not None
     assert vector_targets.stage.reused
     peer = SentenceTransformer(str(prompted / "teacher"), device="cpu", local_files_only=True)
     some = [pair[0] for pair in texts.train.pairs[:5]]

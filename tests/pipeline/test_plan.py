@@ -19,7 +19,7 @@ def layer_weights(neurons: int) -> int:
 
 
 def test_a_smaller_student_takes_less(models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.plan._speed", lambda settings: 1.0)
+    monkeypatch.setattr("pipeline.stages.estimate.speed", lambda settings: 1.0)
     path = write_project(tmp_path, nested_recipe(models, labelled=True))
 
     def seconds(*changes: str) -> dict[str, float]:

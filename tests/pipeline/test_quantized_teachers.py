@@ -10,33 +10,32 @@ import pytest
 
 from decant.models.encoder import SentenceEncoder
 from decant.models.quantized import quantized_kind
-from decant.progress import unwatched
+from pipeline.fingerprint import stated
 from pipeline.preflight.preflight import preflight_errors
 from pipeline.recipe.recipe import Recipe, load_recipe
 from pipeline.report.rows import read_report_json
 from pipeline.run_dir import RunDir
 from pipeline.stages import targets
 from pipeline.stages.measured_models import TEACHER, candidates
-from pipeline.stages.openvino_irs import Irs
-from pipeline.stages.targets import PairTargets, targets_stage
-from pipeline.stages.teacher import stated, teacher_stage
-from pipeline.stages.texts import texts_stage
-from pipeline.stages.vectors import vectors_stage
+from pipeline.stages.stage import Made, Run
+from pipeline.stages.targets import TARGETS, PairTargets
+from pipeline.stages.teacher import TEACHER as TEACHER_STAGE
+from pipeline.stages.texts import TEXTS
+from pipeline.stages.vectors import VECTORS
 from students.pair_student import Student
 from teachers.cross_encoders.cross_encoder import CrossEncoder
 from tests.bnb_extra import needs_bitsandbytes, needs_peft
+from tests.made_stages import made_by
 from tests.tiny_models import tiny_backbone_folder
 from tests.tiny_runs import Models, decant, nested_recipe, tiny_recipe, write_project
 
 
 def scored(folder: Path, models: Models, *overrides: str) -> tuple[Recipe, PairTargets]:
     path = folder / "recipe.yaml" if (folder / "recipe.yaml").exists() else write_project(folder, tiny_recipe(models))
-    recipe, run_dir = load_recipe(path, overrides), RunDir(folder / "run")
-    run_dir.root.mkdir(exist_ok=True)
-    done, texts = texts_stage(recipe, folder, run_dir)
-    assert recipe.teacher is not None
-    teacher = teacher_stage(recipe, recipe.teacher, folder, texts, done, run_dir, unwatched)
-    return recipe, targets_stage(recipe, texts, teacher, run_dir, unwatched)
+    recipe = load_recipe(path, overrides)
+    made = made_by(recipe, folder, TEXTS, TEACHER_STAGE, TARGETS)
+    assert made.pair_targets is not None
+    return recipe, made.pair_targets
 
 
 @needs_bitsandbytes
@@ -50,7 +49,7 @@ def test_labels_are_those_of_the_quantized_cross_encoder(
     assert found.teacher.fingerprint != whole.teacher.fingerprint
     assert {path.name[-5:] for path in (tmp_path / "run/targets/shards").iterdir()} == {"-fp32"}
     model = CrossEncoder.load(models.teachers[1], (1,), quantize="nf4")
-    _, texts = texts_stage(recipe, tmp_path, RunDir(tmp_path / "run"))
+    texts = made_by(recipe, tmp_path, TEXTS).texts
     expected = model.score(texts.train.pairs)[:, None]
     np.testing.assert_allclose(found.logits, expected, atol=1e-5)
     assert np.abs(found.logits - whole.logits).max() > 1e-3
@@ -61,14 +60,12 @@ def test_vectors_are_those_of_the_quantized_encoder(models: Models, tmp_path: Pa
     content = nested_recipe(models, labelled=True)
     content["embedding"] |= {"teachers": [{"model": str(models.encoder)}], "states": None, "mine": None}
     path = write_project(tmp_path, content | {"embedding": content["embedding"] | {"encode_precision": "fp32"}})
-    run_dir = RunDir(tmp_path / "run")
-    run_dir.root.mkdir()
-    vectors = {}
+    run_dir, vectors = RunDir(tmp_path / "run"), {}
     for kind in ("null", "int8"):
         recipe = load_recipe(path, [f"embedding.teachers=[{{model: {models.encoder}, quantize: {kind}}}]"])
-        done, texts = texts_stage(recipe, tmp_path, run_dir)
-        assert recipe.embedding is not None
-        vector_targets = vectors_stage(recipe, recipe.embedding, tmp_path, texts, done, run_dir, unwatched)
+        made = made_by(recipe, tmp_path, TEXTS, VECTORS)
+        vector_targets = made.vector_targets
+        assert vector_targets is not None
         vectors[kind] = vector_targets.vectors(vector_targets.texts[:4]).take(np.arange(4))
         assert vector_targets.teachers[0][0] == (
             models.encoder if kind == "null" else run_dir.folder("embedding/teacher0")
@@ -78,9 +75,7 @@ def test_vectors_are_those_of_the_quantized_encoder(models: Models, tmp_path: Pa
     np.testing.assert_allclose(vectors["int8"], reference, atol=5e-3)
     np.testing.assert_allclose(vector_targets.encoder()(vector_targets.texts[:4]), reference, atol=1e-6)
     assert np.abs(vectors["int8"] - vectors["null"]).max() > 1e-3
-    facts = next(
-        one.facts for one in _rows(recipe, tmp_path, texts, None, vector_targets, run_dir) if one.name == TEACHER
-    )
+    facts = next(one.facts for one in _rows(recipe, tmp_path, made) if one.name == TEACHER)
     assert facts["precision"] == "int8-bnb"
 
 
@@ -92,7 +87,7 @@ def test_a_teacher_tuned_by_adapters_labels_in_float32(models: Models, tmp_path:
     assert path.is_file()
     model = CrossEncoder.load(found.teacher.folder, (1,))
     assert quantized_kind(model.model) is None
-    _, texts = texts_stage(recipe, tmp_path, RunDir(tmp_path / "run"))
+    texts = made_by(recipe, tmp_path, TEXTS).texts
     np.testing.assert_allclose(found.logits[:, 0], model.score(texts.train.pairs), atol=1e-4)
     _, whole = scored(tmp_path, models, "teacher.lora={rank: 2}")
     assert whole.teacher.fingerprint != found.teacher.fingerprint
@@ -101,8 +96,9 @@ def test_a_teacher_tuned_by_adapters_labels_in_float32(models: Models, tmp_path:
 @needs_bitsandbytes
 def test_the_report_names_the_teachers_precision(models: Models, tmp_path: Path) -> None:
     recipe, found = scored(tmp_path, models, "teacher.quantize=nf4")
-    _, texts = texts_stage(recipe, tmp_path, RunDir(tmp_path / "run"))
-    teacher = _rows(recipe, tmp_path, texts, found, None, RunDir(tmp_path / "run"))[0]
+    made = made_by(recipe, tmp_path, TEXTS)
+    made.pair_targets = found
+    teacher = _rows(recipe, tmp_path, made)[0]
     assert teacher.facts["precision"] == "nf4"
     assert 0 < teacher.facts["size_mib"] < (models.teachers[1] / "model.safetensors").stat().st_size / 2**20
 
@@ -110,7 +106,7 @@ def test_the_report_names_the_teachers_precision(models: Models, tmp_path: Path)
 def test_a_recipe_that_says_nothing_of_it_keeps_its_fingerprint(models: Models) -> None:
     teacher = Recipe.model_validate(tiny_recipe(models)).teacher
     assert teacher is not None
-    assert stated(teacher) == {"kind": "load", "model": str(models.teachers[1]), "max_length": None}
+    assert stated(teacher) == {"kind": "load", "model": str(models.teachers[1])}
 
 
 ASKING = {
@@ -177,9 +173,9 @@ def test_checkpoints_for_torch_are_rows_of_the_report(
     assert [one["state"] for one in plan if one["stage"] == "checkpoints"] == ["done"]
 
 
-def _rows(
-    recipe: Recipe, base: Path, texts: Any, found: PairTargets | None, vector_targets: Any, run_dir: RunDir
-) -> list[Any]:
+def _rows(recipe: Recipe, base: Path, made: Made) -> list[Any]:
     """Rows of the teachers, beside a student that is the recipe's model."""
-    student = run_dir.make("student", "f", lambda folder: SentenceEncoder.load(recipe.student.model).save(folder))
-    return candidates(recipe, base, texts, found, vector_targets, student, [], Irs(), 1)[0]
+    run = Run(recipe, base, RunDir(base / "run"))
+    made.student = run.make("student", 1, {}, lambda folder: SentenceEncoder.load(recipe.student.model).save(folder))
+    made.graphs = []
+    return candidates(run, made, 1)[0]

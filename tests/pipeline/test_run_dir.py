@@ -12,7 +12,9 @@ import pytest
 
 from decant.errors import DecantError, GateError, InputError, RankError, TemporaryError
 from decant.training.on_nan import loss_error
-from pipeline.run_dir import STAGES, RunDir, Stage, fingerprint, restamp
+from pipeline.fingerprint import fingerprint
+from pipeline.run import STAGES
+from pipeline.run_dir import Finished, RunDir, restamp
 
 
 @pytest.fixture
@@ -103,19 +105,20 @@ def test_a_damaged_mark_is_no_mark(content: str, run_dir: RunDir) -> None:
     assert run_dir.finished("texts", "f1") is None
 
 
-@pytest.mark.parametrize("first", STAGES)
-def test_forget_drops_this_stage_and_the_later_ones(first: str, run_dir: RunDir) -> None:
-    for stage in (*STAGES, "students/alpha0.5-seed0"):
+@pytest.mark.parametrize("first", [stage.name for stage in STAGES])
+def test_forget_drops_these_stages_and_no_other(first: str, run_dir: RunDir) -> None:
+    names = [stage.name for stage in STAGES]
+    for stage in (*names, "students/alpha0.5-seed0"):
         run_dir.make(stage, "f1", writer("one"))
-    run_dir.forget(first)
-    kept = [stage for stage in STAGES if run_dir.finished(stage, "f1")]
-    assert kept == list(STAGES[: STAGES.index(first)])
-    assert run_dir.folder("students").exists() == (STAGES.index(first) > STAGES.index("student"))
+    run_dir.forget(name for stage in STAGES[names.index(first) :] for name in stage.folders)
+    kept = [stage for stage in names if run_dir.finished(stage, "f1")]
+    assert kept == names[: names.index(first)]
+    assert run_dir.folder("students").exists() == (names.index(first) > names.index("student"))
 
 
 def test_forget_student_drops_what_its_trainings_left_unfinished(run_dir: RunDir) -> None:
     run_dir.work("students/alpha0.5-seed0", "f1").mkdir(parents=True)
-    run_dir.forget("student")
+    run_dir.forget(["student", "students"])
     assert not list((run_dir.root / ".work").iterdir())
 
 
@@ -143,7 +146,7 @@ def test_a_damaged_stage_is_named_and_made_again(spoil: Callable[[Path], None], 
 
 
 def test_a_stage_that_comes_out_different_is_another_to_those_that_follow(run_dir: RunDir) -> None:
-    def made(text: str) -> Stage:
+    def made(text: str) -> Finished:
         return run_dir.make("texts", "f1", writer(text))
 
     flip(made("one").folder / "file")

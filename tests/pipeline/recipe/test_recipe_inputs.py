@@ -5,8 +5,9 @@ import yaml
 
 from decant.errors import InputError
 from pipeline.recipe.recipe import load_recipe, recipe_digest
-from pipeline.recipe.recipe_inputs import input_paths
+from pipeline.run_dir import RunDir
 from pipeline.snapshot import changed_file, read_snapshot
+from pipeline.stages.stage import Run
 from tests.tiny_runs import Models, SmokeRun, nested_recipe, tiny_recipe, write_project
 
 
@@ -17,7 +18,7 @@ def test_every_file_and_model_that_a_run_reads(models: Models, tmp_path: Path) -
     content["student"]["vocabulary"] = {"keep_from": "words.txt"}
     content["texts"]["unlabelled"] = ["train.tsv"]
     path = write_project(tmp_path, content)
-    names = {path.name for path in input_paths(load_recipe(path), tmp_path)}
+    names = {path.name for path in Run(load_recipe(path), tmp_path, RunDir(tmp_path)).input_paths()}
     assert names == {"train.tsv", "dev.tsv", "test.tsv", "sentences.txt", "words.txt", models.encoder.name}
 
 
@@ -25,7 +26,7 @@ def test_a_file_that_is_not_there_is_named(models: Models, tmp_path: Path) -> No
     path = write_project(tmp_path, tiny_recipe(models))
     (tmp_path / "dev.tsv").unlink()
     with pytest.raises(InputError, match=r"dev\.tsv: no such file or folder"):
-        input_paths(load_recipe(path), tmp_path)
+        Run(load_recipe(path), tmp_path, RunDir(tmp_path)).input_paths()
 
 
 def test_a_run_writes_down_what_it_read(smoke_run: SmokeRun) -> None:

@@ -11,33 +11,35 @@ from tokenizers import Tokenizer
 
 from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
-from decant.progress import unwatched
 from export.serve.session import OnnxEncoder
-from pipeline.recipe.recipe import load_recipe
-from pipeline.run_dir import RunDir, Stage
-from pipeline.stages.embed import embed_stage
-from pipeline.stages.pruned_vocabulary import vocabulary_inputs
-from pipeline.stages.student import students_stage
-from pipeline.stages.texts import texts_stage
-from pipeline.stages.vectors import vectors_stage
-from students.cuts.vocabulary import VocabularySettings
+from pipeline.fingerprint import stated
+from pipeline.recipe.recipe import Recipe, load_recipe
+from pipeline.run_dir import Finished
+from pipeline.stages.embed import EMBED
+from pipeline.stages.student import OF_ONE_TRAINING, STUDENT
+from pipeline.stages.texts import TEXTS
+from pipeline.stages.vectors import VECTORS
+from tests.made_stages import made_by
 from tests.tiny_models import WORDS
 from tests.tiny_runs import Models, decant, nested_recipe, tiny_recipe, write_project
 
 FEW = {"keep_from": "words.txt", "min_count": 10_000}
-TEXTS = ["a river", "grass in the park", "🙂 日本", "guitar " * 300, ""]
+GIVEN = ["a river", "grass in the park", "🙂 日本", "guitar " * 300, ""]
 
 
 def words_of(folder: Path) -> set[str]:
     return set(Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()) & {one for one in WORDS if len(one) > 1}
 
 
-def test_other_runs_keep_their_fingerprints() -> None:
-    assert vocabulary_inputs(None, []) == {}
-    settings = VocabularySettings(keep_from="here.txt", size=9)
-    elsewhere = VocabularySettings(keep_from="there.txt", size=9)
-    assert vocabulary_inputs(settings, ["a"]) == vocabulary_inputs(elsewhere, ["a"])
-    assert vocabulary_inputs(settings, ["a"]) != vocabulary_inputs(settings, ["b"])
+def test_other_runs_keep_their_fingerprints(models: Models) -> None:
+    def said(vocabulary: object) -> object:
+        content = tiny_recipe(models)
+        content["student"] |= {"vocabulary": vocabulary}
+        return stated(Recipe.model_validate(content).student, leave_out=OF_ONE_TRAINING)
+
+    assert "vocabulary" not in said(None)
+    assert said({"keep_from": "here.txt", "size": 9}) == said({"keep_from": "there.txt", "size": 9})
+    assert said({"keep_from": "here.txt", "size": 9}) != said({"keep_from": "here.txt", "size": 8})
 
 
 @pytest.fixture
@@ -53,17 +55,13 @@ def project(models: Models, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("embedded", [True, False], ids=["embedded", "distilled"])
 def test_training_starts_from_the_kept_tokens(embedded: bool, project: Path) -> None:
-    base, recipe, run_dir = project.parent, load_recipe(project), RunDir(project.parent / "run")
-    run_dir.root.mkdir()
-    texts_done, texts = texts_stage(recipe, base, run_dir)
-    assert recipe.embedding is not None
-    vector_targets = vectors_stage(recipe, recipe.embedding, base, texts, texts_done, run_dir, unwatched)
+    base, recipe = project.parent, load_recipe(project)
 
-    def made() -> Stage:
-        if embedded:
-            assert recipe.embedding is not None
-            return embed_stage(recipe, recipe.embedding, base, vector_targets, run_dir, unwatched)
-        return students_stage(recipe, base, texts, None, vector_targets, None, run_dir, unwatched)[0]
+    def made() -> Finished:
+        found = made_by(recipe, base, TEXTS, VECTORS, EMBED if embedded else STUDENT)
+        student = found.embedded if embedded else found.student
+        assert student is not None
+        return student
 
     assert words_of(made().folder) == {"river", "the", "park"}
     assert made().reused
@@ -88,7 +86,7 @@ def test_every_artifact_has_the_kept_tokens_alone(models: Models, tmp_path: Path
     assert words_of(folder) == {"river", "the", "park"}
     assert len(student.tokenizer) < len(whole.tokenizer)
     assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"] == len(student.tokenizer)
-    np.testing.assert_allclose(OnnxEncoder(folder).encode(TEXTS), student.encode(TEXTS), atol=1e-5)
+    np.testing.assert_allclose(OnnxEncoder(folder).encode(GIVEN), student.encode(GIVEN), atol=1e-5)
     said = f"Vocabulary: {len(student.tokenizer)} of the {len(whole.tokenizer)} tokens of the model that"
     for page in (run / "report" / "report.md", folder / "README.md"):
         assert said in page.read_text(encoding="utf-8")

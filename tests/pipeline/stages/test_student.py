@@ -53,7 +53,7 @@ def test_the_soup_is_shipped_where_it_is_best_on_dev_and_the_report_says_so(
     better: bool, models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judged = iter(np.arange(100.0) if better else -np.arange(100.0))
-    monkeypatch.setattr("pipeline.stages.student._judge", lambda *_: lambda: float(next(judged)))
+    monkeypatch.setattr("pipeline.stages.student.PairsOfStudent.judge", lambda *_: lambda: float(next(judged)))
     made = run(tmp_path, models, seeds=[3, 1], soup=True)
     chosen = "soup" if better else "alpha0.5-seed3"
     shipped, wanted = ((made / part / "trained.json").read_bytes() for part in ("student", f"students/{chosen}"))
