@@ -306,7 +306,7 @@ def test_no_command_at_all_shows_the_help() -> None:
 
 
 def test_a_gate_that_fails_has_its_own_exit_code(place: Place) -> None:
-    said = place.run("export.precisions=[int8-dynamic]", "export.graphs.parity.int8_min_cosine=1.0")
+    said = place.run("export.precisions=[int8-dynamic]", "export.parity.int8_min_cosine=1.0")
     assert_refused(
         said, "gate failed: L3xD32-int8-dynamic: int8-dynamic graph: min_cosine 0.", "is below 1.0; worst text", code=3
     )
@@ -322,10 +322,10 @@ def test_a_quantized_graph_that_misses_its_gate_is_left_out_and_the_others_are_f
         shutil.copyfile(source, target)
         spoil_norm(target)
 
-    gate = "export.graphs.parity.int8_min_cosine=1.0"
+    gate = "export.parity.int8_min_cosine=1.0"
     if fault == "a quantizer that gives NaN":
         monkeypatch.setattr("pipeline.stages.graph_precisions.quantize_dynamic", quantize)
-        gate = "export.graphs.parity.int8_min_cosine=-1"
+        gate = "export.parity.int8_min_cosine=-1"
     said = place.run(gate)
     assert said.code == 3
     (line,) = said.lines

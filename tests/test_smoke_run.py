@@ -172,7 +172,7 @@ def test_int8_that_is_held_to_the_batch_is_shipped(precision: str, copied: Smoke
 
 def test_block_quantized_weights_are_measured_and_told(copied: SmokeRun) -> None:
     precisions = "export.precisions=[fp32, int8-weights, int4]"
-    lenient = "export.graphs.parity={texts: 40, int8_min_cosine: 0.9, int4_min_cosine: 0.5}"
+    lenient = "export.parity={texts: 40, int8_min_cosine: 0.9, int4_min_cosine: 0.5}"
     said = decant("run", copied.recipe, "--out", copied.folder, "--set", precisions, "--set", lenient, "--json")
     assert said.code == 0, said.err
     rows = {row["precision"]: row for row in said.json()["rows"] if row["kind"] == "artifact"}

@@ -18,7 +18,7 @@ class OnNan(BaseModel, frozen=True, extra="forbid"):
     """What a training does about a loss that is not a number."""
 
     retry: int = Field(2, ge=1, le=10, description="times that it goes on from its last checkpoint, or from the start")
-    factor: float = Field(0.5, gt=0, lt=1, description="of the learning rate, each time")
+    factor: float = Field(0.5, gt=0, lt=1, description="what the learning rate is multiplied by, each time")
 
 
 class LossError(InputError):

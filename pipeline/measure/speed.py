@@ -30,7 +30,7 @@ class SpeedSettings(BaseModel, frozen=True, extra="forbid"):
     )
     texts: int = Field(default=512, ge=1, description="texts encoded for texts per second")
     pairs: int = Field(default=128, ge=1, description="pairs scored for the teacher's pairs per second")
-    threads: int | None = Field(default=None, ge=1, description="CPU threads of every runtime; None: all cores")
+    threads: int | None = Field(default=None, ge=1, description="CPU threads of every runtime; default: all cores")
     candidates: int = Field(default=10_000, ge=1, description="texts that one query is compared with")
     sample: int = Field(default=128, ge=1, description="candidates really scored or encoded; scaled up")
     lengths: tuple[Annotated[int, Field(ge=3)], ...] = Field(

@@ -97,7 +97,7 @@ class EmbeddingTeacher(BaseModel, frozen=True, extra="forbid"):
     """A bi-encoder whose vectors the student learns."""
 
     model: str = Field(description="model reference")
-    weight: float = Field(1.0, gt=0, le=1000, description="of its cosines against those of the other teachers")
+    weight: float = Field(1.0, gt=0, le=1000, description="weight of its cosines beside those of the other teachers")
     tune: TuneSettings | None = Field(None, description="fine-tune it on the labelled pairs first; default: as it is")
     quantize: Quantize | None = Field(
         None, description="of the weights that label, tuned before or not: nf4 (4 bits) or int8, by bitsandbytes"
@@ -124,8 +124,10 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="also the run's folder under runs/")
     description: str = Field("", description="one line for the report")
-    seed: int = Field(0, ge=0, lt=2**31, description="of the teacher and of every sampling; students have their own")
-    texts: TextsSettings
+    seed: int = Field(
+        0, ge=0, lt=2**31, description="seed of the teacher and of every sampling; students have seeds of their own"
+    )
+    texts: TextsSettings = Field(description="the pairs: their task, columns, files and splits")
     prompts: dict[str, str] = Field(
         {}, description="prompts of the embedding teachers, name: text, beside those of their folders or in their place"
     )
@@ -133,16 +135,16 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         None, description="a cross-encoder; default: none, where embedding names a teacher"
     )
     embedding: EmbeddingSettings | None = Field(None, description="embedding teachers; default: none")
-    labels: LabelSettings = LabelSettings()
-    student: StudentSettings
+    labels: LabelSettings = Field(LabelSettings(), description="where the teachers' labels are computed")
+    student: StudentSettings = Field(description="the student: its start model, shape and training")
     trainer: TrainerSettings = Field(
         ONE_PROCESS, description="processes of each training; batch_size is of all of them together"
     )
     reranker: RerankerSettings | None = Field(
         None, description="the teacher with shared attention maps, as a re-ranker beside the student; default: none"
     )
-    export: ExportSettings = ExportSettings()
-    measure: MeasureSettings = MeasureSettings()
+    export: ExportSettings = Field(ExportSettings(), description="artifacts to make, and the gates they must pass")
+    measure: MeasureSettings = Field(MeasureSettings(), description="accuracy and speed: what is measured, how often")
     budget: Budget | None = Field(
         None, description="what the artifact to ship must keep; a run that finds none exits 3"
     )

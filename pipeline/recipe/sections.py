@@ -29,11 +29,13 @@ class ExportSettings(BaseModel, frozen=True, extra="forbid"):
         description="one artifact a precision; int8-row and int8-static give a text the same vector in every batch, "
         "int8-dynamic does not, and int8-weights and int4 where the processor's kernels do",
     )
-    int8_row: RowQuantizeSettings = RowQuantizeSettings()
-    int8_static: StaticQuantizeSettings = StaticQuantizeSettings()
-    int8_weights: BlockQuantizeSettings = BlockQuantizeSettings()
-    int4: BlockQuantizeSettings = BlockQuantizeSettings()
-    calibration: CalibrationSettings = CalibrationSettings()
+    int8_row: RowQuantizeSettings = Field(RowQuantizeSettings(), description="how int8-row is made")
+    int8_static: StaticQuantizeSettings = Field(StaticQuantizeSettings(), description="how int8-static is made")
+    int8_weights: BlockQuantizeSettings = Field(BlockQuantizeSettings(), description="how int8-weights is made")
+    int4: BlockQuantizeSettings = Field(BlockQuantizeSettings(), description="how int4 is made")
+    calibration: CalibrationSettings = Field(
+        CalibrationSettings(), description="the texts that quantization is fitted to"
+    )
     quantize_aware: QuantizeAwareSettings | None = Field(
         None, description="fine-tune each cut's weights for the rounding of these precisions; default: none is"
     )
@@ -46,16 +48,16 @@ class ExportSettings(BaseModel, frozen=True, extra="forbid"):
     torch: tuple[Quantize, ...] = Field(
         (), description="checkpoints of the whole student for torch, its linear layers in nf4 (4 bits) or int8"
     )
-    parity: ParitySettings = ParitySettings()
+    parity: ParitySettings = Field(ParitySettings(), description="the gates of every graph against PyTorch")
     openvino: tuple[IrPrecision, ...] = Field(
         (), description="each cut as OpenVINO's IR too, in the fp32 artifact's folder; int8 by NNCF with fixed scales"
     )
-    openvino_int8: IrQuantizeSettings = IrQuantizeSettings()
+    openvino_int8: IrQuantizeSettings = Field(IrQuantizeSettings(), description="the gate of OpenVINO's int8")
     engines: tuple[EngineKind, ...] = Field(
         (),
         description="TensorRT engines of every cut: tensorrt-rtx and tensorrt-rtx-fp16 are built without a GPU",
     )
-    engine_shapes: EngineShapes = EngineShapes()
+    engine_shapes: EngineShapes = Field(EngineShapes(), description="the shapes that TensorRT engines take")
 
     @model_validator(mode="after")
     def _tuned_are_exported(self) -> ExportSettings:
@@ -71,7 +73,7 @@ class MeasureSettings(BaseModel, frozen=True, extra="forbid"):
     name: str = Field("test", pattern=r"^[a-z0-9][a-z0-9/_-]*$", description="the test set's name in the report")
     metric: MetricName | None = Field(None, description="main metric; default: the task's first")
     resamples: int = Field(1000, ge=100, le=100_000, description="bootstrap resamples of the 95 % intervals")
-    speed: SpeedSettings = SpeedSettings()
+    speed: SpeedSettings = Field(SpeedSettings(), description="what is timed, and how often")
     compare: tuple[str, ...] = Field(
         (), description="model references to measure beside: accuracy, and speed as sentence-transformers runs them"
     )

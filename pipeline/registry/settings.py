@@ -26,9 +26,9 @@ METRICS: dict[str, tuple[str, ...]] = dict(MAIN_METRICS) | {"retrieval": ("ndcg"
 class PairColumns(BaseModel, frozen=True, extra="forbid"):
     """Columns of the evaluation pairs."""
 
-    first: str = Field("sentence1", description="of the first text")
-    second: str = Field("sentence2", description="of the second text")
-    label: str = Field("label", description="of the label: a number, or a class")
+    first: str = Field("sentence1", description="column of the first text")
+    second: str = Field("sentence2", description="column of the second text")
+    label: str = Field("label", description="column of the label: a number, or a class")
     first_prompt: str | None = Field(
         None, description="name of the artifact's prompt that the first text stands behind; default: its default one"
     )
@@ -59,10 +59,10 @@ class PromotionSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
     dev: str | None = Field(
         None, description="binary: pairs that thresholds are chosen on; default: those that decant.json states"
     )
-    columns: PairColumns = PairColumns()
+    columns: PairColumns = Field(PairColumns(), description="names of the columns of pairs and dev")
     quoting: Quoting | None = Field(
         None,
-        description="of pairs and dev, .tsv or .csv files; csv: quotes enclose cells, none: they are characters; "
+        description="quotes in pairs and dev, .tsv or .csv files; csv: they enclose cells, none: they are characters; "
         "default: found out",
     )
     metric: PromotionMetric | None = Field(None, description="what accuracy is; default: the task's first")
@@ -70,7 +70,7 @@ class PromotionSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
         1.0, ge=0, le=100, description="most points ×100 that the interval of the difference may reach below 0"
     )
     level: float = Field(0.95, gt=0, lt=1, description="share inside that interval, by paired bootstrap")
-    resamples: int = Field(1000, ge=100, le=100_000, description="of the bootstrap")
+    resamples: int = Field(1000, ge=100, le=100_000, description="bootstrap resamples")
     min_accuracy: float | None = Field(None, gt=1, le=100, description="least accuracy ×100: 84, not 0.84")
     min_cosine: float | None = Field(
         None, ge=-1, le=1, description="least cosine to torch; default: what the artifact was exported under"
@@ -83,14 +83,16 @@ class PromotionSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
     max_latency_ratio: float | None = Field(None, gt=0, description="most times the deployed one's latency")
     max_size_mib: float | None = Field(None, gt=0, description="most MiB of the graphs")
     max_size_ratio: float | None = Field(None, gt=0, description="most times the deployed one's size")
-    speed: OneByOne = OneByOne()
+    speed: OneByOne = Field(OneByOne(), description="what is timed, and how often")
     webhook: str | None = Field(
         None,
         exclude=True,  # it may hold a secret, and resolved recipes are copied into reports
         description="http(s) URL that gets JSON after a promotion, or env:NAME of a variable that holds it",
     )
     command: tuple[str, ...] = Field((), description="argument list to run after a promotion; gets JSON on stdin")
-    announce_timeout_s: float = Field(10.0, gt=0, le=3600, description="of the webhook, and of the command")
+    announce_timeout_s: float = Field(
+        10.0, gt=0, le=3600, description="seconds that the webhook, and the command, may take"
+    )
 
     @field_validator("webhook")
     @classmethod

@@ -22,7 +22,7 @@ class AugmentSettings(BaseModel, frozen=True, extra="forbid"):
     spans: float = Field(0.5, ge=0, le=100, description="runs of at least 3 words of one text, tried per text")
     joins: float = Field(0.25, ge=0, le=100, description="two texts with a space between them, tried per text")
     dropped: float = Field(0.25, ge=0, le=100, description="texts with some of their words left out, tried per text")
-    drop_probability: float = Field(0.2, gt=0, lt=1, description="with which each word is left out, of its own")
+    drop_probability: float = Field(0.2, gt=0, lt=1, description="probability with which each word is left out")
 
 
 def augment(texts: Sequence[str], settings: AugmentSettings, seed: int, exclude: Collection[str] = ()) -> list[str]:

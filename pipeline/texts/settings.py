@@ -39,7 +39,7 @@ class Columns(BaseModel, frozen=True, extra="forbid"):
 class Task(BaseModel, frozen=True, extra="forbid"):
     """What a label means."""
 
-    kind: TaskKind = Field(description="regression, binary or multiclass")
+    kind: TaskKind = Field(description="regression: numbers; binary: two classes; multiclass: several")
     low: float | None = Field(None, description="regression: label of the least alike pair; default: least in train")
     high: float | None = Field(None, description="regression: label of the most alike pair; default: greatest in train")
     classes: tuple[str, ...] = Field(
@@ -76,13 +76,13 @@ class Task(BaseModel, frozen=True, extra="forbid"):
 class TextsSettings(BaseModel, frozen=True, extra="forbid"):
     """The pairs of a run."""
 
-    task: Task
-    columns: Columns = Columns()
+    task: Task = Field(description="what a label means")
+    columns: Columns = Field(Columns(), description="names of the columns, the same in every labelled source")
     train: Source | None = Field(
         None, description="labelled pairs; default: none, for a student of an embedding teacher"
     )
     dev: Source | None = Field(None, description="default: dev_share of train, drawn by content")
-    test: Source
+    test: Source = Field(description="labelled pairs that everything is measured on")
     dev_share: float = Field(0.1, gt=0, lt=0.5, description="share of train held back for dev where dev is not given")
     unlabelled: tuple[Source, ...] = Field((), description="more pairs for the teacher to label; same text columns")
     problems: dict[ProblemKind, Action] = Field(

@@ -51,7 +51,7 @@ class Source(BaseModel, frozen=True, extra="forbid"):
     )
     quoting: Quoting | None = Field(
         None,
-        description="of a .tsv or .csv file; csv: quotes enclose cells, none: they are characters; default: found out",
+        description="quotes in a .tsv or .csv file; csv: they enclose cells, none: are characters; default: found out",
     )
 
     @model_validator(mode="before")

@@ -196,7 +196,7 @@ def test_wrong_quantization_settings_have_the_lines_of_their_keys(tmp_path: Path
         ":16: export.int4.block: Input should be 16, 32, 64, 128 or 256 (given: 48)",
         ":17: export.int4.damping: Input should be greater than 0 (given: 0)",
         ":18: export.int4.bits: no such key",
-        ":19: export.quantize.calibration.texts: Input should be greater than or equal to 1 (given: 0)",
+        ":19: export.calibration.texts: Input should be greater than or equal to 1 (given: 0)",
     ]
 
 

@@ -70,7 +70,7 @@ def test_rows_of_their_own_and_files_in_the_fp32_artifact(copied: SmokeRun) -> N
 
 @needs_openvino
 def test_an_ir_that_misses_its_gate_is_left_out_and_the_rest_goes_on(copied: SmokeRun) -> None:
-    gate = ["--set", "export.graphs.parity.int8_min_cosine=1.0", "--set", "export.precisions=[fp32]"]
+    gate = ["--set", "export.parity.int8_min_cosine=1.0", "--set", "export.precisions=[fp32]"]
     said = decant("run", copied.recipe, "--out", copied.folder, *BOTH, *gate, "--json")
     assert said.code == 0, said.err
     report = said.json()

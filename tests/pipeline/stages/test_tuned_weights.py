@@ -39,7 +39,7 @@ def test_a_run_states_what_it_was_worth(smoke_run: SmokeRun, tmp_path: Path) -> 
     aware = ["precisions=[int4]", "steps=4", "batch_size=8", "learning_rate=1.0e-3"]
     sets = [part for one in aware for part in ("--set", f"export.quantize_aware.{one}")]
     sets += ["--set", "export.precisions=[fp32, int4]", "--set", "export.int4.rounding=nearest"]
-    sets += ["--set", "export.graphs.parity.int4_min_cosine=0"]
+    sets += ["--set", "export.parity.int4_min_cosine=0"]
     said = decant("run", tmp_path / "copy" / "recipe.yaml", "--out", tmp_path / "copy" / "run", *sets, "--json")
     assert said.code == 0, said.err
     rows = {row["name"]: row for row in said.json()["rows"]}
