@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from decant.files import expand_user
 from decant.models.reference import is_on_the_hub, resolve_model
-from decant.paths import expand_user
 from pipeline.recipe.recipe import Recipe
 from pipeline.texts.source import local_file
 

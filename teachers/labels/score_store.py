@@ -7,7 +7,6 @@ or reordered training set scores only what is new. Beside the pairs themselves, 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from itertools import count, islice
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from decant.content_keys import KEY_BYTES, Keys, as_keys, content_key, find_rows, first_rows, hash_rows
 from decant.errors import InputError
+from decant.files import written_whole
 from decant.progress import Watch, unwatched
 from teachers.cross_encoders.cross_encoder import Pair
 from teachers.labels.label_parts import Label, LabelParts, in_turn
@@ -143,10 +143,9 @@ def free_numbers(folder: Path, shards: int) -> list[int]:
 def add_shard(folder: Path, table: pa.Table, number: int) -> Path:
     """Write a table as the folder's shard of this number, an Arrow file that is there whole or not at all."""
     path = _shard_path(folder, number)
-    partial = path.with_suffix(".partial")
-    with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
-    os.replace(partial, path)
+    with written_whole(path) as written, pa.OSFile(str(written), "wb") as sink:
+        with pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
     return path
 
 
