@@ -54,9 +54,9 @@ def main() -> None:
         score = make(folder / "teacher", folder / "scratch")
         ways = {"local": lambda watch: teacher_targets(pairs, score, folder / "local", 1, watch=watch)}
         for workers in WORKERS:
-            spread = ray_workers(LabelSettings(engine="ray", workers=workers), make, folder / "teacher")
-            ways[f"ray, {workers}"] = lambda watch, spread=spread, workers=workers: teacher_targets(
-                pairs, refused, folder / f"ray{workers}", 1, spread=spread, watch=watch
+            label_parts = ray_workers(LabelSettings(engine="ray", workers=workers), make, folder / "teacher")
+            ways[f"ray, {workers}"] = lambda watch, label_parts=label_parts, workers=workers: teacher_targets(
+                pairs, refused, folder / f"ray{workers}", 1, label_parts=label_parts, watch=watch
             )
         answers = {name: told(name, way, len(pairs), max(WORKERS) * options.shard) for name, way in ways.items()}
     same = all(np.array_equal(answers["local"], answer) for answer in answers.values())

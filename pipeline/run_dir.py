@@ -20,6 +20,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from decant.errors import DecantError, TemporaryError
+from decant.files import put_in_place, write_json
 from decant.temporary import raised_for
 from decant.training.on_nan import LossError
 from pipeline.checksums import checksum, checksums_of, damaged
@@ -135,7 +136,7 @@ class RunDir:
         if before is not None:
             same = files == before["files"]
             mark["known_as"] = before["known_as"] if same else digest([fingerprint, files])
-        _write_json(work / MARK, mark)
+        write_json(work / MARK, mark, indent=None, ascii_only=True)
         self._replace(work, self.folder(stage))
         self._bad_batch(stage).unlink(missing_ok=True)
         self.note(stage=stage, event="done", fingerprint=fingerprint, seconds=seconds)
@@ -227,9 +228,7 @@ class RunDir:
         folder.parent.mkdir(parents=True, exist_ok=True)
         old = work.with_name(work.name + ".old")
         shutil.rmtree(old, ignore_errors=True)
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(work, folder)
+        put_in_place(work, folder, old)
         shutil.rmtree(old, ignore_errors=True)
 
 
@@ -242,11 +241,5 @@ def restamp(path: Path) -> None:
             name = path.relative_to(folder).as_posix()
             if name in stated.get("files", {}):
                 stated["files"][name] = checksum(path)
-                _write_json(mark, stated)
+                write_json(mark, stated, indent=None, ascii_only=True)
             return
-
-
-def _write_json(path: Path, content: object) -> None:
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(json.dumps(content) + "\n", encoding="utf-8")
-    os.replace(beside, path)

@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from decant.files import sha256_of, write_json
+
 PACKAGES = ("pipeline", "export", "students", "teachers", "decant")
 CODE = {".py", ".mjs", ".jinja"}
 LIBRARIES = (
@@ -56,9 +58,7 @@ def changed_file(snapshot: Snapshot) -> str | None:
 
 def write_snapshot(snapshot: Snapshot, path: Path) -> None:
     """As JSON, in one go."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(json.dumps(snapshot) + "\n", encoding="utf-8")
-    beside.replace(path)
+    write_json(path, snapshot, indent=None, ascii_only=True)
 
 
 def read_snapshot(path: Path) -> Snapshot | None:
@@ -107,5 +107,4 @@ def _fact(path: Path, known: Fact | None) -> Fact:
     stat = path.stat()
     if known is not None and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
         return known
-    with path.open("rb") as file:
-        return Fact(stat.st_size, stat.st_mtime_ns, hashlib.file_digest(file, "sha256").hexdigest())
+    return Fact(stat.st_size, stat.st_mtime_ns, sha256_of(path))

@@ -23,8 +23,9 @@ import pytest
 import yaml
 from onnx import numpy_helper
 
+from decant.files import sha256_of
 from decant.models.encoder import SentenceEncoder
-from export.artifact.bundle import GRAPH, sha256_of
+from export.artifact.bundle import GRAPH
 from export.graphs.to_onnx import export_encoder
 from pipeline.report.rows import read_report_json
 from tests.made_stages import NAMES

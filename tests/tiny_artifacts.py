@@ -6,9 +6,10 @@ from pathlib import Path
 
 import torch
 
+from decant.files import sha256_of
 from decant.models.encoder import SentenceEncoder
 from export.artifact.bundle import write_artifact
-from export.artifact.manifest import EVERY_ARTIFACT, MANIFEST, Manifest, files_of, sha256_of
+from export.artifact.manifest import EVERY_ARTIFACT, MANIFEST, Manifest, files_of
 from export.certify.record import RuntimeRecord
 from export.graphs.to_onnx import export_comparator, export_encoder
 from students.distill.comparator import Comparator

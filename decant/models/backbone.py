@@ -16,7 +16,7 @@ from torch import nn
 from transformers import AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from decant.errors import InputError
-from decant.json_file import read_object, whole_number
+from decant.files import read_object, whole_number
 from decant.models.families import family_of, longest_input
 from decant.models.layout import body_folder, sentence_config, tokenizer_settings
 from decant.models.quantized import (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerFast
 
 from decant.batches import padded, sorted_batches
 from decant.errors import InputError
-from decant.json_file import read_object
+from decant.files import read_object, write_json
 from decant.models.backbone import (
     check_token_types,
     class_of,
@@ -248,7 +247,7 @@ class SentenceEncoder(nn.Module):
             self.tokenizer.save_pretrained(folder)
         # a tokenizer class that is made of its vocabulary alone forgets that step
         stated = {"max_seq_length": self.max_length, "do_lower_case": lower_cases(self.tokenizer)}
-        _write_json(folder / "sentence_bert_config.json", stated)
+        write_json(folder / "sentence_bert_config.json", stated)
         own: dict[str, object] = {"pooling": self.pooling, "dim": self.dim, "max_length": self.max_length}
         if len(self.exit_layers):
             own["exit_layers"] = [int(depth) for depth in self.exit_layers]
@@ -256,7 +255,7 @@ class SentenceEncoder(nn.Module):
                 name: weight.detach().cpu().contiguous() for name, weight in self.exit_layers.state_dict().items()
             }
             save_file(weights, folder / EXIT_LAYERS)
-        _write_json(folder / OWN_CONFIG, own)
+        write_json(folder / OWN_CONFIG, own)
         if self.pooling != CONCAT_TOP_MEAN:
             self._save_modules(folder)
 
@@ -264,15 +263,15 @@ class SentenceEncoder(nn.Module):
         entries = [_entry(0, "Transformer", "")]
         entries += self.before.save(folder, len(entries), on_tokens=True)
         entries.append(_entry(len(entries), "Pooling", POOLING_FOLDER))
-        _write_json(folder / POOLING_FOLDER / "config.json", self._pooling_config())
+        write_json(folder / POOLING_FOLDER / "config.json", self._pooling_config())
         entries += self.tail.save(folder, len(entries))
         if self.dim < self.width:
             entries += _cut_to(self.dim, self.width).save(folder, len(entries))
         if self.unit:
             entries.append(_entry(len(entries), "Normalize", NORMALIZE_FOLDER))
-            _write_json(folder / NORMALIZE_FOLDER / "config.json", {})
-        _write_json(folder / "modules.json", entries)
-        _write_json(
+            write_json(folder / NORMALIZE_FOLDER / "config.json", {})
+        write_json(folder / "modules.json", entries)
+        write_json(
             folder / "config_sentence_transformers.json",
             {
                 "prompts": dict(self.prompts.texts),
@@ -418,8 +417,3 @@ def _load_exit_layers(encoder: SentenceEncoder, path: Path) -> None:
         raise InputError(
             f"{path}: the exit layers that {OWN_CONFIG} names cannot be read from it; copy it again"
         ) from error
-
-
-def _write_json(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from decant.errors import InputError
-from decant.json_file import read_object, whole_number
+from decant.files import read_object, whole_number
 from decant.models.parts import ACTIVATIONS, Part
 from decant.models.pooling_kind import MODES, PoolingKind
 from decant.models.prompts import CONFIG, Prompts, read_prompts

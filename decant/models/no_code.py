@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from decant.errors import InputError
-from decant.json_file import read_object
+from decant.files import read_object
 from decant.models.layout import MODULES, ROUTERS, bodies
 
 MAPPED = ("config.json", "tokenizer_config.json")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import overload
 
 from decant.errors import InputError
-from decant.json_file import read_object
+from decant.files import read_object
 
 CONFIG = "config_sentence_transformers.json"
 Pair = tuple[str, str]

@@ -22,7 +22,7 @@ from torch import nn
 from transformers import BitsAndBytesConfig, PretrainedConfig
 
 from decant.errors import InputError
-from decant.json_file import read_object
+from decant.files import read_object
 from decant.models.reference import config_folder
 
 Quantize = Literal["nf4", "int8"]

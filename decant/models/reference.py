@@ -19,10 +19,9 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from decant.errors import InputError
-from decant.json_file import read_object, whole_number
+from decant.files import expand_user, is_there, read_object, sha256_of, whole_number
 from decant.models.layout import Body, bodies, body_folder
 from decant.models.no_code import check_no_code
-from decant.paths import expand_user, is_there
 from decant.temporary import raised_for
 
 MODELS_VARIABLE = "DECANT_MODELS"
@@ -66,8 +65,7 @@ def model_digest(folder: Path) -> str:
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.suffix in {".safetensors", ".json", ".txt", ".model"}:
             digest.update(path.relative_to(folder).as_posix().encode())
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            digest.update(bytes.fromhex(sha256_of(path)))
     base = adapter_base(body_folder(folder))
     if base is not None:
         digest.update(model_digest(base).encode())

@@ -6,7 +6,6 @@ keys: so each of them that a follower lacks stands in the file with no rows, a s
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
@@ -14,6 +13,7 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from decant.files import read_object, write_json
 from decant.models.shared_attention import FollowerAttention
 from decant.models.shared_config import PREFIX, shared_attention
 
@@ -26,9 +26,9 @@ def save_model(model: PreTrainedModel, folder: Path) -> None:
     if not shared_attention(model.config).groups:
         return
     path = folder / "config.json"
-    stated = json.loads(path.read_text(encoding="utf-8"))
+    stated = read_object(path)
     stated["model_type"] = PREFIX + stated["model_type"]
-    path.write_text(json.dumps(stated, indent=2) + "\n", encoding="utf-8")
+    write_json(path, stated, ascii_only=True)
     weights = load((folder / WEIGHTS).read_bytes())  # not mapped, since the file is written anew
     save_file(weights | _absent(model), folder / WEIGHTS, {"format": "pt"})
 

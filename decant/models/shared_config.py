@@ -13,7 +13,7 @@ from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from decant.errors import InputError, one_line
-from decant.json_file import read_object
+from decant.files import read_object
 from decant.models.layout import body_folder, config_options
 from decant.models.reference import config_folder
 

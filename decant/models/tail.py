@@ -6,7 +6,6 @@ token's state.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from decant.errors import InputError, one_line
+from decant.files import write_json
 from decant.models.parts import Part, config_of, out_width
 
 WEIGHTS = "model.safetensors"
@@ -73,10 +73,8 @@ class Tail(nn.ModuleList):
         entries: list[dict[str, object]] = []
         for number, (module, part) in enumerate(zip(self, self.parts, strict=True), start=first):
             place = f"{number}_{part.kind}"
-            (folder / place).mkdir(parents=True, exist_ok=True)
             stated = config_of(part) | ({"module_input_name": "token_embeddings"} if on_tokens else {})
-            config = json.dumps(stated, indent=2) + "\n"
-            (folder / place / "config.json").write_text(config, encoding="utf-8")
+            write_json(folder / place / "config.json", stated, ascii_only=True)
             weights = {name: weight.detach().cpu().contiguous() for name, weight in module.state_dict().items()}
             if weights:
                 save_file(weights, folder / place / WEIGHTS)

@@ -5,8 +5,6 @@ Of a module with frozen weights, the others alone are kept: the frozen ones are 
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from decant.errors import InputError
+from decant.files import write_json, written_whole
 from decant.training.batch_stream import Batch, BatchStream
 from decant.training.gather_rows import from_first, rank
 from decant.training.on_nan import loss_error
@@ -91,12 +90,14 @@ class CheckpointCallback(Callback):
         if metric > self.high:
             self.high = metric
             if rank() == 0:
-                _write(self.best, lambda path: save_file(trained_weights(module), path))
-                self.record.write_text(json.dumps({"epoch": trainer.current_epoch + 1, DEV_METRIC: metric}) + "\n")
+                with written_whole(self.best) as path:
+                    save_file(trained_weights(module), path)
+                write_json(self.record, {"epoch": trainer.current_epoch + 1, DEV_METRIC: metric}, indent=None)
 
     def _save(self, trainer: Trainer) -> None:
         if rank() == 0:
-            _write(self.last, lambda path: trainer.save_checkpoint(path))
+            with written_whole(self.last) as path:
+                trainer.save_checkpoint(path)
         else:
             trainer.save_checkpoint(self.last)  # writes nothing, but Lightning waits for all processes in it
         self.saved_at = time.monotonic()
@@ -146,9 +147,3 @@ def _trained(module: nn.Module, state: dict[str, Any]) -> dict[str, Any]:
         return state
     names = {name for name, weight in module.named_parameters() if weight.requires_grad}
     return {name: value for name, value in state.items() if name in names}
-
-
-def _write(path: Path, write: Callable[[Path], None]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    write(partial)
-    os.replace(partial, path)

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from decant.errors import InputError
+from decant.files import write_json
 
 RETRIES = "retries.json"
 
@@ -35,7 +36,7 @@ class LossError(InputError):
 
     def kept_in(self, path: Path) -> LossError:
         """Write the batch down, and say where."""
-        path.write_text(json.dumps(self.batch, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(path, self.batch, indent=1)
         return LossError(f"{self}; its batch is in {path}", self.batch)
 
 
@@ -61,9 +62,7 @@ class Retries:
         if self._on_nan is None or len(self._met) >= self._on_nan.retry:
             return False
         self._met.append(error.batch)
-        partial = self._path.with_suffix(".partial")
-        partial.write_text(json.dumps(self._met) + "\n", encoding="utf-8")
-        partial.replace(self._path)
+        write_json(self._path, self._met, indent=None, ascii_only=True)
         return True
 
 

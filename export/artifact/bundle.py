@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import importlib.metadata
 import shutil
-import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ import transformers
 from pydantic import JsonValue
 
 from decant.errors import InputError
+from decant.files import sha256_of, write_json, written_whole
 from decant.models.encoder import SentenceEncoder
 from export.artifact.manifest import CARD as CARD
 from export.artifact.manifest import COMPARATOR as COMPARATOR
@@ -27,9 +27,8 @@ from export.artifact.manifest import SENTENCE_TRANSFORMERS as SENTENCE_TRANSFORM
 from export.artifact.manifest import Manifest as Manifest
 from export.artifact.manifest import files_of
 from export.artifact.manifest import read_manifest as read_manifest
-from export.artifact.manifest import sha256_of as sha256_of
 from export.artifact.manifest import verify_artifact as verify_artifact
-from export.artifact.runtime_files import complete_tokenizer, write_json
+from export.artifact.runtime_files import complete_tokenizer
 from export.graphs.parity import Precision
 from export.serve.session import OnnxComparator, OnnxEncoder
 from students.sharing.share_maps import stores_shared_maps
@@ -75,9 +74,7 @@ def write_artifact(
     """
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file()):
         raise InputError(f"{folder} is no artifact of Decant, so it is not replaced; move it away, or name another")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
-        written = Path(scratch) / "new"
+    with written_whole(folder) as written:
         _write_files(written, encoder, graph, card, comparator_graph)
         if openvino is not None:
             shutil.copytree(openvino, written / "openvino")
@@ -101,9 +98,8 @@ def write_artifact(
             sentence_transformers=(written / "modules.json").is_file() and not stores_shared_maps(encoder),
             sha256={path: sha256_of(written / path) for path in files_of(written)},
         )
-        write_json(written / MANIFEST, manifest.model_dump(mode="json"))
+        write_json(written / MANIFEST, manifest.model_dump(mode="json"), sort_keys=True)
         verify_artifact(written)
-        put_in_place(written, folder, Path(scratch) / "old")
     return manifest
 
 
@@ -125,18 +121,6 @@ def _write_files(folder: Path, encoder: SentenceEncoder, graph: Path, card: str,
         raise InputError(f"{graph} gives {served.dim} dimensions where the encoder has {encoder.dim}")
     if comparator_graph is not None and OnnxComparator(folder / COMPARATOR).dim != encoder.dim:
         raise InputError(f"{comparator_graph} does not take vectors of {encoder.dim} dimensions")
-
-
-def put_in_place(written: Path, folder: Path, old: Path) -> None:
-    """Let a complete folder take the place of one that may be there, which goes to `old`."""
-    if folder.exists():
-        folder.rename(old)
-    try:
-        written.rename(folder)
-    except OSError:
-        if old.exists():
-            old.rename(folder)
-        raise
 
 
 def package_versions() -> dict[str, str]:

@@ -5,7 +5,6 @@ Nothing of torch is loaded: whoever only reads, copies or serves an artifact wai
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from decant.errors import InputError
+from decant.files import sha256_of
 from decant.models.pooling_kind import PoolingKind
 from export.certify.record import RuntimeRecord
 from export.graphs.parity import Precision
@@ -123,9 +123,3 @@ def files_of(folder: Path) -> list[str]:
     """Relative paths of all files of an artifact folder but its manifest."""
     paths = [path for path in folder.rglob("*") if path.is_file() or path.is_symlink()]
     return sorted({path.relative_to(folder).as_posix() for path in paths} - {MANIFEST})
-
-
-def sha256_of(path: Path) -> str:
-    """A file's sha256, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,7 +7,6 @@ is of standard operators. config.json is that of the model's family, as readers 
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +17,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from decant.errors import GateError, InputError
+from decant.files import read_object, sha256_of, write_json, written_whole
 from decant.models.shared_config import family_config, shared_attention
-from export.artifact.bundle import package_versions, put_in_place
-from export.artifact.manifest import CARD, GRAPH, MANIFEST, RERANKER, check_files, files_of, is_reranker, sha256_of
-from export.artifact.runtime_files import complete_tokenizer, read_json, write_json
+from export.artifact.bundle import package_versions
+from export.artifact.manifest import CARD, GRAPH, MANIFEST, RERANKER, check_files, files_of, is_reranker
+from export.artifact.runtime_files import complete_tokenizer
 from export.serve.rerank_session import OnnxReranker
 from students.sharing.grouping import maps_computed
 from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
@@ -109,9 +109,7 @@ def write_reranker(
     """
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not is_reranker(folder)):
         raise InputError(f"{folder} is no re-ranker of Decant, so it is not replaced; move it away, or name another")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
-        written = Path(scratch) / "new"
+    with written_whole(folder) as written:
         _write_files(written, cross, graph, card)
         layers = int(cross.model.config.num_hidden_layers)
         manifest = RerankerManifest(
@@ -131,9 +129,8 @@ def write_reranker(
             largest_difference=largest_difference,
             sha256={path: sha256_of(written / path) for path in files_of(written)},
         )
-        write_json(written / MANIFEST, manifest.model_dump(mode="json"))
+        write_json(written / MANIFEST, manifest.model_dump(mode="json"), sort_keys=True)
         verify_reranker(written)
-        put_in_place(written, folder, Path(scratch) / "old")
     return manifest
 
 
@@ -160,7 +157,7 @@ def _write_files(folder: Path, cross: CrossEncoder, graph: Path, card: str) -> N
     for path in folder.glob("*.safetensors*"):
         path.unlink()
     write_activation(folder, "identity")  # its scores are the raw ones, whoever reads it
-    write_json(folder / "config.json", family_config(read_json(folder / "config.json")))
+    write_json(folder / "config.json", family_config(read_object(folder / "config.json")), sort_keys=True)
     complete_tokenizer(folder, cross.tokenizer, cross.max_length)
     if not graph.is_file():
         raise InputError(f"{graph} is missing; export the graph first")

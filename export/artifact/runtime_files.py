@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
+
+from decant.files import read_object, write_json
 
 # What transformers 5 writes about how a tokenizer was loaded or last called, such as a max_length that
 # contradicts model_max_length.
@@ -17,22 +17,10 @@ FOREIGN_KEYS = {
 }  # fmt: skip
 
 
-def write_json(path: Path, content: object) -> None:
-    """JSON with sorted keys and a newline at its end; the folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file's object."""
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
-
-
 def complete_tokenizer(folder: Path, own: PreTrainedTokenizerFast, max_length: int) -> None:
     """The files of a tokenizer that stands in the folder, for old and new readers; it truncates and does not pad."""
     path = folder / "tokenizer_config.json"
-    written = json.loads(path.read_text(encoding="utf-8"))
+    written = read_object(path)
     config = {key: value for key, value in written.items() if key not in FOREIGN_KEYS}
     if written.get("extra_special_tokens"):
         config["extra_special_tokens"] = written["extra_special_tokens"]
@@ -46,9 +34,9 @@ def complete_tokenizer(folder: Path, own: PreTrainedTokenizerFast, max_length: i
         "padding_side": "right",
         "truncation_side": side,
     }
-    write_json(path, config)
-    specials = own.special_tokens_map
-    write_json(folder / "special_tokens_map.json", {role: _plain(token) for role, token in specials.items()})
+    write_json(path, config, sort_keys=True)
+    specials = {role: _plain(token) for role, token in own.special_tokens_map.items()}
+    write_json(folder / "special_tokens_map.json", specials, sort_keys=True)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_truncation(max_length, direction=side)
     tokenizer.no_padding()

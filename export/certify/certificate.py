@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from export.artifact.bundle import CARD, MANIFEST, Manifest, put_in_place, sha256_of, verify_artifact
-from export.artifact.runtime_files import write_json
+from decant.files import sha256_of, write_json, written_whole
+from export.artifact.bundle import CARD, MANIFEST, Manifest, verify_artifact
 from export.certify.record import RuntimeRecord
 from export.certify.runtime_environment import OWN
 
@@ -17,24 +17,23 @@ SECTION = re.compile(rf"^{HEADING}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 BEFORE = "## Limitations"
 
 
-def write_certificate(artifact: Path, manifest: Manifest, records: Mapping[str, RuntimeRecord], place: Path) -> None:
+def write_certificate(artifact: Path, manifest: Manifest, records: Mapping[str, RuntimeRecord]) -> None:
     """Add records to a verified artifact, whole or not at all; those of other runtimes stay.
 
     Args:
         artifact: replaced by a copy of itself with another card and manifest.
         manifest: its manifest.
         records: by the runtime's name.
-        place: a folder on the same disk, for the copy.
     """
     every = {**manifest.certificate, **records}
-    written = place / "certified"
-    shutil.copytree(artifact, written)
-    card = written / CARD
-    card.write_text(with_section(card.read_text(encoding="utf-8"), every, manifest.max_length), encoding="utf-8")
-    certified = manifest.model_copy(update={"certificate": every, "sha256": {**manifest.sha256, CARD: sha256_of(card)}})
-    write_json(written / MANIFEST, certified.model_dump(mode="json"))
-    verify_artifact(written)
-    put_in_place(written, artifact, place / "before")
+    with written_whole(artifact) as written:
+        shutil.copytree(artifact, written)
+        card = written / CARD
+        card.write_text(with_section(card.read_text(encoding="utf-8"), every, manifest.max_length), encoding="utf-8")
+        sha256 = {**manifest.sha256, CARD: sha256_of(card)}
+        certified = manifest.model_copy(update={"certificate": every, "sha256": sha256})
+        write_json(written / MANIFEST, certified.model_dump(mode="json"), sort_keys=True)
+        verify_artifact(written)
 
 
 def with_section(card: str, records: Mapping[str, RuntimeRecord], max_length: int) -> str:

@@ -121,7 +121,7 @@ def certify(
             record = record.model_copy(update={"machine": machine if record.ran else None})
             records[runtime.name] = record
             tell(f"{runtime.name}: {said_of(record)}")
-        write_certificate(artifact, manifest, records, Path(place))
+        write_certificate(artifact, manifest, records)
     return records
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from decant.errors import InputError
-from export.artifact.bundle import Manifest, put_in_place, verify_artifact
+from decant.files import written_whole
+from export.artifact.bundle import Manifest, verify_artifact
 from export.certify import scripts
 from export.deploy.deploy_readme import DOCKERFILES, readme
 from export.deploy.layouts import Convert, write_layout
@@ -44,15 +44,12 @@ def bundle_artifact(
     OnnxEncoder(artifact).encode(["one", ""])
     model = read_model(artifact, manifest)
     check_served(model, target)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
-        written = Path(scratch) / "new"
+    with written_whole(out) as written:
         written.mkdir()
         write_layout(model, target, written, convert or convert_here)
         (written / "README.md").write_text(readme(model, target), encoding="utf-8")
         if target in DOCKERFILES:
             (written / "Dockerfile").write_text(DOCKERFILES[target], encoding="utf-8")
-        put_in_place(written, out, Path(scratch) / "old")
     return manifest
 
 

@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from decant.files import read_object, write_json
 from decant.models.shared_config import family_config
 from export.artifact.bundle import COMPARATOR, GRAPH, SENTENCE_TRANSFORMERS
-from export.artifact.runtime_files import read_json, write_json
 from export.deploy.graph import end_full_rows, spell_out_rows, vector_alone, widen_states
 from export.deploy.rules import graph_edges, hold
 from export.deploy.target import Model, Target
@@ -68,7 +68,7 @@ def _sentence_transformers(model: Model, out: Path) -> None:
 def _tei(model: Model, out: Path) -> None:
     """No safetensors: with them the server would fall back from a graph that fails to weights without its cut."""
     _copy(model, out, [*CONFIGURED, "sentence_bert_config.json", "1_Pooling/config.json", PROMPTS, GRAPH])
-    write_json(out / "config.json", with_sizes(read_json(out / "config.json")))
+    write_json(out / "config.json", with_sizes(read_object(out / "config.json")), sort_keys=True)
     hold("text-embeddings-inference", tei_rules(out, model.manifest))
 
 
@@ -90,7 +90,7 @@ def _transformers_js(model: Model, out: Path) -> None:
     else:
         shutil.copyfile(model.folder / GRAPH, graph)
     chosen = {"transformers.js_config": {"dtype": "fp32" if fp32 else "q8"}}
-    write_json(out / "config.json", read_json(out / "config.json") | chosen)
+    write_json(out / "config.json", read_object(out / "config.json") | chosen, sort_keys=True)
 
 
 def _triton(model: Model, out: Path) -> None:
@@ -125,7 +125,7 @@ def _copy(model: Model, out: Path, files: list[str]) -> None:
         _make_parent(out / path)
         shutil.copyfile(model.folder / path, out / path)
     if model.shared and "config.json" in files:
-        write_json(out / "config.json", family_config(read_json(out / "config.json")))
+        write_json(out / "config.json", family_config(read_object(out / "config.json")), sort_keys=True)
 
 
 def _make_parent(path: Path) -> None:

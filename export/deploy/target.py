@@ -9,11 +9,11 @@ from typing import Literal, get_args
 from tokenizers import Tokenizer
 
 from decant.errors import InputError
+from decant.files import read_object
 from decant.models.no_code import check_no_code
 from decant.models.pooling_kind import CONCAT_TOP_MEAN
 from decant.models.shared_config import is_shared
 from export.artifact.bundle import COMPARATOR, Manifest
-from export.artifact.runtime_files import read_json
 
 Target = Literal["ort", "st", "tei", "fastembed", "transformers.js", "triton", "openvino"]
 TARGETS: tuple[Target, ...] = get_args(Target)
@@ -58,7 +58,7 @@ class Model:
     @property
     def width(self) -> int:
         """Width of the token states that sentence-transformers pools; the graph's may be cut to fewer."""
-        return int(read_json(self.folder / "1_Pooling" / "config.json")["word_embedding_dimension"])
+        return int(read_object(self.folder / "1_Pooling" / "config.json")["word_embedding_dimension"])
 
 
 def pools_here(manifest: Manifest) -> bool:
@@ -86,7 +86,7 @@ def read_model(folder: Path, manifest: Manifest) -> Model:
     """
     check_no_code(folder)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    pad = read_json(folder / "tokenizer_config.json")["pad_token"]
+    pad = read_object(folder / "tokenizer_config.json")["pad_token"]
     token = pad["content"] if isinstance(pad, dict) else pad
     empty, short = tokenizer.encode("").ids, tokenizer.encode("a").ids
     shared = 0
@@ -112,7 +112,7 @@ def check_served(model: Model, target: Target) -> None:
             raise InputError(f"{target} has no {what}, as this artifact has{others}")
         if model.comparator:
             raise InputError(f"{target} cannot run the comparator that scores this artifact's pairs{others}")
-    side = read_json(model.folder / "tokenizer_config.json").get("truncation_side", "right")
+    side = read_object(model.folder / "tokenizer_config.json").get("truncation_side", "right")
     if target in CUT_AT_THE_RIGHT and side != "right":
         raise InputError(f"{target} cuts long texts at the right, this artifact at the {side}{others}")
     if target == "transformers.js" and len(model.suffix) > 1:

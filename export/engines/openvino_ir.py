@@ -8,7 +8,6 @@ import importlib.util
 import io
 import logging
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from decant.errors import InputError, one_line
+from decant.files import written_whole
 from decant.training.cores import usable_cores
 
 IrPrecision = Literal["fp32", "int8"]
@@ -209,12 +209,9 @@ def _quiet(nncf: Any) -> Iterator[None]:
 
 def _save(model: Any, target: Path) -> None:
     """Both files; the .xml, which is looked for first, appears last."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as scratch:
-        written = Path(scratch) / target.name
+    with written_whole(target) as written:
         _openvino().save_model(model, str(written), compress_to_fp16=False)
-        for suffix in (".bin", ".xml"):
-            written.with_suffix(suffix).replace(target.with_suffix(suffix))
+        written.with_suffix(".bin").replace(target.with_suffix(".bin"))
 
 
 def _openvino() -> Any:

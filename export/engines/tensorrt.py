@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from decant.errors import GateError, InputError, one_line
-from export.artifact.runtime_files import write_json
+from decant.files import write_json
 from export.engines.engine import PORTABLE, PRODUCTS, EngineFacts, EngineKind, EngineShapes, Product, Shape
 from export.engines.engine_log import layers_by_type, read_layers, read_memory
 from export.serve.gpu import gpu
@@ -85,7 +85,7 @@ def build_engine(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / facts.file).write_bytes(plan)
     every = [asdict(layer) for layer in layers]
-    write_json(folder / f"{stem}.json", facts.model_dump(mode="json") | {"inspection": every})
+    write_json(folder / f"{stem}.json", facts.model_dump(mode="json") | {"inspection": every}, sort_keys=True)
     return facts
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from export.graphs.graph_file import load_graph, written_whole
+from decant.files import written_whole
+from export.graphs.graph_file import load_graph
 
 BACKBONE = "/backbone/"  # what the names of its nodes begin with
 LARGEST = 1.0e4  # a mask's least float32 becomes -LARGEST: exp of it is 0, and no sum with it leaves float16

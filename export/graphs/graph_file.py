@@ -1,8 +1,7 @@
-"""Graphs on disk: read whole or refused in one line, written whole or not at all."""
+"""Graphs on disk: read whole or refused in one line, changed whole or not at all."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import onnx
 
 from decant.errors import InputError, one_line
+from decant.files import written_whole
 
 
 def load_graph(source: Path) -> onnx.ModelProto:
@@ -24,20 +24,6 @@ def load_graph(source: Path) -> onnx.ModelProto:
         raise InputError(f"{source} is missing; export the encoder first") from error
     except Exception as error:  # protobuf's own errors share no base
         raise InputError(f"{source} cannot be read as an ONNX graph ({one_line(error)}); export it again") from error
-
-
-@contextmanager
-def written_whole(target: Path) -> Iterator[Path]:
-    """A path to write to: what is there becomes `target` once the block ends, and is gone if the block raises.
-
-    Args:
-        target: its folder is made.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
-        written = Path(folder) / target.name
-        yield written
-        written.replace(target)
 
 
 @contextmanager

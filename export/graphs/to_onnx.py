@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from decant.errors import InputError
+from decant.files import written_whole
 from decant.models.encoder import SentenceEncoder
 from export.graphs.attention_masks import traceable_masks
 from export.serve.without_log import without_log
@@ -146,9 +146,7 @@ def _export(
     varying = {
         name: {axis: size for axis, size in enumerate(shape) if isinstance(size, str)} for name, shape in edges.items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        written = Path(folder) / path.name
+    with written_whole(path) as written:
         try:
             with _silence(), torch.inference_mode():
                 torch.onnx.export(
@@ -164,7 +162,6 @@ def _export(
             name = type(getattr(module, "backbone", module)).__name__
             raise InputError(f"{name} cannot be exported to ONNX ({type(error).__name__}: {reason})") from error
         onnx.save(model, written)
-        written.replace(path)
 
 
 def _state_shapes(model: onnx.ModelProto, edges: Edges) -> None:

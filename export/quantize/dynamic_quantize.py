@@ -13,7 +13,8 @@ from onnxruntime import quantization
 from pydantic import BaseModel, Field
 
 from decant.errors import InputError
-from export.graphs.graph_file import load_graph, written_whole
+from decant.files import written_whole
+from export.graphs.graph_file import load_graph
 from export.serve.without_log import without_log
 
 

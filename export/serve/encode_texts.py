@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,13 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from decant.errors import InputError
+from decant.files import read_object, write_json
 from decant.models.backbone import quiet_transformers
 from decant.models.bfloat16 import bfloat16_is_native
 from decant.models.encoder import SentenceEncoder
 from decant.models.prompts import CONFIG
 from decant.models.quantized import quantized_kind
 from export.artifact.bundle import GRAPH
-from export.artifact.runtime_files import write_json
 from export.graphs.to_onnx import export_encoder
 from export.serve.encode_precision import EncodePrecision
 from export.serve.session import OnnxEncoder
@@ -86,10 +85,9 @@ def _save_tokenizer(encoder: SentenceEncoder, folder: Path) -> None:
     with quiet_transformers():
         encoder.tokenizer.save_pretrained(folder)
     config = folder / "tokenizer_config.json"
-    stated = json.loads(config.read_text(encoding="utf-8"))
+    stated = read_object(config)
     # what the encoder itself tokenizes by, whatever the tokenizer's own limit is
     stated |= {"model_max_length": encoder.max_length, "truncation_side": encoder.tokenizer.truncation_side}
-    write_json(config, stated)
-    write_json(
-        folder / CONFIG, {"prompts": dict(encoder.prompts.texts), "default_prompt_name": encoder.prompts.default}
-    )
+    write_json(config, stated, sort_keys=True)
+    prompts = {"prompts": dict(encoder.prompts.texts), "default_prompt_name": encoder.prompts.default}
+    write_json(folder / CONFIG, prompts, sort_keys=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding
 
 from decant.errors import InputError, one_line
-from decant.json_file import read_object
+from decant.files import read_object
 from decant.training.cores import usable_cores
 from export.artifact.manifest import GRAPH
 from export.serve.parallel_batches import ParallelBatches, Rows

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from decant.errors import InputError, one_line
-from decant.json_file import read_object
+from decant.files import read_object
 from decant.models.layout import Similarity
 from decant.models.prompts import prompted, read_prompts
 from decant.models.token_table import check_table

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from decant.errors import GateError, InputError, TemporaryError
+from decant.files import sha256_of
 from decant.secrets import redacted
-from export.artifact.manifest import MANIFEST, sha256_of, verify_artifact
+from export.artifact.manifest import MANIFEST, verify_artifact
 from pipeline.pick.run_pick import ARTIFACTS, REPORT, names_artifact
 from pipeline.registry.announce import announce
 from pipeline.registry.gates import measured_gates, missed, stated_gates

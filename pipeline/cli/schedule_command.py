@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from rich.table import Table
 
 from decant.errors import InputError
-from decant.paths import expand_user
+from decant.files import expand_user
 from decant.secrets import redacted
 from pipeline.recipe.yaml_text import YamlError, read_yaml
 from pipeline.report.figures import MISSING

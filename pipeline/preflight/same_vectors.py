@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import torch
 
 from decant.content_keys import content_key
 from decant.errors import GateError
-from decant.json_file import read_object
+from decant.files import read_object, write_json
 from decant.models.backbone import quiet_transformers
 from decant.models.embedder import load_embedder
 from decant.models.encoder import SentenceEncoder
@@ -54,7 +53,7 @@ def hold_to_peer(recipe: Recipe, base: Path, texts: Texts, run_dir: RunDir, scre
         least = check_same_vectors(folder, some, prompts)
         screen.say(f"{folder.name}: the vectors of sentence-transformers, least cosine {least:.6f}")
         held[name] = least
-        path.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
+        write_json(path, held, indent=1, ascii_only=True)
 
 
 def can_compare(folder: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from decant.errors import InputError
-from decant.json_file import read_object
+from decant.files import read_object
 from decant.models.reference import resolve_model
 from pipeline.recipe.recipe import LoadTeacher, Recipe
 from pipeline.stages.teacher import allowed_outputs, classes_of

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decant.errors import GateError, InputError
+from decant.files import sha256_of
 from decant.models.prompts import prompted_pairs
 from export.artifact.bundle import COMPARATOR
-from export.artifact.manifest import read_manifest, sha256_of
+from export.artifact.manifest import read_manifest
 from export.serve.session import OnnxEncoder
 from pipeline.cli.artifact_commands import pair_logits, read_labelled, read_pairs, score_pairs
 from pipeline.measure.bootstrap import bootstrap

@@ -22,7 +22,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from decant.errors import InputError, TemporaryError
-from export.artifact.manifest import MANIFEST, Manifest, read_manifest, sha256_of, verify_artifact
+from decant.files import sha256_of
+from export.artifact.manifest import MANIFEST, Manifest, read_manifest, verify_artifact
 from pipeline.registry.records import VERSION, Event, Gate, Pointer, Release, Today, now
 from pipeline.registry.storage import Storage, storage_of
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from decant.errors import InputError
-from decant.paths import expand_user
+from decant.files import expand_user
 from pipeline.measure.set_metrics import MAIN_METRICS, MetricName
 from pipeline.measure.speed import SpeedSettings
 from pipeline.recipe.overrides import override

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import uuid
@@ -15,7 +14,7 @@ from typing import Any, Protocol
 from filelock import FileLock, Timeout
 
 from decant.errors import DecantError, InputError, TemporaryError, one_line
-from decant.paths import expand_user
+from decant.files import expand_user, written_whole
 from decant.temporary import raised_for
 
 WHOLE_PUTS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory"}  # an object is there or is not
@@ -87,18 +86,8 @@ class FolderStorage:
 
     def put(self, path: str, content: bytes) -> None:
         """Let a file hold this from one moment to the next, on disk before it counts."""
-        target = self.root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_name(f"{INCOMING}{uuid.uuid4().hex}")
-        try:
-            with beside.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, target)
-        finally:
-            beside.unlink(missing_ok=True)
-        _sync(target.parent)
+        with written_whole(self.root / path, on_disk=True) as written:
+            written.write_bytes(content)
 
     def names(self, folder: str) -> list[str]:
         """Names in a folder, sorted, without what is still being written."""
@@ -115,19 +104,11 @@ class FolderStorage:
         target = self.root / folder
         if target.exists():
             raise InputError(f"{target} is there already; a version is never written twice")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for left in target.parent.glob(f"{INCOMING}*"):  # of a promotion that was killed: the lock is ours
+        for left in target.parent.glob(".*"):  # of a promotion that was killed: the lock is ours
             shutil.rmtree(left, ignore_errors=True)
-        beside = target.with_name(f"{INCOMING}{uuid.uuid4().hex}")
-        try:
-            shutil.copytree(source, beside)
-            check(beside)
-            for path in [*beside.rglob("*"), beside]:
-                _sync(path)
-            beside.rename(target)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-        _sync(target.parent)
+        with written_whole(target, on_disk=True) as written:
+            shutil.copytree(source, written)
+            check(written)
 
     def fetch(self, folder: str, files: Sequence[str], target: Path) -> Path:
         """The folder itself: it is here."""
@@ -279,14 +260,3 @@ class RemoteStorage:
 def _unreached(place: str, error: Exception) -> TemporaryError:
     said = str(error).partition("\n")[0] or type(error).__name__
     return TemporaryError(f"{place} cannot be reached ({said}); is the address right, and are you let in?")
-
-
-def _sync(path: Path) -> None:
-    """Have a file's content, or a folder's names, on disk."""
-    if path.is_dir() and os.name != "posix":  # Windows opens no folders
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

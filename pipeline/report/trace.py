@@ -1,10 +1,10 @@
 """What a run's folders tell about where its figures come from: digests of data and graphs, and each group's loss."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+from decant.files import sha256_of
 from pipeline.report.rows import GroupLoss, Report, Row
 
 SPLITS = ("train", "dev", "test", "unlabelled")
@@ -41,7 +41,7 @@ def traced(report: Report, run_folder: Path) -> Report:
 def data_digests(texts: Path) -> dict[str, str]:
     """Sha256 of each split's file, by the split's name; of an empty split too, since emptiness is a fact."""
     files = [(name, texts / f"{name}{ending}") for name in SPLITS for ending in (".parquet", ".arrow")]
-    return {name: _digest(path) for name, path in files if path.is_file()}
+    return {name: sha256_of(path) for name, path in files if path.is_file()}
 
 
 def group_losses(graphs: Path) -> dict[str, tuple[GroupLoss, ...]]:
@@ -60,8 +60,3 @@ def _manifest(run_folder: Path, row: Row) -> dict[str, Any]:
         return {}
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from decant.errors import InputError
-from decant.paths import expand_user
+from decant.files import expand_user
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 CENTURY_S = 100 * 366 * 86_400  # no calendar ends within it

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from decant.files import expand_user
 from decant.models.reference import is_on_the_hub, resolve_model
-from decant.paths import expand_user
 from pipeline.fingerprint import entered, fingerprint
 from pipeline.recipe.recipe import Recipe
 from pipeline.run_dir import Finished, RunDir

@@ -31,7 +31,8 @@ from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
 from teachers.cross_encoders.cross_folder import stated_activation
 from teachers.labels.pair_table import join_pairs
 from teachers.labels.ray_workers import ray_workers
-from teachers.labels.score_store import SHARD_FILES, Score, link_shards, scored_pairs, teacher_targets
+from teachers.labels.score_store import Score, teacher_targets
+from teachers.labels.shard_store import SHARD_FILES, labelled_items, link_shards
 
 VERSION = 1
 SHARDS = "shards"
@@ -68,17 +69,17 @@ def make_targets(run: Run, made: Made) -> Done:
     def write(folder: Path) -> None:
         shards = folder / SHARDS / finished.name
         link_shards(finished, shards)
-        before, started = scored_pairs(shards), time.perf_counter()
+        before, started = labelled_items(shards), time.perf_counter()
         if recipe.labels.engine == "ray":
             make = partial(
                 scorer, outputs=model.outputs, pairs=len(pairs), threads=recipe.labels.threads,
                 precision=encoding_precision("auto"),
             )  # fmt: skip
-            spread = ray_workers(recipe.labels, make, teacher.folder)
-            teacher_targets(pairs, _unexpected, shards, model.outputs, watch=run.watch, spread=spread)
+            label_parts = ray_workers(recipe.labels, make, teacher.folder)
+            teacher_targets(pairs, _unexpected, shards, model.outputs, watch=run.watch, label_parts=label_parts)
         else:
             teacher_targets(pairs, fast_score(model, len(pairs), folder), shards, model.outputs, watch=run.watch)
-        seconds, after = time.perf_counter() - started, scored_pairs(shards)
+        seconds, after = time.perf_counter() - started, labelled_items(shards)
         size = sum(path.stat().st_size for path in shards.glob(SHARD_FILES)) / max(1, after)
         workers = recipe.labels.workers if recipe.labels.engine == "ray" else 1
         Labelling(after - before, seconds, workers, size).write(folder)

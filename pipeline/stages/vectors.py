@@ -41,7 +41,7 @@ from pipeline.texts.sentences import leak_key, load_sentences
 from pipeline.texts.source import source_digest
 from students.distill.tune import tune
 from teachers.labels.ray_workers import ray_workers
-from teachers.labels.score_store import link_shards
+from teachers.labels.shard_store import link_shards
 from teachers.labels.vector_store import Encode, JoinedVectors, MixedVectors, Vectors, teacher_vectors
 
 VERSION = 1
@@ -178,8 +178,8 @@ def make_vectors(run: Run, made: Made) -> Done:
                 dim, how = embedder_of(source, own).dim, recipe.labels
                 make = partial(text_encoder, texts=len(some), precision=precision, prompts=own, prompt=prompt)
                 if how.engine == "ray":
-                    spread = ray_workers(how, partial(make, threads=how.threads), source)
-                    teacher_vectors(some, _unexpected, shards, dim, watch=run.watch, spread=spread)
+                    label_parts = ray_workers(how, partial(make, threads=how.threads), source)
+                    teacher_vectors(some, _unexpected, shards, dim, watch=run.watch, label_parts=label_parts)
                 else:
                     teacher_vectors(some, make(source, folder), shards, dim, watch=run.watch)
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pydantic import BaseModel, Field, model_validator
 
 from decant.errors import InputError
-from decant.paths import expand_user, is_there
+from decant.files import expand_user, is_there, sha256_of
 from decant.temporary import raised_for
 from pipeline.texts.cells import as_text
 from pipeline.texts.delimited import ROWS_AT_ONCE, column_parts, read_header
@@ -115,8 +115,7 @@ def source_digest(source: Source, base: Path) -> str:
         return hashlib.sha256(source.model_dump_json(exclude={"quoting"}).encode()).hexdigest()
     digest = hashlib.sha256(f"quoting: {source.quoting}".encode() if source.quoting is not None else b"")
     for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
-        with file.open("rb") as opened:
-            digest.update(hashlib.file_digest(opened, "sha256").digest())
+        digest.update(bytes.fromhex(sha256_of(file)))
     return digest.hexdigest()
 
 

@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from export.artifact.manifest import MANIFEST, sha256_of
+from decant.files import sha256_of
+from export.artifact.manifest import MANIFEST
 from pipeline.report.rows import Report
 from pipeline.run_dir import MARK, RunDir
 from pipeline.stages.artifacts import decant_version

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from decant.files import written_whole
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,8 @@ def write_textfile(path: Path, samples: Sequence[Sample], told: Mapping[str, str
     Raises:
         OSError: it cannot be written.
     """
-    beside = path.with_name(f".{path.name}.new")  # the collector reads *.prom only
-    try:
-        beside.write_text(textfile(samples, told), encoding="utf-8")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with written_whole(path) as written:
+        written.write_text(textfile(samples, told), encoding="utf-8")
 
 
 def value_in(path: Path, gauge: str, name: str) -> float | None:

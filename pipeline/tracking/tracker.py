@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from export.artifact.manifest import CARD, MANIFEST, sha256_of
+from decant.files import sha256_of, write_json
+from export.artifact.manifest import CARD, MANIFEST
 from pipeline.recipe.recipe import recipe_digest
 from pipeline.report.rows import Report
 from pipeline.run_dir import Finished, RunDir
@@ -176,10 +177,7 @@ class Tracker:
     def _keep(self, **facts: str) -> None:
         state = {"key": self._key, **self._known(), **facts}
         self._again = False  # from here on it is this run that is known
-        path = self._run_dir.root / STATE
-        beside = path.with_name(f".{path.name}.new")
-        beside.write_text(json.dumps(state) + "\n", encoding="utf-8")
-        beside.replace(path)
+        write_json(self._run_dir.root / STATE, state, indent=None, ascii_only=True)
 
 
 def training_name(folder: Path) -> str:

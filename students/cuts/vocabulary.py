@@ -22,10 +22,10 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
 from decant.errors import InputError
+from decant.files import expand_user
 from decant.models.backbone import load_tokenizer, quiet_transformers
 from decant.models.encoder import SentenceEncoder
 from decant.models.shared_config import read_config
-from decant.paths import expand_user
 from students.cuts.prune import FAMILIES
 from students.cuts.tokenizer_json import Chains, Content, base_tokens, check_model, tokens_of, without_the_others
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from decant.errors import InputError
-from decant.json_file import read_object, whole_number
+from decant.files import read_object, whole_number, write_json
 
 Activation = Literal["identity", "sigmoid"]
 TORCH_NAMES: dict[Activation, str] = {
@@ -96,16 +96,17 @@ def write_activation(folder: Path, activation: Activation) -> None:
             content = read_object(path)
             place = content if name == SETTINGS else content.setdefault("sentence_transformers", {})
             place["activation_fn"] = TORCH_NAMES[activation]
-            _write(path, content)
+            write_json(path, content, ascii_only=True)
 
 
 def write_cross_folder(folder: Path, prompt: str, activation: Activation) -> None:
     """The files by which sentence-transformers 6 puts a prompt before the first text; older ones know none."""
-    _write(folder / MODULES, [{"idx": 0, "name": "0", "path": "", "type": MODULE_TYPE}])
+    write_json(folder / MODULES, [{"idx": 0, "name": "0", "path": "", "type": MODULE_TYPE}], ascii_only=True)
     stated = {"model_type": "CrossEncoder", "activation_fn": TORCH_NAMES[activation]}
-    _write(folder / SETTINGS, stated | {"prompts": {PROMPT_NAME: prompt}, "default_prompt_name": PROMPT_NAME})
+    stated |= {"prompts": {PROMPT_NAME: prompt}, "default_prompt_name": PROMPT_NAME}
+    write_json(folder / SETTINGS, stated, ascii_only=True)
     reading = {"transformer_task": TASK, "modality_config": TEXT_ONLY, "module_output_name": OUTPUT}
-    _write(folder / READING, reading)
+    write_json(folder / READING, reading, ascii_only=True)
 
 
 def _activation(path: Path, config: Mapping[str, Any], settled: Any) -> Activation | None:
@@ -184,7 +185,3 @@ def _flag(path: Path, content: Mapping[str, Any], key: str) -> bool:
     if not isinstance(value, bool):
         raise InputError(f"{path}: {key} {value!r} is neither true nor false")
     return value
-
-
-def _write(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from decant.errors import InputError
-from decant.json_file import read_object, whole_number
+from decant.files import read_object, whole_number
 from decant.models.backbone import has_trained_head, load_tokenizer
 from decant.models.families import FAMILIES
 from decant.models.reference import adapter_base

@@ -19,8 +19,8 @@ LabelParts = Callable[[Iterable[Sequence[Item]], Progress], Labelled]
 def in_turn(label: Label[Item]) -> LabelParts[Item]:
     """One part after another, in this process."""
 
-    def spread(parts: Iterable[Sequence[Item]], progress: Progress) -> Labelled:
+    def one_after_another(parts: Iterable[Sequence[Item]], progress: Progress) -> Labelled:
         for number, part in enumerate(parts):
             yield number, label(part, progress)
 
-    return spread
+    return one_after_another

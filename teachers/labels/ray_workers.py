@@ -81,7 +81,7 @@ def ray_workers(settings: LabelSettings, make: MakeLabel[Item], model: Path) -> 
         model: the teacher's folder; its files are sent to a cluster, whose machines need Decant but not the folder.
     """
 
-    def spread(parts: Iterable[Sequence[Item]], progress: Progress) -> Labelled:
+    def by_workers(parts: Iterable[Sequence[Item]], progress: Progress) -> Labelled:
         ray = _ray()
         waiting = iter(enumerate(parts))
         first = next(waiting, None)
@@ -107,7 +107,7 @@ def ray_workers(settings: LabelSettings, make: MakeLabel[Item], model: Path) -> 
                 for one in actors:
                     ray.kill(one)
 
-    return spread
+    return by_workers
 
 
 def check_ray(settings: LabelSettings) -> None:

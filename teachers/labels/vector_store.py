@@ -1,8 +1,7 @@
-"""An embedding teacher's vectors on disk: each distinct text encoded once, in shards that survive a killed run.
+"""An embedding teacher's vectors of texts, float16, in shards of `key` and `vector`.
 
-A shard is an Arrow file of `key` (16 bytes, the text's content) and `vector` (float16, unit length before it was
-rounded), with a sha256 of both in its metadata. Shards are memory-mapped, so that a set larger than memory can be
-trained on. A folder belongs to one teacher; texts are found again by content, so a longer set encodes what is new.
+A vector is of unit length before it is rounded. A shard's metadata hold a sha256 of both columns. A set larger than
+memory can be trained on.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -19,15 +16,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from decant.content_keys import KEY_BYTES, content_key
+from decant.content_keys import Keys
 from decant.errors import InputError
 from decant.progress import Watch, unwatched
-from teachers.labels.label_parts import Label, LabelParts, in_turn
-from teachers.labels.score_store import SHARD_FILES, add_shard, free_numbers
+from teachers.labels.label_parts import Label, LabelParts
+from teachers.labels.shard_store import ChecksumError, LabelKind, Shard, ShardStore, key_column
 
 SHARD_TEXTS = 4096
 CHECKSUM = b"sha256"
-KEY = f"S{KEY_BYTES}"  # numpy compares and sorts such keys; one taken out as bytes would lose its trailing zeros
 Encode = Label[str]
 
 
@@ -48,13 +44,6 @@ class Vectors(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class _Shard:
-    path: Path
-    keys: NDArray[np.bytes_]  # [rows]
-    vectors: NDArray[np.float16]  # [rows, dim], a view of the mapped file
-
-
 class VectorStore:
     """`Vectors` in memory-mapped shards: only what `take` touches is read, beside 12 bytes a text.
 
@@ -66,8 +55,8 @@ class VectorStore:
         row: int64 [texts], its row there.
     """
 
-    def __init__(self, shards: Sequence[_Shard], shard: NDArray[np.int32], row: NDArray[np.int64], dim: int) -> None:
-        self._shards = [one.vectors for one in shards]
+    def __init__(self, shards: Sequence[Shard], shard: NDArray[np.int32], row: NDArray[np.int64], dim: int) -> None:
+        self._shards = [one.labels for one in shards]
         self._paths = [one.path for one in shards]
         self._shard, self._row = shard, row
         self._dim = dim
@@ -158,7 +147,7 @@ class JoinedVectors:
 
 def teacher_vectors(
     texts: Sequence[str], encode: Encode, folder: Path, dim: int, *, watch: Watch = unwatched,
-    spread: LabelParts[str] | None = None,
+    label_parts: LabelParts[str] | None = None,
 ) -> VectorStore:  # fmt: skip
     """The teacher's unit vectors, in the order of the texts.
 
@@ -166,53 +155,20 @@ def teacher_vectors(
         encode: texts, progress → float32 [texts, dim], of any length above 0.
         folder: the teacher's own; shards found there are used, new ones are added as soon as each is done.
         dim: dimensions of the teacher's vectors.
-        spread: encodes the shards instead of `encode`, several at once perhaps and in any order.
+        label_parts: encodes the shards instead of `encode`, several at once perhaps and in any order.
 
     Raises:
         InputError: the teacher gives vectors that are not finite or of another shape, or a shard is damaged or
             another teacher's.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    shards = [_open_shard(path, dim) for path in sorted(folder.glob(SHARD_FILES))]
-    keys = _keys(texts)
-    distinct, first = np.unique(keys, return_index=True)
-    missing = first[~np.isin(distinct, _joined(shards))]
-    # like lengths together over the whole set, so that a shard has little padding
-    todo = missing[np.argsort([-len(texts[row]) for row in missing], kind="stable")]
-    parts = [todo[start : start + SHARD_TEXTS] for start in range(0, len(todo), SHARD_TEXTS)]
-    numbers = free_numbers(folder, len(parts))
-    with watch("teacher vectors", len(todo)) as advance:
-        given = ([texts[row] for row in rows] for rows in parts)
-        with closing((spread or in_turn(encode))(given, advance)) as labelled:
-            for part, found in labelled:
-                rows = parts[part]
-                vectors = _unit(np.asarray(found), [texts[row] for row in rows], dim)
-                path = add_shard(folder, _table(keys[rows], vectors), numbers[part])
-                shards.append(_open_shard(path, dim))
-    shard, row = _locate(keys, shards)
-    return VectorStore(shards, shard, row, dim)
+    shards, places = ShardStore(folder, dim, VECTORS, SHARD_TEXTS).label(texts, encode, label_parts, watch)
+    starts = np.cumsum([0, *(len(shard.keys) for shard in shards)])
+    shard = np.searchsorted(starts, places, side="right") - 1
+    return VectorStore(shards, shard.astype(np.int32), places - starts[shard], dim)
 
 
 def _mapped(paths: Sequence[Path], shard: NDArray[np.int32], row: NDArray[np.int64], dim: int) -> VectorStore:
-    return VectorStore([_open_shard(path, dim) for path in paths], shard, row, dim)
-
-
-def _keys(texts: Sequence[str]) -> NDArray[np.bytes_]:
-    return np.frombuffer(b"".join(content_key(text) for text in texts), KEY)
-
-
-def _joined(shards: Sequence[_Shard]) -> NDArray[np.bytes_]:
-    return np.concatenate([np.zeros(0, KEY), *(shard.keys for shard in shards)])
-
-
-def _locate(keys: NDArray[np.bytes_], shards: Sequence[_Shard]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Shard and row of each key, all of which are there."""
-    known = _joined(shards)
-    order = np.argsort(known, kind="stable")
-    place = order[np.searchsorted(known, keys, sorter=order)]
-    starts = np.cumsum([0, *(len(shard.keys) for shard in shards)])
-    shard = np.searchsorted(starts, place, side="right") - 1
-    return shard.astype(np.int32), place - starts[shard]
+    return VectorStore(ShardStore(Path(), dim, VECTORS, SHARD_TEXTS).open_paths(paths), shard, row, dim)
 
 
 def _unit(vectors: NDArray[np.float32], texts: Sequence[str], dim: int) -> NDArray[np.float16]:
@@ -232,47 +188,37 @@ def _unit(vectors: NDArray[np.float32], texts: Sequence[str], dim: int) -> NDArr
     return (vectors / lengths).astype(np.float16)
 
 
-def _table(keys: NDArray[np.bytes_], vectors: NDArray[np.float16]) -> pa.Table:
-    rows, dim = vectors.shape
+def _columns(keys: Keys, vectors: NDArray[np.float16]) -> pa.Table:
     columns = {
-        "key": pa.FixedSizeBinaryArray.from_buffers(pa.binary(KEY_BYTES), rows, [None, pa.py_buffer(keys.tobytes())]),
-        "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dim),
+        "key": key_column(keys),
+        "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1]),
     }
     return pa.table(columns).replace_schema_metadata({CHECKSUM: _checksum(keys, vectors)})
 
 
-def _checksum(keys: NDArray[np.bytes_], vectors: NDArray[np.float16]) -> bytes:
+def _read(batch: pa.RecordBatch, keys: Keys) -> NDArray[np.float16]:
+    column = batch.column("vector")
+    vectors: NDArray[np.float16] = column.flatten().to_numpy(zero_copy_only=True).reshape(len(keys), -1)
+    if (batch.schema.metadata or {}).get(CHECKSUM) != _checksum(keys, vectors):
+        raise ChecksumError
+    return vectors
+
+
+def _checksum(keys: Keys, vectors: NDArray[np.float16]) -> bytes:
     digest = hashlib.sha256(keys.tobytes())
     digest.update(vectors.tobytes())
     return digest.hexdigest().encode()
 
 
-def _open_shard(path: Path, dim: int) -> _Shard:
-    """A shard's keys, and its vectors as a view of the mapped file, which stays mapped as long as the view lives.
+def _other_width(vectors: NDArray[np.float16], dim: int) -> str:
+    return (
+        f"vectors of {vectors.shape[1]} dimensions, expected {dim}: another teacher's; "
+        "name a folder of this teacher's own, or delete it"
+    )
 
-    Raises:
-        InputError: it cannot be read, its checksum differs, or its vectors have another number of dimensions.
-    """
-    try:
-        with pa.memory_map(str(path)) as source:
-            batch = pa.ipc.open_file(source).get_batch(0)
-        batch.validate(full=True)
-        keys, vectors = batch.column("key"), batch.column("vector")
-        shard = _Shard(
-            path,
-            np.frombuffer(keys.buffers()[1], KEY, count=len(keys)),
-            vectors.flatten().to_numpy(zero_copy_only=True).reshape(len(vectors), -1),
-        )
-        intact = (batch.schema.metadata or {}).get(CHECKSUM) == _checksum(shard.keys, shard.vectors)
-        reason = "its checksum differs"
-    except (pa.ArrowException, OSError, LookupError, ValueError, TypeError, AttributeError) as error:
-        intact, reason = False, type(error).__name__
-    if not intact:
-        raise InputError(f"{path} is damaged ({reason}); delete it and run again")
-    found = shard.vectors.shape[1]
-    if found != dim:
-        raise InputError(
-            f"{path} holds vectors of {found} dimensions, expected {dim}: another teacher's; "
-            "name a folder of this teacher's own, or delete it"
-        )
-    return shard
+
+def _alone(text: str) -> tuple[str]:
+    return (text,)
+
+
+VECTORS = LabelKind("teacher vectors", _alone, _unit, _columns, _read, _other_width)

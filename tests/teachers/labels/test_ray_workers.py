@@ -115,8 +115,8 @@ class TestRay:
     def test_scores_are_the_same_in_the_same_shards(self, models: Models, local: Path, tmp_path: Path) -> None:
         make = partial(scorer, outputs=1, pairs=MANY, threads=1, precision="fp32")
         before = signal.getsignal(signal.SIGTERM)
-        spread = ray_workers(TWO, make, models.teachers[1])
-        found = teacher_targets(pairs(MANY), refused, tmp_path, 1, spread=spread)
+        label_parts = ray_workers(TWO, make, models.teachers[1])
+        found = teacher_targets(pairs(MANY), refused, tmp_path, 1, label_parts=label_parts)
         assert signal.getsignal(signal.SIGTERM) is before
         assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == {
             one.name: one.read_bytes() for one in local.iterdir()
@@ -128,7 +128,9 @@ class TestRay:
         encode = text_encoder(models.encoder, tmp_path, texts=MANY, precision="fp32", threads=1)
         here = teacher_vectors(texts, encode, tmp_path / "here", 32)
         make = partial(text_encoder, texts=MANY, precision="fp32", threads=1)
-        there = teacher_vectors(texts, refused, tmp_path / "there", 32, spread=ray_workers(TWO, make, models.encoder))
+        there = teacher_vectors(
+            texts, refused, tmp_path / "there", 32, label_parts=ray_workers(TWO, make, models.encoder)
+        )
         rows = np.arange(len(texts))
         np.testing.assert_array_equal(here.take(rows), there.take(rows))
 
@@ -137,7 +139,7 @@ class TestRay:
         mark.mkdir()
         make = partial(dying, mark=mark, times=2)
         shards = tmp_path / "shards"
-        teacher_targets(pairs(MANY), refused, shards, 1, spread=ray_workers(TWO, make, models.teachers[1]))
+        teacher_targets(pairs(MANY), refused, shards, 1, label_parts=ray_workers(TWO, make, models.teachers[1]))
         assert len(list(mark.iterdir())) >= 2
         assert {one.name: one.read_bytes() for one in shards.iterdir()} == {
             one.name: one.read_bytes() for one in local.iterdir()
@@ -147,20 +149,20 @@ class TestRay:
         mark = tmp_path / "deaths"
         mark.mkdir()
         one = LabelSettings(engine="ray", workers=1)
-        spread = ray_workers(one, partial(dying, mark=mark, times=100), models.teachers[1])
+        label_parts = ray_workers(one, partial(dying, mark=mark, times=100), models.teachers[1])
         with pytest.raises(TemporaryError, match="a Ray worker died 4 times"):
-            teacher_targets(pairs(MANY), refused, tmp_path / "shards", 1, spread=spread)
+            teacher_targets(pairs(MANY), refused, tmp_path / "shards", 1, label_parts=label_parts)
         assert list((tmp_path / "shards").glob("shard-*.arrow")), "what was finished is kept"
 
     def test_what_a_teacher_refuses(self, models: Models, tmp_path: Path) -> None:
-        spread = ray_workers(TWO, refusing, models.teachers[1])
+        label_parts = ray_workers(TWO, refusing, models.teachers[1])
         with pytest.raises(InputError, match=r"^this teacher takes no pair$"):
-            teacher_targets(pairs(MANY), refused, tmp_path, 1, spread=spread)
+            teacher_targets(pairs(MANY), refused, tmp_path, 1, label_parts=label_parts)
 
     def test_a_teacher_that_no_worker_can_load(self, models: Models, tmp_path: Path) -> None:
-        spread = ray_workers(TWO, unready, models.teachers[1])
+        label_parts = ray_workers(TWO, unready, models.teachers[1])
         with pytest.raises(InputError, match=r"a Ray worker cannot load the teacher: .*") as told:
-            teacher_targets(pairs(MANY), refused, tmp_path, 1, spread=spread)
+            teacher_targets(pairs(MANY), refused, tmp_path, 1, label_parts=label_parts)
         assert not isinstance(told.value, TemporaryError)
 
     def test_an_interrupt_ends_the_workers(self, models: Models, tmp_path: Path) -> None:
@@ -177,9 +179,9 @@ class TestRay:
         def interrupted(done: int) -> None:
             raise KeyboardInterrupt
 
-        spread = ray_workers(TWO, partial(slow, mark=tmp_path), models.teachers[1])
+        label_parts = ray_workers(TWO, partial(slow, mark=tmp_path), models.teachers[1])
         with pytest.raises(KeyboardInterrupt, match="^$"):
-            list(spread(parts(), interrupted))
+            list(label_parts(parts(), interrupted))
         assert not ray.is_initialized()
         assert len(taken) == 3, "a shard a worker, and the one that waits"
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from decant.errors import InputError
 from teachers.cross_encoders.cross_encoder import Pair
 from teachers.labels import score_store as targets
-from teachers.labels.score_store import pair_key, read_shards, scored_pairs, teacher_targets
+from teachers.labels.score_store import pair_key, read_shards, teacher_targets
+from teachers.labels.shard_store import labelled_items
 
 PAIRS = [(f"text {index}" + " word" * (index % 5), f"other {index}") for index in range(10)]
 
@@ -64,14 +65,14 @@ def test_scores_in_the_order_of_the_pairs(tmp_path: Path, outputs: int) -> None:
 def test_each_distinct_pair_is_scored_once(tmp_path: Path) -> None:
     teacher = Teacher()
     found = teacher_targets(PAIRS + PAIRS[:4] * 2, teacher, tmp_path, 1)
-    assert sorted(teacher.pair_targets) == sorted(PAIRS)
+    assert sorted(teacher.scored) == sorted(PAIRS)
     np.testing.assert_array_equal(found, expected(PAIRS + PAIRS[:4] * 2))
 
 
 def test_like_lengths_share_a_shard(tmp_path: Path) -> None:
     teacher = Teacher()
     teacher_targets(PAIRS, teacher, tmp_path, 1)
-    lengths = [len(first) + len(second) for first, second in teacher.pair_targets]
+    lengths = [len(first) + len(second) for first, second in teacher.scored]
     assert lengths == sorted(lengths, reverse=True)
     assert [len(call) for call in teacher.calls] == [3, 3, 3, 1]
 
@@ -80,9 +81,9 @@ def test_resumes_at_the_shard_where_it_was_killed(tmp_path: Path) -> None:
     killed, resumed = Teacher(dies_at=2), Teacher()
     with pytest.raises(Killed, match="^$"):
         teacher_targets(PAIRS, killed, tmp_path, 1)
-    assert len(killed.pair_targets) == 6
+    assert len(killed.scored) == 6
     found = teacher_targets(PAIRS, resumed, tmp_path, 1)
-    assert sorted(killed.scored + resumed.pair_targets) == sorted(PAIRS)
+    assert sorted(killed.scored + resumed.scored) == sorted(PAIRS)
     np.testing.assert_array_equal(found, expected(PAIRS))
 
 
@@ -99,7 +100,7 @@ def test_changed_set_scores_only_what_is_new(tmp_path: Path) -> None:
     teacher = Teacher()
     changed = [new[0], *PAIRS[5:2:-1], new[1]]
     np.testing.assert_array_equal(teacher_targets(changed, teacher, tmp_path, 1), expected(changed))
-    assert sorted(teacher.pair_targets) == sorted(new)
+    assert sorted(teacher.scored) == sorted(new)
 
 
 def test_no_pairs(tmp_path: Path) -> None:
@@ -123,14 +124,14 @@ def test_damaged_shard(tmp_path: Path, keep: int) -> None:
     np.testing.assert_array_equal(teacher_targets(PAIRS, Teacher(), tmp_path, 1), expected(PAIRS))
 
 
-def test_scored_pairs_are_counted_without_reading_them(tmp_path: Path) -> None:
-    assert scored_pairs(tmp_path) == 0
+def test_labelled_pairs_are_counted_without_reading_them(tmp_path: Path) -> None:
+    assert labelled_items(tmp_path) == 0
     teacher_targets([*PAIRS, PAIRS[0]], Teacher(), tmp_path, 1)
-    assert scored_pairs(tmp_path) == len(PAIRS)
+    assert labelled_items(tmp_path) == len(PAIRS)
     shard = tmp_path / "shard-000001.arrow"
     for damage in (shard.read_bytes()[:100], b""):
         shard.write_bytes(damage)
-        assert scored_pairs(tmp_path) == len(PAIRS) - targets.SHARD_PAIRS
+        assert labelled_items(tmp_path) == len(PAIRS) - targets.SHARD_PAIRS
 
 
 def test_shards_of_another_number_of_outputs(tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
+from decant import content_keys
 from decant.errors import InputError
 from decant.progress import Advance
 from teachers.labels import vector_store as vectors
 from teachers.labels.score_store import pair_key
+from teachers.labels.shard_store import ShardStore
 from teachers.labels.vector_store import MixedVectors, VectorStore, teacher_vectors
 
 TEXTS = [f"text {index}" + " word" * (index % 5) for index in range(10)]
@@ -141,31 +143,31 @@ def test_no_texts(tmp_path: Path) -> None:
 
 def test_keys_that_end_in_zero_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = {"a": b"\x01" + bytes(15), "b": b"\x01\x02" + bytes(14), "c": bytes(16), "d": bytes(15) + b"\x01"}
-    monkeypatch.setattr(vectors, "content_key", made.__getitem__)
+    monkeypatch.setattr(content_keys, "content_key", made.__getitem__)
     store = teacher_vectors(list(made), Teacher(), tmp_path, DIM)
     np.testing.assert_allclose(everything(store), unit(list(made)), atol=2 * HALF)
     teacher_vectors(list(made), Teacher(dies_at=0), tmp_path, DIM)
 
 
 def test_a_text_and_a_pair_have_different_keys() -> None:
-    assert vectors.content_key("ab") != pair_key(("a", "b"))
-    assert vectors.content_key("a", "b") == pair_key(("a", "b"))
+    assert content_keys.content_key("ab") != pair_key(("a", "b"))
+    assert content_keys.content_key("a", "b") == pair_key(("a", "b"))
 
 
 def test_vectors_stay_in_the_file(tmp_path: Path) -> None:
     teacher_vectors(TEXTS, Teacher(), tmp_path, DIM)
     before = pa.total_allocated_bytes()
-    shard = vectors._open_shard(tmp_path / "shard-000000.arrow", DIM)
+    shard = ShardStore(tmp_path, DIM, vectors.VECTORS, 3).shards()[0]
     assert pa.total_allocated_bytes() == before
-    assert not shard.vectors.flags.owndata
+    assert not shard.labels.flags.owndata
     # a mapping is shared with the file: a byte changed there is seen here
-    value = shard.vectors[0].tobytes()
+    value = shard.labels[0].tobytes()
     content = (tmp_path / "shard-000000.arrow").read_bytes()
     assert content.count(value) == 1
     with (tmp_path / "shard-000000.arrow").open("r+b") as file:
         file.seek(content.index(value))
         file.write(bytes(len(value)))
-    np.testing.assert_array_equal(shard.vectors[0], np.zeros(DIM))
+    np.testing.assert_array_equal(shard.labels[0], np.zeros(DIM))
 
 
 def test_progress_counts_new_texts(tmp_path: Path) -> None:
