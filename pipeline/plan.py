@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from pipeline.earlier_run import can_adopt
 from pipeline.preflight.preflight import check_preflight
 from pipeline.recipe.recipe import Recipe
 from pipeline.run import stages_of
@@ -39,6 +40,7 @@ def planned_stages(recipe: Recipe, base: Path, run_dir: RunDir) -> list[Planned]
     """
     check_preflight(recipe, base)
     run, made = Run(recipe, base, replace(run_dir, look_only=True)), Made()
+    run = replace(run, folder=replace(run.folder, adopt=can_adopt(run)))
     planned: list[Planned] = []
     to_do: set[str] = set()
     estimate: Estimate | None = None

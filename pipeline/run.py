@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.earlier_run import can_adopt
 from pipeline.preflight.preflight import check_preflight
 from pipeline.preflight.same_vectors import hold_to_peer
 from pipeline.recipe.overridden import overridden
@@ -66,9 +67,10 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
     this, made = Run(recipe, base, run_dir, screen), Made()
     with run_dir.locked(), tracked(this, stages, again=again_from is not None) as tracker:
         this = replace(this, screen=screen.with_loggers(tracker.loggers))
+        this = replace(this, folder=replace(run_dir, adopt=can_adopt(this)))
         if again_from is not None:
             names = [stage.name for stage in STAGES]
-            run_dir.forget(name for stage in STAGES[names.index(again_from) :] for name in stage.folders)
+            this.folder.forget(name for stage in STAGES[names.index(again_from) :] for name in stage.folders)
         run_dir.recipe.write_text(recipe_yaml(recipe), encoding="utf-8")
         write_snapshot(take_snapshot(this.input_paths(), read_snapshot(run_dir.inputs)), run_dir.inputs)
         for stage in stages:

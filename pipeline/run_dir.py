@@ -27,6 +27,7 @@ from pipeline.checksums import checksum, checksums_of, damaged
 from pipeline.fingerprint import digest
 
 MARK = "stage.json"
+ADOPTED = "stage.adopted"  # beside the mark of an earlier version, which a model's digest holds
 
 
 class BusyError(TemporaryError):
@@ -61,6 +62,8 @@ class RunDir:
     """Shows a line to whoever watches."""
     look_only: bool = False
     """Make nothing: what is not finished is `NotMade`."""
+    adopt: bool = False
+    """Take stages whose marks do not say what they were made from, as earlier versions left them, for what is asked."""
 
     @property
     def recipe(self) -> Path:
@@ -88,7 +91,7 @@ class RunDir:
     def finished(self, stage: str, fingerprint: str) -> Finished | None:
         """The finished stage, if it was made from just these inputs and is as it was written."""
         mark = self._mark(stage)
-        if mark is None or mark["fingerprint"] != fingerprint or damaged(self.folder(stage), mark["files"]):
+        if mark is None or not self._is_of(mark, fingerprint) or damaged(self.folder(stage), mark["files"]):
             return None
         return self._stage(stage, mark, reused=True)
 
@@ -112,8 +115,12 @@ class RunDir:
             return found
         before = self._mark(stage)
         whole = before is None or not self._drop_damaged(stage, before)
-        if before is not None and before["fingerprint"] != fingerprint:
+        if before is not None and not self._is_of(before, fingerprint):
             before = None
+        if before is not None and before["fingerprint"] != fingerprint:
+            adopted = {"fingerprint": fingerprint, "known_as": fingerprint, "inputs": inputs or {}}
+            write_json(self.folder(stage) / ADOPTED, adopted, indent=None, ascii_only=True)
+            before |= adopted
         if before is not None and whole:
             self.note(stage=stage, event="reused", fingerprint=fingerprint)
             return self._stage(stage, before, reused=True)
@@ -201,12 +208,19 @@ class RunDir:
         """
         try:
             stated = json.loads((self.folder(stage) / MARK).read_text(encoding="utf-8"))
+            adopted = self.folder(stage) / ADOPTED
+            stated |= json.loads(adopted.read_text(encoding="utf-8")) if adopted.is_file() else {}
             made_from, seconds, files = stated["fingerprint"], float(stated["seconds"]), dict(stated.get("files", {}))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
         return {
             "fingerprint": made_from, "seconds": seconds, "known_as": stated.get("known_as", made_from), "files": files,
+            "inputs": stated.get("inputs"),
         }  # fmt: skip
+
+    def _is_of(self, mark: Mapping[str, Any], fingerprint: str) -> bool:
+        """Whether a mark's stage was made from these inputs."""
+        return mark["fingerprint"] == fingerprint or (self.adopt and mark["inputs"] is None)
 
     def _stage(self, stage: str, mark: Mapping[str, Any], *, reused: bool) -> Finished:
         return Finished(stage, self.folder(stage), mark["known_as"], mark["seconds"], reused)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from pipeline import run as runs
 from pipeline.stages.stage import Done, Made, Run, Stage
 from pipeline.stages.texts import TEXTS
+from pipeline.texts.load import read_texts
 from tests.tiny_runs import SmokeRun, decant, read_log
 
 pytestmark = pytest.mark.smoke
@@ -52,7 +52,7 @@ def states(folder: Path) -> dict[str, str]:
 def test_a_stage_of_the_list_is_planned_run_and_made_again(counted: Path) -> None:
     assert list(states(counted).items())[:3] == [("texts", "done"), ("count", "to do"), ("teacher", "done")]
     plan = decant("plan", counted / "recipe.yaml", "--out", counted / "run", "--json").json()[1]
-    count = json.loads((counted / "run" / "texts" / "texts.json").read_text(encoding="utf-8"))["rows"]["train"]
+    count = len(read_texts(counted / "run" / "texts").train)
     assert (plan["seconds"], plan["what"]) == (7.0, f"{count} to count")
     said = decant("run", counted / "recipe.yaml", "--out", counted / "run", "--from", "count")
     assert said.code == 0, said.err
@@ -66,7 +66,7 @@ def test_a_stage_of_the_list_is_planned_run_and_made_again(counted: Path) -> Non
 
 
 def test_a_recipe_that_does_not_want_it_has_no_such_stage(counted: Path) -> None:
-    said = decant("run", counted / "recipe.yaml", "--out", counted / "run", "--set", "description=", "--from", "count")
+    said = decant("run", counted / "recipe.yaml", "--out", counted / "run", "--set", "description=x", "--from", "count")
     assert said.code == 2
     assert "this recipe has no such stage; its stages are texts, teacher" in said.err
 
