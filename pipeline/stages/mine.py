@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from decant.models.similarity import cosines
 from decant.progress import Watch
 from pipeline.recipe.recipe import Recipe
 from pipeline.report.rows import Mined
@@ -16,7 +17,6 @@ from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.vectors import VectorTargets
 from pipeline.texts.load import Split, Texts
 from pipeline.texts.mining import Floats, MineSettings, mine_pairs, score_histogram
-from students.pair_student import cosines
 
 VERSION = 1
 PAIRS, FACTS = "pairs.parquet", "mined.json"

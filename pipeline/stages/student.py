@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from decant.models.encoder import SentenceEncoder
 from decant.models.reference import model_digest, resolve_model
+from decant.models.similarity import cosines
 from decant.progress import Watch
 from decant.training.checkpoint_callback import DEV_METRIC
 from decant.training.fit import discard_checkpoints
@@ -32,7 +33,7 @@ from students.cuts.start import shrink
 from students.cuts.vocabulary import listed_texts
 from students.distill.distill_pairs import Metric, distill, new_student
 from students.nesting.nested import all_dims, grid_predictions
-from students.pair_student import Student, cosines
+from students.pair_student import Student
 from teachers.cross_encoders.cross_encoder import Pair
 from teachers.labels.token_rows import number_texts
 from teachers.labels.vector_store import JoinedVectors, Vectors

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from decant.content_keys import KEY_BYTES, Keys, as_keys, content_key, find_rows, first_rows, hash_rows
 from decant.errors import InputError
+from decant.models.prompts import Pair
 from decant.progress import Watch, unwatched
-from teachers.cross_encoders.cross_encoder import Pair
 from teachers.labels.label_parts import Label, LabelParts, in_turn
 
 SHARD_PAIRS = 2048
