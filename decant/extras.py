@@ -6,7 +6,7 @@ EXTRAS = {
     "train": (
         "accelerate", "cloudpickle", "datasets", "huggingface_hub", "lightning", "matplotlib", "onnx", "optimum",
         "pandas", "pyarrow", "requests", "safetensors", "sklearn", "tensorboard", "torch", "torchmetrics",
-        "transformers", "xxhash",
+        "transformers",
     ),
     "bnb": ("bitsandbytes", "peft"),
     "openvino": ("nncf", "openvino"),
