@@ -82,7 +82,7 @@ def verbs(run: SmokeRun, reranker: Path, place: Path) -> list[str]:
 def called(python: str, code: str, run: SmokeRun, lines: Sequence[str], place: Path) -> str:
     """What the verbs print, all of which must end well."""
     code = code.replace("TEXTS", repr(str(run.recipe.parent / "sentences.txt")))
-    done = subprocess.run([python, "-c", code, *lines], cwd=place, capture_output=True, check=False)
+    done = subprocess.run([python, "-I", "-c", code, *lines], cwd=place, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode(errors="replace")
 
