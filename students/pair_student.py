@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from decant.models.encoder import SentenceEncoder
+from decant.models.similarity import cosines, pair_vectors
 from students.distill.comparator import SHAPE, Comparator
 from teachers.cross_encoders.cross_encoder import Pair
 
@@ -53,30 +54,3 @@ class Student(nn.Module):
         """What `save` wrote."""
         comparator = Comparator.load(folder) if (folder / SHAPE).is_file() else None
         return cls(SentenceEncoder.load(folder), comparator).eval()
-
-
-def pair_vectors(
-    pairs: Sequence[Pair], encode: Callable[[Sequence[str]], Vectors],
-    encode_second: Callable[[Sequence[str]], Vectors] | None = None,
-) -> tuple[Vectors, Vectors]:  # fmt: skip
-    """Vectors of both sides, each [pairs, dim]; a text that stands in several pairs is encoded once.
-
-    Args:
-        encode_second: of the second sides, where they are read in another way than the first.
-    """
-    if encode_second is not None:
-        first, second = zip(*pairs, strict=True) if pairs else ((), ())
-        found = []
-        for side, way in ((first, encode), (second, encode_second)):
-            number = {text: index for index, text in enumerate(dict.fromkeys(side))}
-            found.append(way(list(number))[[number[text] for text in side]])
-        return found[0], found[1]
-    texts = list(dict.fromkeys(text for pair in pairs for text in pair))
-    row = {text: index for index, text in enumerate(texts)}
-    vectors = encode(texts)
-    return vectors[[row[first] for first, _ in pairs]], vectors[[row[second] for _, second in pairs]]
-
-
-def cosines(first: Vectors, second: Vectors) -> NDArray[np.float32]:
-    """Row-wise dot products of unit vectors, float32 [pairs]."""
-    return np.einsum("nd,nd->n", first, second).astype(np.float32)

@@ -10,10 +10,13 @@ from decant.files import sha256_of
 from decant.models.encoder import SentenceEncoder
 from export.artifact.bundle import write_artifact
 from export.artifact.manifest import EVERY_ARTIFACT, MANIFEST, Manifest, files_of
+from export.artifact.reranker_folder import write_reranker
 from export.certify.record import RuntimeRecord
-from export.graphs.to_onnx import export_comparator, export_encoder
+from export.graphs.to_onnx import export_comparator, export_cross_encoder, export_encoder
 from students.distill.comparator import Comparator
-from tests.tiny_models import tiny_encoder
+from students.sharing.share_maps import share_cross_encoder
+from teachers.cross_encoders.cross_encoder import CrossEncoder
+from tests.tiny_models import tiny_backbone_folder, tiny_encoder
 from tests.tiny_runs import pairs
 
 PARITY = {
@@ -76,3 +79,13 @@ def _comparator(encoder: SentenceEncoder, outputs: int, seed: int) -> Comparator
         )
         comparator.output.bias -= comparator(first, second).mean(0)
     return comparator
+
+
+def tiny_reranker(folder: Path, outputs: int = 1) -> Path:
+    """A re-ranker that can be run: a tiny random cross-encoder's, whose middle layers share a map."""
+    backbone = tiny_backbone_folder(folder.parent / f"{folder.name}.backbone", "bert", num_hidden_layers=4)
+    cross = share_cross_encoder(CrossEncoder.from_backbone(backbone, outputs, 24).eval(), [[1, 2]])
+    graph = folder.with_suffix(".onnx")
+    export_cross_encoder(cross, graph)
+    write_reranker(folder, cross, graph, name=folder.name, card="# Tiny\n")
+    return folder

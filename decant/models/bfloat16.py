@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
-
 
 def bfloat16_is_native() -> bool:
     """Whether the GPU, or without one the processor, multiplies bfloat16 itself; elsewhere float32 is faster."""
+    import torch
+
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported()
     able = torch.cpu.get_capabilities()

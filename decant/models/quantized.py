@@ -15,15 +15,15 @@ from __future__ import annotations
 import importlib.util
 import logging
 from pathlib import Path
-from typing import Any, Literal
-
-import torch
-from torch import nn
-from transformers import BitsAndBytesConfig, PretrainedConfig
+from typing import TYPE_CHECKING, Any, Literal
 
 from decant.errors import InputError
 from decant.files import read_object
 from decant.models.reference import config_folder
+
+if TYPE_CHECKING:  # a recipe's settings are read without them
+    from torch import nn
+    from transformers import BitsAndBytesConfig, PretrainedConfig
 
 Quantize = Literal["nf4", "int8"]
 PRECISIONS: dict[Quantize, str] = {"nf4": "nf4", "int8": "int8-bnb"}  # as the report names them
@@ -84,6 +84,10 @@ def quantization(kind: Quantize, model_class: Any, config: PretrainedConfig) -> 
     Raises:
         InputError: the model has no linear layer that could be quantized so.
     """
+    import torch
+    from torch import nn
+    from transformers import BitsAndBytesConfig
+
     with torch.device("meta"):
         modules = model_class(config).named_modules()
     widths = {name: module.in_features for name, module in modules if type(module) is nn.Linear}

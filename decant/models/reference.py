@@ -15,9 +15,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
 from decant.errors import InputError
 from decant.files import expand_user, is_there, read_object, sha256_of, whole_number
 from decant.models.layout import Body, bodies, body_folder
@@ -195,6 +192,9 @@ def _package_folder(reference: str) -> Path:
 
 
 def _from_hub(reference: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
     try:
         return Path(snapshot_download(reference, allow_patterns=HUB_FILES))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:

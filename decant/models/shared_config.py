@@ -6,16 +6,17 @@ Under its family's type such a folder would load, with random weights in place o
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
-from transformers import AutoConfig, PreTrainedConfig
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from decant.errors import InputError, one_line
 from decant.files import read_object
 from decant.models.layout import body_folder, config_options
 from decant.models.reference import config_folder
+
+if TYPE_CHECKING:  # a folder's own words are read without it, and it takes a second
+    from transformers import PreTrainedConfig
 
 PREFIX = "decant-shared-"
 KEY = "shared_attention"
@@ -54,6 +55,9 @@ def read_config(folder: Path, **options: object) -> PreTrainedConfig:
     Raises:
         InputError: it is of no known kind of model, or a value in it is impossible.
     """
+    from transformers import AutoConfig
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
     options = config_options(body_folder(folder)) | options
     folder = config_folder(folder)
     stated = read_object(folder / "config.json")

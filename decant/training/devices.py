@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from pydantic import BaseModel, Field
 
 from decant.errors import InputError
@@ -31,7 +30,11 @@ class TrainerSettings(BaseModel, frozen=True, extra="forbid"):
     @property
     def on_gpu(self) -> bool:
         """Whether the processes of a group have a GPU each."""
-        return self.accelerator == "gpu" or (self.accelerator == "auto" and torch.cuda.is_available())
+        if self.accelerator != "auto":
+            return self.accelerator == "gpu"
+        import torch  # which whoever only reads a recipe need not load
+
+        return torch.cuda.is_available()
 
 
 ONE_PROCESS = TrainerSettings()
@@ -51,6 +54,8 @@ def check_devices(settings: TrainerSettings) -> None:
                 f"used; lower trainer.devices to {cores}"
             )
         return
+    import torch
+
     gpus = torch.cuda.device_count()
     if gpus == 0:
         raise InputError("accelerator: gpu, but torch finds no CUDA device here; take auto or cpu")

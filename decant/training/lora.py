@@ -6,17 +6,17 @@ Adam's moments. W may be quantized too (QLoRA, Dettmers et al. 2023). A head is 
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import torch
 from pydantic import BaseModel, Field, model_validator
-from torch import nn
-from transformers import PreTrainedModel
 
 from decant.errors import InputError
-from decant.models.backbone import quiet_transformers
 from decant.models.quantized import LORA, Quantize, in_head, quantized_kind, require_packages
 from decant.training.optimizer import FitSettings
+
+if TYPE_CHECKING:  # a recipe's settings are read without them
+    from torch import nn
+    from transformers import PreTrainedModel
 
 ADAPTER = "default"
 
@@ -60,6 +60,8 @@ def add_lora(model: PreTrainedModel, settings: LoraSettings, seed: int) -> None:
     """
     require_packages("lora", *LORA)
     import peft
+    import torch
+    from torch import nn
 
     linear = [name for name, one in model.named_modules() if isinstance(one, nn.Linear) and not in_head(name)]
     if not linear:
@@ -84,7 +86,10 @@ def merge_lora(model: PreTrainedModel) -> PreTrainedModel:
     Args:
         model: by `add_lora`; not to be used any more.
     """
+    import torch
     from peft.tuners.lora import LoraLayer
+
+    from decant.models.backbone import quiet_transformers
 
     adapted: dict[str, Any] = {name: module for name, module in model.named_modules() if isinstance(module, LoraLayer)}
     changes = {name: layer.get_delta_weight(ADAPTER).detach() for name, layer in adapted.items()}
@@ -95,5 +100,5 @@ def merge_lora(model: PreTrainedModel) -> PreTrainedModel:
         with quiet_transformers():
             model = model.dequantize(dtype=torch.float32)
     for name, change in changes.items():
-        cast(nn.Linear, model.get_submodule(name)).weight.data += change
+        cast("nn.Linear", model.get_submodule(name)).weight.data += change
     return model.requires_grad_(True)

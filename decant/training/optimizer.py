@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 from pydantic import BaseModel, Field
-from torch import nn
 
 from decant.models.bfloat16 import bfloat16_is_native
 from decant.models.quantized import in_head
 from decant.training.on_nan import OnNan
+
+if TYPE_CHECKING:  # a recipe's settings are read without it
+    from torch import nn
 
 NO_DECAY = ("bias", "norm")
 
@@ -44,6 +45,8 @@ def adamw(module: nn.Module, settings: FitSettings, batches: int) -> dict[str, A
     Args:
         batches: batches an epoch.
     """
+    import torch
+
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, weight in module.named_parameters():
         if weight.requires_grad:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import importlib.metadata
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import onnx
-import onnxruntime as ort
-import torch
-import transformers
 from pydantic import JsonValue
 
 from decant.errors import InputError
@@ -31,7 +29,11 @@ from export.artifact.manifest import verify_artifact as verify_artifact
 from export.artifact.runtime_files import complete_tokenizer
 from export.graphs.parity import Precision
 from export.serve.session import OnnxComparator, OnnxEncoder
-from students.sharing.share_maps import stores_shared_maps
+
+if TYPE_CHECKING:  # a folder is read, copied and put in place without torch
+    from decant.models.encoder import SentenceEncoder
+
+WRITERS = ("onnx", "onnxruntime", "torch", "transformers")
 
 
 def write_artifact(
@@ -72,6 +74,8 @@ def write_artifact(
     Raises:
         InputError: the folder holds something else, or a graph does not fit the encoder.
     """
+    from students.sharing.share_maps import stores_shared_maps
+
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file()):
         raise InputError(f"{folder} is no artifact of Decant, so it is not replaced; move it away, or name another")
     with written_whole(folder) as written:
@@ -131,8 +135,5 @@ def package_versions() -> dict[str, str]:
         own = "not installed"
     return {
         "decant": own,
-        "onnx": onnx.__version__,
-        "onnxruntime": ort.__version__,
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
+        **{name: importlib.import_module(name).__version__ for name in WRITERS},
     }

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +18,17 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from decant.errors import GateError, InputError
 from decant.files import read_object, sha256_of, write_json, written_whole
+from decant.models.prompts import Pair
 from decant.models.shared_config import family_config, shared_attention
 from export.artifact.bundle import package_versions
 from export.artifact.manifest import CARD, GRAPH, MANIFEST, RERANKER, check_files, files_of, is_reranker
 from export.artifact.runtime_files import complete_tokenizer
 from export.serve.rerank_session import OnnxReranker
 from students.sharing.grouping import maps_computed
-from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
 from teachers.cross_encoders.cross_folder import write_activation
+
+if TYPE_CHECKING:  # whoever only reads such a folder needs no torch
+    from teachers.cross_encoders.cross_encoder import CrossEncoder
 
 FILES = ["config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", GRAPH, CARD]
 ALONE = 32  # pairs that are scored alone, too

@@ -10,7 +10,6 @@ from pathlib import Path
 from decant.files import read_object, write_json
 from decant.models.shared_config import family_config
 from export.artifact.bundle import COMPARATOR, GRAPH, SENTENCE_TRANSFORMERS
-from export.deploy.graph import end_full_rows, spell_out_rows, vector_alone, widen_states
 from export.deploy.rules import graph_edges, hold
 from export.deploy.target import Model, Target
 from export.deploy.tei import tei_rules, with_sizes
@@ -59,6 +58,8 @@ def _sentence_transformers(model: Model, out: Path) -> None:
     _copy(model, out, [*CONFIGURED, *SENTENCE_TRANSFORMERS, "sentence_bert_config.json", *parts, *weights])
     states = next(edge for edge in graph_edges(model.folder / GRAPH)[1] if edge.name == "last_hidden_state")
     if states.shape[-1] < model.width:  # both backends read the cut, so the graph's states must be as wide as torch's
+        from export.deploy.graph import widen_states  # loads onnx, as below; a graph that is only copied needs none
+
         _make_parent(out / GRAPH)
         widen_states(model.folder / GRAPH, out / GRAPH, model.width)
     else:
@@ -76,6 +77,8 @@ def _fastembed(model: Model, out: Path) -> None:
     """It takes the graph's first output: the states to pool, or the vector itself where it could not pool them so."""
     _copy(model, out, [*CONFIGURED, GRAPH])
     if not model.pools_here:
+        from export.deploy.graph import vector_alone
+
         vector_alone(model.folder / GRAPH, out / GRAPH)
 
 
@@ -86,6 +89,8 @@ def _transformers_js(model: Model, out: Path) -> None:
     graph = out / (GRAPH if fp32 else QUANTIZED)
     _make_parent(graph)
     if model.suffix:
+        from export.deploy.graph import end_full_rows
+
         end_full_rows(model.folder / GRAPH, graph, model.suffix[0], model.manifest.max_length)
     else:
         shutil.copyfile(model.folder / GRAPH, graph)
@@ -113,6 +118,8 @@ def _openvino(model: Model, out: Path, convert: Convert) -> None:
         (out / name / "1").mkdir(parents=True)
         source = model.folder / graph
         if model.manifest.precision != "fp32" and name == ENCODER:
+            from export.deploy.graph import spell_out_rows
+
             source = out / "spelled.onnx"
             spell_out_rows(model.folder / graph, source)
         convert(source, out / name / "1" / "model.xml")

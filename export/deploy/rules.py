@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import onnx
+from typing import Any
 
 from decant.errors import GateError
+from export.serve.session import open_session
+
+NUMPY_NAMES = {"float": "float32", "double": "float64"}  # of onnxruntime's types that are called otherwise
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,11 @@ def hold(server: str, rules: Sequence[Rule]) -> int:
 
 def graph_edges(path: Path) -> tuple[list[Edge], list[Edge]]:
     """Inputs and outputs of a graph."""
-    graph = onnx.load(str(path)).graph
-    return [_edge(value) for value in graph.input], [_edge(value) for value in graph.output]
+    session = open_session(path, 1)
+    return [_edge(edge) for edge in session.get_inputs()], [_edge(edge) for edge in session.get_outputs()]
 
 
-def _edge(value: onnx.ValueInfoProto) -> Edge:
-    tensor = value.type.tensor_type
-    shape = tuple(size.dim_value if size.HasField("dim_value") else -1 for size in tensor.shape.dim)
-    return Edge(value.name, onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name, shape)
+def _edge(edge: Any) -> Edge:
+    kind = edge.type.removeprefix("tensor(").removesuffix(")")
+    shape = tuple(size if isinstance(size, int) else -1 for size in edge.shape)
+    return Edge(edge.name, NUMPY_NAMES.get(kind, kind), shape)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from decant.errors import GateError, InputError
-from export.serve.session import OnnxComparator, OnnxEncoder, Progress
+
+if TYPE_CHECKING:  # who reads a recipe or a manifest needs no runtime
+    from export.serve.session import OnnxComparator, OnnxEncoder, Progress
 
 Precision = Literal["fp32", "int8-dynamic", "int8-row", "int8-static", "int8-weights", "int4"]
 BATCH_INVARIANT: tuple[Precision, ...] = (

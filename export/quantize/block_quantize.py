@@ -15,35 +15,19 @@ from typing import Literal
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
 
 from decant.errors import InputError
 from export.graphs.graph_file import rewritten
 from export.graphs.unfuse import CONTRIB, unfuse
 from export.quantize.block_weights import block_scales, gptq_codes, nearest_codes, packed_codes
 from export.quantize.calibration import Feed, rows_of_batches
-from export.quantize.integer_tables import TablePrecision, is_lookup, look_up
+from export.quantize.integer_tables import is_lookup, look_up
+from export.quantize.quantize_settings import BlockQuantizeSettings, TablePrecision
 from export.quantize.row_graph import RowGraph
 from export.quantize.row_products import weight_products
 
 Bits = Literal[4, 8]
 Grams = dict[str, NDArray[np.float32]]
-
-
-class BlockQuantizeSettings(BaseModel, frozen=True, extra="forbid"):
-    """How weights are rounded and multiplied."""
-
-    block: Literal[16, 32, 64, 128, 256] = Field(default=32, description="Weights of a column that share a scale.")
-    accuracy_level: Literal[1, 4] = Field(
-        default=4, description="Of MatMulNBits: 1 multiplies in float32, 4 in int8 with a scale a block of a token row."
-    )
-    rounding: Literal["nearest", "gptq"] = Field(
-        default="gptq", description="gptq makes up for each weight's error in the next ones, on the calibration texts."
-    )
-    damping: float = Field(default=0.01, gt=0, le=1, description="gptq: share of the mean square of the activations.")
-    tables: TablePrecision | None = Field(
-        default=None, description="The token, position and type tables; default: in as many bits as the weights."
-    )
 
 
 def quantize_blocks(

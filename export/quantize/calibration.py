@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
 
 from decant.batches import padded, sorted_batches
 from export.serve.session import run_in_memory
@@ -15,14 +14,6 @@ from export.serve.session import run_in_memory
 Feed = Mapping[str, NDArray[np.int64]]
 Floats = NDArray[np.float32]
 BATCH_ROWS = 32
-
-
-class CalibrationSettings(BaseModel, frozen=True, extra="forbid"):
-    """The texts that quantization is fitted to."""
-
-    texts: int = Field(
-        default=256, ge=1, le=100_000, description="Texts, spread evenly over those that the student learned from."
-    )
 
 
 def calibration_batches(ids: Sequence[Sequence[int]], pad_id: int) -> list[Feed]:

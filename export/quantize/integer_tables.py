@@ -7,7 +7,6 @@ in standard operators, so that every runtime loads them: onnxruntime's own Gathe
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +14,9 @@ from onnx import NodeProto, TensorProto
 
 from export.quantize.block_weights import block_scales, nearest_codes
 from export.quantize.column_weights import quantize_columns
+from export.quantize.quantize_settings import TablePrecision
 from export.quantize.row_graph import Floats, RowGraph, is_matrix
 
-TablePrecision = Literal["int4", "int8", "fp32"]
 LARGEST_ENTRY = 127
 NARROWEST_TABLE = 32  # columns; a narrower one holds a bias a head, not a vector a token
 TABLE_BLOCK = 64  # columns that share a scale in 4 bits, where nothing else is asked for

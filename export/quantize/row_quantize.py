@@ -13,26 +13,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from pydantic import Field
 
 from decant.errors import InputError
 from export.graphs.graph_file import rewritten
 from export.graphs.unfuse import unfuse
 from export.quantize.calibration import Feed, rows_of_batches
-from export.quantize.integer_settings import IntegerSettings, MinCosine
+from export.quantize.quantize_settings import RowQuantizeSettings
 from export.quantize.row_products import to_integers, weight_products
 from export.quantize.sensitivity import Sensitivity, products_left, rank_and_keep
-
-
-class RowQuantizeSettings(IntegerSettings, frozen=True, extra="forbid"):
-    """What of a graph becomes int8."""
-
-    outliers: int = Field(
-        default=0,
-        ge=0,
-        description="Columns of each activation that are multiplied in float32: the largest in the calibration texts.",
-    )
-    min_cosine: MinCosine = None
 
 
 def quantize_rows(

@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import onnx
 from onnx import NodeProto
-from pydantic import Field
 
 from decant.errors import InputError
 from export.graphs.graph_file import rewritten
@@ -23,31 +21,13 @@ from export.graphs.unfuse import unfuse
 from export.quantize.activation_scale import Fit, fit_activation
 from export.quantize.calibration import Feed, Floats, rows_of_batches
 from export.quantize.column_weights import quantize_columns
-from export.quantize.integer_settings import IntegerSettings, MinCosine
-from export.quantize.integer_tables import TablePrecision, is_lookup, look_up
+from export.quantize.integer_tables import is_lookup, look_up
+from export.quantize.quantize_settings import StaticQuantizeSettings, TablePrecision
 from export.quantize.row_graph import RowGraph
 from export.quantize.row_products import weight_products
 from export.quantize.sensitivity import Sensitivity, products_left, rank_and_keep
 
 SAMPLE_ROWS = 1024  # token rows of each activation that its scale is found on
-
-
-class StaticQuantizeSettings(IntegerSettings, frozen=True, extra="forbid"):
-    """How activations are fitted into 8 bits."""
-
-    outliers: int = Field(
-        default=2,
-        ge=0,
-        le=64,
-        description="Columns of an activation, those of its largest values, that are multiplied in float32 where "
-        "that leaves less than half of the error.",
-    )
-    percentiles: tuple[Annotated[float, Field(ge=90, le=100)], ...] = Field(
-        default=(99.99, 100),
-        min_length=1,
-        description="Percentiles of an activation's values that its range may hold, 100 being all; the best is taken.",
-    )
-    min_cosine: MinCosine = None
 
 
 def quantize_static(

@@ -6,8 +6,11 @@ import warnings
 
 
 def gpu() -> tuple[str, str] | None:
-    """Name and compute capability, such as 9.0, of the first CUDA device; None where there is none."""
-    import torch
+    """Name and compute capability, such as 9.0, of the first CUDA device; None where there is none, or no torch."""
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return None
 
     with warnings.catch_warnings():  # a CUDA build of torch warns where there is no driver
         warnings.simplefilter("ignore")

@@ -142,11 +142,12 @@ def verify(artifact: ArtifactFolder, as_json: AsJson = False) -> None:
         print_json(facts)
         return
     held = "its graph scores pairs; it holds no weights for torch to compare with"
-    if "min_cosine" in facts:
-        held = (
-            f"min cosine to torch {facts['min_cosine']:.6f}, alone against in a batch {facts['batch_invariance']:.6f}"
-        )
+    if "batch_invariance" in facts:
+        held = f"alone against in a batch {facts['batch_invariance']:.6f}"
+        held = f"min cosine to torch {facts['min_cosine']:.6f}, {held}" if "min_cosine" in facts else held
     typer.echo(f"{artifact} holds: {facts['files']} files as exported, {held}")
+    if "not_compared" in facts:
+        typer.echo(f"It was not compared with PyTorch: {facts['not_compared']}")
 
 
 @app.command(

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decant.errors import InputError
-from decant.models.encoder import SentenceEncoder
+from decant.extras import missing_extra
 from decant.models.prompts import Prompted
-from export.artifact.bundle import COMPARATOR, verify_artifact
-from export.artifact.manifest import is_reranker
+from decant.models.similarity import cosines, pair_vectors
+from export.artifact.manifest import COMPARATOR, is_reranker, verify_artifact
 from export.artifact.reranker_folder import verify_reranker
 from export.graphs.parity import check_parity
 from export.graphs.probe_texts import texts_of_every_length
@@ -26,7 +26,6 @@ from pipeline.measure.evaluate import evaluate
 from pipeline.texts.numbers import label_number
 from pipeline.texts.quoting import Quoting
 from pipeline.texts.source import Source, read_rows
-from students.pair_student import cosines, pair_vectors
 
 PROBES = [
     "How do I reset my password?",
@@ -186,7 +185,7 @@ def encode_lines(
 
 
 def verify_parity(folder: Path) -> dict[str, Any]:
-    """Check the manifest, then the graph against the folder's own float32 weights in torch.
+    """Check the manifest, then the graph against the folder's own float32 weights in PyTorch, where that is installed.
 
     Raises:
         InputError: a file is missing, changed or not listed.
@@ -197,14 +196,29 @@ def verify_parity(folder: Path) -> dict[str, Any]:
         OnnxReranker(folder).score([(PROBES[0], text) for text in PROBES])
         return {"artifact": str(folder), "files": len(scorer.sha256), "precision": scorer.precision}
     manifest = verify_artifact(folder)
-    encoder = SentenceEncoder.load(folder)
-    probes = texts_of_every_length(PROBES, encoder.tokenize, encoder.max_length, 1)
-    parity = check_parity(OnnxEncoder(folder), probes, encoder.encode(probes), manifest.precision)
+    served = OnnxEncoder(folder)
+    probes = texts_of_every_length(PROBES, served.tokenize, served.max_length, 1)
+    reference, missing = _torch_vectors(folder, probes)
+    if reference is None:  # the graph is compared with itself alone
+        reference = np.concatenate([served.embed([ids]) for ids in served.tokenize(probes)])
+    parity = check_parity(served, probes, reference, manifest.precision)
     return {
         "artifact": str(folder), "files": len(manifest.sha256), "precision": manifest.precision,
-        "texts": parity.texts, "min_cosine": parity.min_cosine,
+        "texts": parity.texts, **({"not_compared": missing} if missing else {"min_cosine": parity.min_cosine}),
         "batch_invariance": min(parity.batch_invariance, parity.padding_invariance),
     }  # fmt: skip
+
+
+def _torch_vectors(folder: Path, texts: Sequence[str]) -> tuple[NDArray[np.float32] | None, str]:
+    """The vectors by the folder's own weights, float32 [texts, dim]; or None, and what there is to install."""
+    try:
+        from decant.models.encoder import SentenceEncoder
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error)
+        if missing is None:
+            raise
+        return None, missing
+    return SentenceEncoder.load(folder).encode(texts), ""
 
 
 def _text(value: str | None, name: str, row: int) -> str:

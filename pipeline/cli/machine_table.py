@@ -7,6 +7,7 @@ from typing import Any
 import onnxruntime
 
 from decant.errors import InputError
+from decant.extras import missing_extra
 from decant.training.optimizer import FitSettings, training_precision
 from pipeline.report.machine import read_environment
 from pipeline.texts.source import DATA_VARIABLE, data_folder
@@ -26,7 +27,7 @@ def examine() -> dict[str, Any]:
         "cores": environment.cores,
         "memory": f"{environment.memory_gib} GiB",
         "gpu": environment.gpu or "none",
-        "training in": training_precision(FitSettings()),
+        "training in": _training(),
         "onnxruntime": ", ".join(onnxruntime.get_available_providers()),
         "int8": "fast" if {"avx512_vnni", "avx_vnni", "amx_int8", "i8mm"} & set(environment.cpu_features) else "slow",
         "data": data,
@@ -34,3 +35,14 @@ def examine() -> dict[str, Any]:
         "python": environment.python,
         **environment.libraries,
     }
+
+
+def _training() -> str:
+    """The precision that trainings here compute in, or what they lack."""
+    try:
+        return training_precision(FitSettings())
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error)
+        if missing is None:
+            raise
+        return missing

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel
 from rich.table import Table
 
 from decant.errors import InputError
 from decant.models.reference import resolve_model
+from decant.models.similarity import cosines, pair_vectors
 from decant.progress import Watch
 from decant.training.cores import usable_cores
-from export.artifact.bundle import verify_artifact
+from export.artifact.manifest import verify_artifact
 from export.serve.session import OnnxEncoder
 from pipeline.cli.artifact_commands import read_labelled
 from pipeline.measure.evaluate import evaluate
@@ -26,7 +26,6 @@ from pipeline.measure.speed import Speed, SpeedSettings, measure_speed
 from pipeline.report.figures import MISSING, points, significant
 from pipeline.report.machine import Environment, read_environment
 from pipeline.texts.quoting import Quoting
-from students.pair_student import cosines, pair_vectors
 
 NAME_WIDTH = 24  # so that the figures stay whole on a terminal of 80 columns
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -73,7 +72,6 @@ def bench(
         InputError: an artifact is not as exported, two have one name, or the file cannot be read.
     """
     threads = settings.threads or usable_cores()
-    torch.set_num_threads(threads)
     pairs, labels, _ = read_labelled(pairs_file, *columns, quoting)
     texts = list(dict.fromkeys(text for pair in pairs for text in pair))
     facts, artifacts = _artifacts(folders, threads)
@@ -81,6 +79,9 @@ def bench(
     notes: list[str] = []
     with watch("load, accuracy, speed", 3) as advance:
         if model is not None:
+            import torch
+
+            torch.set_num_threads(threads)
             length = min(artifact.max_length for artifact in artifacts.values())
             peers, notes = load_peers(resolve_model(model), length)
             facts |= {name: (PEERS[name][0], None) for name in peers}

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from decant.models.similarity import cosines, pair_vectors
 from pipeline.texts.sentences import leak_key
 from students.cuts.project import pca_projection, project
-from students.pair_student import cosines, pair_vectors
 from teachers.cross_encoders.cross_encoder import Pair
 
 FIT_TEXTS = 5000

@@ -6,14 +6,15 @@ import contextlib
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from decant.models.backbone import quiet_transformers
 from export.serve.without_log import without_log
-from pipeline.measure.baselines import SentenceTransformerBaseline
-from students.nesting.exits import unit_slice
+
+if TYPE_CHECKING:
+    from pipeline.measure.baselines import Backend
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 STATIC_DIM = 256  # model2vec's own default
@@ -21,17 +22,17 @@ STATIC_DIM = 256  # model2vec's own default
 
 def sentence_transformers_torch(folder: Path, max_length: int | None) -> Encode:
     """sentence-transformers as most people run it: torch, float32."""  # noqa: D403
-    return SentenceTransformerBaseline(folder, max_length=max_length).encode
+    return _run_by_sentence_transformers(folder, max_length, "torch")
 
 
 def sentence_transformers_onnx(folder: Path, max_length: int | None) -> Encode:
     """Its ONNX backend, which exports the model by optimum-onnx."""
-    return SentenceTransformerBaseline(folder, max_length=max_length, backend="onnx").encode
+    return _run_by_sentence_transformers(folder, max_length, "onnx")
 
 
 def sentence_transformers_openvino(folder: Path, max_length: int | None) -> Encode:
     """Its OpenVINO backend, which converts the model by optimum-intel."""
-    return SentenceTransformerBaseline(folder, max_length=max_length, backend="openvino").encode
+    return _run_by_sentence_transformers(folder, max_length, "openvino")
 
 
 def model2vec_static(folder: Path, max_length: int | None) -> Encode:
@@ -41,6 +42,9 @@ def model2vec_static(folder: Path, max_length: int | None) -> Encode:
     """
     from model2vec.distill import distill
 
+    from decant.models.backbone import quiet_transformers
+    from students.nesting.exits import unit_slice
+
     with without_log(), quiet_transformers(), contextlib.redirect_stderr(io.StringIO()):  # for its progress bars
         static = distill(model_name=str(folder), pca_dims=STATIC_DIM, trust_remote_code=False)
 
@@ -49,6 +53,12 @@ def model2vec_static(folder: Path, max_length: int | None) -> Encode:
         return unit_slice(vectors, vectors.shape[1])
 
     return encode
+
+
+def _run_by_sentence_transformers(folder: Path, max_length: int | None, backend: Backend) -> Encode:
+    from pipeline.measure.baselines import SentenceTransformerBaseline  # loads torch, which no artifact needs
+
+    return SentenceTransformerBaseline(folder, max_length=max_length, backend=backend).encode
 
 
 PEERS: dict[str, tuple[str, Callable[[Path, int | None], Encode]]] = {

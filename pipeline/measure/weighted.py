@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:  # at run time it would pull in scikit-learn
+if TYPE_CHECKING:  # which takes one of these
     from pipeline.measure.classification import FloatArray, IntArray
 
 Weights = NDArray[np.float64]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypedDict
 
 from pydantic import ValidationError
 
-from decant.errors import InputError, visible
+from decant.errors import GateError, InputError, visible
 from pipeline.pick.budget import Budget, Choice, choose
 from pipeline.pick.limits import latency_ms
 from pipeline.report.figures import METRIC_NAMES, duration, points, significant
@@ -26,17 +27,66 @@ OPTIONS = {
 }
 
 
+class Limits(TypedDict, total=False):
+    """What an artifact to ship must keep, as the options of `decant pick` say it."""
+
+    min_accuracy: float
+    """×100, as reports print it: 84; the lower end of the 95 % interval must keep it."""
+    min_of_teacher: float
+    """Share of the teacher's accuracy, 0..1."""
+    max_loss: float
+    """Points ×100 below the teacher's accuracy."""
+    max_latency_ms: float
+    """For one text, median."""
+    min_texts_per_second: float
+    max_size_mib: float
+    max_dim: int
+    metric: str
+    """What accuracy is, where test sets differ: spearman."""
+
+
+class Picked(NamedTuple):
+    """The artifact to ship: its row, its folder, and the rule that chose it."""
+
+    row: Row
+    folder: Path
+    because: str
+
+
 def budget_of(**limits: float | str | None) -> Budget:
     """A budget from the command's options, by the budget's own field names.
 
     Raises:
         InputError: a limit that nothing can keep; a line each, with the option's name.
     """
+    return _budget(limits, OPTIONS)
+
+
+def picked(rows: Sequence[Row], run_folder: Path, limits: Limits) -> Picked:
+    """What `Report.pick` gives.
+
+    Raises:
+        GateError: no artifact keeps all the limits; tells which comes nearest, and what it misses.
+        InputError: as `budget_of`, with the names of `Limits`.
+        TypeError: there is no limit of such a name.
+    """
+    names = {field: option.removeprefix("--").replace("-", "_") for field, option in OPTIONS.items()}
+    given: dict[str, object] = {**limits}
+    unknown = sorted(set(given) - set(names.values()))
+    if unknown:
+        raise TypeError(f"there is no limit {unknown[0]!r}; there are {', '.join(names.values())}")
+    choice = choose(rows, _budget({field: given[name] for field, name in names.items() if name in given}, names))
+    if choice.selected is None:
+        raise GateError(choice.because)
+    return Picked(choice.selected, folder_of(choice.selected, run_folder), choice.because)
+
+
+def _budget(limits: Mapping[str, object], names: Mapping[str, str]) -> Budget:
     try:
         return Budget.model_validate(limits)
     except ValidationError as error:
         lines = [
-            f"{OPTIONS[str(one['loc'][0])]} {one['input']}: {one['msg'].removeprefix('Value error, ')}"
+            f"{names[str(one['loc'][0])]} {one['input']}: {one['msg'].removeprefix('Value error, ')}"
             for one in error.errors()
         ]
         raise InputError(*lines) from error

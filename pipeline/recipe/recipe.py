@@ -37,11 +37,13 @@ from pipeline.texts.sentences import SentenceSource
 from pipeline.texts.settings import TextsSettings
 from pipeline.texts.source import Source
 from pipeline.tracking.settings import TrackingSettings
-from students.distill.distill_pairs import DistillSettings
-from students.distill.distill_reranker import RerankerSettings
-from students.distill.distill_vectors import DistillVectorsSettings
-from students.distill.token_states import BlockStates
-from students.distill.tune import TuneSettings
+from students.distill.distill_settings import (
+    BlockStates,
+    DistillSettings,
+    DistillVectorsSettings,
+    RerankerSettings,
+    TuneSettings,
+)
 from students.nesting.nesting import LastNesting, Nesting
 from teachers.cross_encoders.fine_tune import FineTuneSettings
 from teachers.labels.ray_workers import LabelSettings

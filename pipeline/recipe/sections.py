@@ -11,13 +11,15 @@ from export.engines.engine import EngineKind, EngineShapes
 from export.engines.openvino_ir import IrPrecision, IrQuantizeSettings
 from export.graphs.parity import ParitySettings, Precision
 from export.graphs.vector_kinds import SmallVector
-from export.quantize.block_quantize import BlockQuantizeSettings
-from export.quantize.calibration import CalibrationSettings
-from export.quantize.row_quantize import RowQuantizeSettings
-from export.quantize.static_quantize import StaticQuantizeSettings
+from export.quantize.quantize_settings import (
+    BlockQuantizeSettings,
+    CalibrationSettings,
+    RowQuantizeSettings,
+    StaticQuantizeSettings,
+)
 from pipeline.measure.evaluate import MetricName
 from pipeline.measure.speed import SpeedSettings
-from students.distill.quantize_aware import QuantizeAwareSettings
+from students.distill.distill_settings import QuantizeAwareSettings
 
 
 class ExportSettings(BaseModel, frozen=True, extra="forbid"):

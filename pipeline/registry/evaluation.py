@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from decant.errors import GateError, InputError
 from decant.files import sha256_of
 from decant.models.prompts import prompted_pairs
-from export.artifact.bundle import COMPARATOR
-from export.artifact.manifest import read_manifest
+from export.artifact.manifest import COMPARATOR, read_manifest
 from export.serve.session import OnnxEncoder
 from pipeline.cli.artifact_commands import pair_logits, read_labelled, read_pairs, score_pairs
 from pipeline.measure.bootstrap import bootstrap
@@ -23,9 +22,11 @@ from pipeline.measure.evaluate import DevScores, MetricName, judge
 from pipeline.measure.retrieval import ndcg, read_beir, retrieve
 from pipeline.measure.weighted import weighted_mean
 from pipeline.registry.settings import PromotionSettings
-from pipeline.texts.pair_rows import parse_label
+from pipeline.texts.parse_label import parse_label
 from pipeline.texts.settings import Task
-from teachers.cross_encoders.fine_tune import TaskKind
+
+if TYPE_CHECKING:
+    from teachers.cross_encoders.fine_tune import TaskKind
 
 RANKS = 10  # of nDCG@10
 QUERY_PROMPTS, DOCUMENT_PROMPTS = ("query",), ("document", "passage", "corpus")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-
 from decant.training.cores import usable_cores
 from export.serve.session import OnnxEncoder
 from pipeline.measure.bootstrap import paired_difference, percentile_interval
@@ -34,7 +32,6 @@ def measure_today(candidate: Path, deployed: Path | None, pairs_file: Path, sett
         InputError: the data cannot be read, or an artifact is of another task.
     """
     threads = settings.speed.threads or usable_cores()
-    torch.set_num_threads(threads)
     evaluation = evaluation_of(pairs_file, settings, threads)
     folders = {CANDIDATE: candidate} | ({DEPLOYED: deployed} if deployed is not None else {})
     encoders = {role: OnnxEncoder(folder, threads) for role, folder in folders.items()}

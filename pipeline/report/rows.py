@@ -1,11 +1,12 @@
 """report.json: every measured row of a run, and what was chosen."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Unpack
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PrivateAttr, ValidationError, model_validator
 
 from decant.errors import InputError
+from decant.files import expand_user
 from export.engines.engine import EngineFacts
 from pipeline.measure.grid import Grid
 from pipeline.measure.if_measured import IfMeasured
@@ -14,6 +15,9 @@ from pipeline.measure.regressions import Regression
 from pipeline.measure.set_metrics import SetMetrics
 from pipeline.measure.speed import Latency, LatencyParts
 from pipeline.report.machine import Environment
+
+if TYPE_CHECKING:  # it chooses among these rows
+    from pipeline.pick.pick import Limits, Picked
 
 SCHEMA = "decant.report/1"
 Kind = Literal["teacher", "student", "artifact", "baseline"]
@@ -140,6 +144,7 @@ class Report(BaseModel):
     )  # fmt: skip
     engines: tuple[Engine, ...] = Field(default=(), exclude_if=lambda engines: not engines)
     regressions: tuple[Regression, ...] = Field(default=(), exclude_if=lambda rows: not rows)
+    _run_folder: Path = PrivateAttr(default=Path())
 
     @model_validator(mode="after")
     def _check_names(self) -> "Report":
@@ -150,6 +155,32 @@ class Report(BaseModel):
         if self.selected is not None and self.selected not in names:
             raise ValueError(f"selected is {self.selected!r}, but the rows are {', '.join(names)}")
         return self
+
+    @classmethod
+    def read(cls, run_folder: str | Path) -> "Report":
+        """The report of a finished run, by the run's folder.
+
+        Raises:
+            InputError: there is none, or it is not of this schema.
+        """
+        folder = expand_user(run_folder)
+        found = read_report_json(folder / "report" / "report.json")
+        found._run_folder = folder
+        return found
+
+    def pick(self, **limits: "Unpack[Limits]") -> "Picked":
+        """Choose the artifact to ship, as `decant pick` does.
+
+        With an accuracy asked for: the fastest for one text whose 95 % interval stays above it. Without: the most
+        accurate.
+
+        Raises:
+            GateError: none keeps all the limits; tells which comes nearest, and what it misses.
+            InputError: a limit that nothing can keep.
+        """
+        from pipeline.pick.pick import picked
+
+        return picked(self.rows, self._run_folder, limits)
 
     def row(self, name: str) -> Row:
         """Find a row by its name.

@@ -4,13 +4,21 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 from decant.training.on_nan import retries_note
-from pipeline.report.training_plot import TrainingRecord
+from pipeline.measure.if_measured import IfMeasured
 
 TRAINING = "training"
 LOG = f"{TRAINING}/csv/metrics.csv"
+
+
+class TrainingRecord(BaseModel, frozen=True, extra="forbid"):
+    """What training logged at one step."""
+
+    step: int = Field(ge=0, description="optimizer steps so far")
+    loss: IfMeasured[float] = None
+    dev: IfMeasured[float] = Field(default=None, description="main metric on the development split, a fraction")
 
 
 def training_logs(run_folder: Path, recipe: Mapping[str, JsonValue]) -> dict[str, list[TrainingRecord]]:

@@ -5,18 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
-from pydantic import BaseModel, Field
 
-from pipeline.measure.if_measured import IfMeasured
 from pipeline.report.plot_theme import FONT_PX, LIGHT, Theme, new_figure, points_of, title
-
-
-class TrainingRecord(BaseModel, frozen=True, extra="forbid"):
-    """What training logged at one step."""
-
-    step: int = Field(ge=0, description="optimizer steps so far")
-    loss: IfMeasured[float] = None
-    dev: IfMeasured[float] = Field(default=None, description="main metric on the development split, a fraction")
+from pipeline.report.training_logs import TrainingRecord
 
 
 def training_curves(records: Sequence[TrainingRecord], theme: Theme = LIGHT) -> Figure | None:

@@ -15,7 +15,7 @@ from decant.models.encoder import SentenceEncoder
 from decant.models.prompts import Prompts
 from decant.models.quantized import precision_of
 from decant.models.shared_config import is_shared, shared_attention
-from decant.models.similarity import similarities
+from decant.models.similarity import cosines, pair_vectors, similarities
 from export.artifact.bundle import COMPARATOR, GRAPH
 from export.serve.rerank_session import OnnxReranker
 from export.serve.session import OnnxComparator, OnnxEncoder
@@ -37,7 +37,7 @@ from pipeline.stages.vectors import VectorTargets, embedder_of
 from pipeline.texts.load import pair_texts
 from students.cuts.cut import cut
 from students.cuts.start import shared, shared_cross_encoder
-from students.pair_student import Student, cosines, pair_vectors
+from students.pair_student import Student
 from students.sharing.sharing_settings import SharingSettings
 from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
 from teachers.cross_encoders.cross_folder import Activation
@@ -51,7 +51,7 @@ PEERS_START = "start model in sentence-transformers"
 ENCODE_ONCE = """
 import sys
 from pathlib import Path
-from export.artifact.bundle import COMPARATOR
+from export.artifact.manifest import COMPARATOR
 from export.serve.session import OnnxEncoder
 OnnxEncoder(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]).encode([sys.argv[4]] * 32)
 """

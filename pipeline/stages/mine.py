@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from decant.models.similarity import cosines
 from pipeline.fingerprint import stated
 from pipeline.report.rows import Mined
 from pipeline.stages.stage import Done, Made, Run, Stage
 from pipeline.stages.vectors import VectorTargets
 from pipeline.texts.load import Split, Texts
 from pipeline.texts.mining import Floats, mine_pairs, score_histogram
-from students.pair_student import cosines
 
 VERSION = 1
 PAIRS, FACTS = "pairs.parquet", "mined.json"

@@ -22,7 +22,8 @@ from pipeline.stages.targets import PairTargets, training_pairs
 from pipeline.stages.teacher import run_teacher
 from pipeline.texts.load import Texts, pair_texts
 from students.cuts.start import shared_cross_encoder
-from students.distill.distill_reranker import RerankerSettings, labels_on_scale, learn_scores
+from students.distill.distill_reranker import labels_on_scale, learn_scores
+from students.distill.distill_settings import RerankerSettings
 from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
 from teachers.cross_encoders.fine_tune import FineTuneSettings, Metric, fine_tune
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from decant.models.encoder import SentenceEncoder
 from decant.models.prompts import Prompts
 from decant.models.reference import model_digest
+from decant.models.similarity import cosines
 from decant.training.checkpoint_callback import DEV_METRIC
 from decant.training.fit import discard_checkpoints
 from decant.training.optimizer import training_precision
@@ -33,7 +34,7 @@ from students.cuts.start import shrink
 from students.cuts.vocabulary import listed_texts
 from students.distill.distill_pairs import Metric, distill, new_student
 from students.nesting.nested import all_dims, grid_predictions
-from students.pair_student import Student, cosines
+from students.pair_student import Student
 from teachers.cross_encoders.cross_encoder import Pair
 from teachers.labels.token_rows import number_texts
 from teachers.labels.vector_store import JoinedVectors, Vectors

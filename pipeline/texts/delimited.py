@@ -7,18 +7,16 @@ one. Columns are told apart by their place, so that two of one name harm nobody 
 from __future__ import annotations
 
 import csv
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
-
-import pandas as pd
+from uuid import uuid4
 
 from pipeline.texts.quoting import SEPARATORS, Quoting, usual_quoting
 
 ROWS_AT_ONCE = 10_000
-CELLS_LOST = "Length of header or names does not match length of data"  # as pandas warns
-UNCLOSED = "EOF inside string"  # as pandas says
+LONGEST_CELL = 2**31 - 1  # characters; csv takes 128 KiB unless it is told so
 
 
 class _Dialect(NamedTuple):
@@ -42,7 +40,7 @@ def read_header(path: Path, quoting: Quoting | None = None) -> tuple[list[str], 
 
 def column_parts(
     path: Path, header: Sequence[str], columns: Sequence[str], quoting: Quoting | None = None
-) -> Iterator[list[list[str | None]]]:
+) -> Iterator[list[list[str]]]:
     """The cells of the wanted columns, [columns][rows], of some thousand rows at a time; empty where a row ends early.
 
     Args:
@@ -56,28 +54,49 @@ def column_parts(
     """
     dialect = _dialect(path, quoting)
     places = [list(header).index(name) for name in columns]
-    with (
-        _opened(path) as file,
-        pd.read_csv(
-            file, sep=dialect.separator, quoting=dialect.quoting, names=list(range(len(header))), header=0,
-            index_col=False, dtype=object, keep_default_na=False, na_values=[], chunksize=ROWS_AT_ONCE,
-        ) as reader,
-    ):  # fmt: skip
-        while (rows := _next(reader)) is not None:
-            yield [[cell if isinstance(cell, str) else None for cell in rows[place].tolist()] for place in places]
+    csv.field_size_limit(LONGEST_CELL)
+    with _opened(path) as file:
+        rows = _rows(file, dialect, len(header))
+        while part := list(islice(rows, ROWS_AT_ONCE)):
+            yield [[row[place] if place < len(row) else "" for row in part] for place in places]
 
 
-def _next(reader: Iterator[pd.DataFrame]) -> pd.DataFrame | None:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", CELLS_LOST)
-        try:
-            return next(reader, None)
-        except pd.errors.ParserWarning:
-            raise ValueError("a row has more cells than the header names") from None
-        except pd.errors.ParserError as error:
-            if UNCLOSED not in str(error):
-                raise
-            raise ValueError(f"{error}; close the quote, or say quoting: none where quotes are characters") from None
+def _rows(file: IO[Any], dialect: _Dialect, names: int) -> Iterator[list[str]]:
+    """The rows below the header; a cell behind those that are named may stand there only if it is empty in each.
+
+    csv does not tell of a quote that nothing closes. A line is added that is a row only if every quote is closed.
+    """
+    end = [uuid4().hex] * 2
+    last = [""]
+    lines = _noted(chain(file, [dialect.separator.join(end)]), last)
+    reader = csv.reader(lines, delimiter=dialect.separator, quoting=dialect.quoting)
+    next(reader)
+    most = 0
+    for number, row in enumerate(reader, start=1):
+        if row and end[0] in row[-1]:
+            if row == end:
+                return
+            raise _unclosed(number)
+        if not row or (row[0].isspace() and last[0][0] != dialect.separator and not last[0].strip(" \t\r\n")):
+            continue  # a line of white space, outside quotes
+        most = most or max(names, len(row))
+        if len(row) > most:
+            raise ValueError(f"Expected {most} fields in line {reader.line_num}, saw {len(row)}")
+        if len(row) > names + 1 or any(row[names:]):
+            raise ValueError("a row has more cells than the header names")
+        yield row
+    raise _unclosed(0)
+
+
+def _noted(lines: Iterable[str], last: list[str]) -> Iterator[str]:
+    for line in lines:
+        last[0] = line
+        yield line
+
+
+def _unclosed(row: int) -> ValueError:
+    said = f"EOF inside string starting at row {row}"
+    return ValueError(f"{said}; close the quote, or say quoting: none where quotes are characters")
 
 
 def _dialect(path: Path, quoting: Quoting | None) -> _Dialect:

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from decant.content_keys import find_rows
 from decant.errors import InputError
 from pipeline.texts.delimited import ROWS_AT_ONCE
-from pipeline.texts.pair_rows import SCHEMA, UsableRows, allowed_labels, no_rows, read_source, task_with_range
+from pipeline.texts.pair_rows import SCHEMA, UsableRows, no_rows, read_source, task_with_range
+from pipeline.texts.parse_label import allowed_labels
 from pipeline.texts.problems import Problem, refuse
 from pipeline.texts.settings import Task, TextsSettings
 from teachers.cross_encoders.cross_encoder import Pair

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.random import Generator
@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, model_validator
 
 from decant.errors import InputError
-from teachers.labels.vector_store import Vectors
+
+if TYPE_CHECKING:
+    from teachers.labels.vector_store import Vectors
 
 Kind = Literal["near", "window", "random"]
 Floats = NDArray[np.float32]

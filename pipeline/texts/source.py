@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import ClassVar
 
-import datasets
-import pyarrow as pa
 from pydantic import BaseModel, Field, model_validator
 
 from decant.errors import InputError
 from decant.files import expand_user, is_there, sha256_of
 from decant.temporary import raised_for
-from pipeline.texts.cells import as_text
-from pipeline.texts.delimited import ROWS_AT_ONCE, column_parts, read_header
+from pipeline.texts.delimited import column_parts, read_header
 from pipeline.texts.lines import TEXT, line_parts, object_parts, read_names
-from pipeline.texts.parquet_file import read_column_names, read_features, table_parts
 from pipeline.texts.quoting import SEPARATORS, Quoting, found_quoting
 
 LINES = ".txt"  # a text a line, without a header: one column named text
@@ -137,15 +133,15 @@ def row_parts(source: Source, base: Path, columns: tuple[str, ...]) -> tuple[Ite
     """
     path = local_file(source, base)
     if path is None:
-        return _hub_rows(source, columns)
+        from pipeline.texts.dataset_rows import hub_rows
+
+        return hub_rows(source, columns)
     _check_readable(path)
-    datasets.disable_progress_bars()
-    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what goes wrong is raised here in one line
     try:
         parts = _file_parts(path, columns, source.quoting)
-    except InputError:
+    except (InputError, ModuleNotFoundError):
         raise
-    except Exception as error:  # pandas, pyarrow and datasets each raise their own
+    except Exception as error:  # csv, pyarrow and datasets each raise their own
         raise _unreadable(path, error) from error
     return _told(parts, path), str(path)
 
@@ -199,84 +195,44 @@ def _check_readable(path: Path) -> None:
 def _delimited(path: Path, columns: tuple[str, ...], stated: Quoting | None) -> Iterator[list[Row]]:
     quoting = found_quoting(path, stated)
     header, more = read_header(path, quoting)
-    _check_columns(header, columns, str(path))
+    check_columns(header, columns, str(path))
     if not more:
         raise InputError(f"{path} has a header but no rows")
-    return (_rows(columns, cells) for cells in column_parts(path, header, columns, quoting))
+    return (as_rows(columns, cells) for cells in column_parts(path, header, columns, quoting))
 
 
 def _file_parts(path: Path, columns: tuple[str, ...], quoting: Quoting | None) -> Iterator[list[Row]]:
     """The parts of a file or folder that is there, each read when it is asked for."""
     if path.is_dir():
-        return _wanted(datasets.load_from_disk(str(path)), columns, str(path), {})
+        from pipeline.texts.dataset_rows import folder_rows
+
+        return folder_rows(path, columns)
     if path.suffix == LINES:
-        _check_columns([TEXT], columns, str(path))
-        return (_rows(columns, cells) for cells in line_parts(path, columns))
+        check_columns([TEXT], columns, str(path))
+        return (as_rows(columns, cells) for cells in line_parts(path, columns))
     kind = SUFFIXES[path.suffix]
     if kind == "csv":
         return _delimited(path, columns, quoting)
     if kind == "json":
-        _check_columns(read_names(path), columns, str(path))
-        return (_rows(columns, cells) for cells in object_parts(path, columns))
-    _check_columns(read_column_names(path), columns, str(path))
-    features, rows = read_features(path)
-    _check_features(features, rows, columns, str(path))
-    return _parts(table_parts(path, features, columns), features, columns)
+        check_columns(read_names(path), columns, str(path))
+        return (as_rows(columns, cells) for cells in object_parts(path, columns))
+    from pipeline.texts.dataset_rows import parquet_rows
+
+    return parquet_rows(path, columns)
 
 
-def _hub_rows(source: Source, columns: tuple[str, ...]) -> tuple[Iterator[list[Row]], str]:
-    name = f"hub dataset {source.hub}" + (f" ({source.config})" if source.config else "") + f", {source.split}"
-    try:
-        loaded = datasets.load_dataset(source.hub, source.config, split=source.split, trust_remote_code=False)
-    except Exception as error:  # datasets passes on whatever its readers and the network raise
-        instead = f"; or put {source.data} into a folder and set {DATA_VARIABLE} to it" if source.data else ""
-        said = f"{name} cannot be reached ({type(error).__name__}): connect to the hub{instead}"
-        raise raised_for(error)(said) from error
-    return _wanted(loaded, columns, name, source.rename), name
-
-
-def _wanted(
-    loaded: datasets.Dataset, columns: tuple[str, ...], name: str, rename: Mapping[str, str]
-) -> Iterator[list[Row]]:
-    named = {old: rename.get(old, old) for old in loaded.column_names}
-    _check_columns(list(named.values()), columns, name)
-    asked = {old: new for old, new in named.items() if new in columns}
-    loaded = loaded.select_columns(list(asked)).rename_columns(asked)
-    _check_features(loaded.features, len(loaded), columns, name)
-    return _parts(loaded.with_format("arrow").iter(batch_size=ROWS_AT_ONCE), loaded.features, columns)
-
-
-def _parts(tables: Iterator[pa.Table], features: datasets.Features, columns: tuple[str, ...]) -> Iterator[list[Row]]:
-    names = {c: features[c].names for c in columns if isinstance(features[c], datasets.ClassLabel)}
-    for table in tables:
-        values: list[list[str | None]] = []
-        for column in columns:
-            cells = table.column(column).to_pylist()
-            if column in names:
-                values.append([names[column][cell] if cell is not None and cell >= 0 else None for cell in cells])
-            else:
-                values.append([as_text(cell) for cell in cells])
-        yield _rows(columns, values)
-
-
-def _rows(columns: tuple[str, ...], values: list[list[str | None]]) -> list[Row]:
+def as_rows(columns: tuple[str, ...], values: Sequence[Sequence[str | None]]) -> list[Row]:
+    """Rows by the names of their columns, of the cells of each column."""
     named = partial(zip, columns)  # a keyword in each of a million calls takes a third of their time
     return [dict(named(cells)) for cells in zip(*values, strict=True)]
 
 
-def _check_features(features: datasets.Features, rows: int, columns: tuple[str, ...], name: str) -> None:
-    """Refuse what has no rows or not these columns, or whose cells are decoded: an image's may name any file or URL."""
-    _check_columns(list(features), columns, name)
-    if rows == 0:
-        raise InputError(f"{name} has a header but no rows")
-    for column in columns:
-        kind = features[column]
-        if not isinstance(kind, datasets.Value | datasets.ClassLabel) or "binary" in str(getattr(kind, "dtype", "")):
-            said = kind.dtype if isinstance(kind, datasets.Value) else type(kind).__name__
-            raise InputError(f"{name}: column {column!r} holds {said}, not texts or numbers; name another column")
+def check_columns(present: list[str], columns: tuple[str, ...], name: str) -> None:
+    """Refuse what lacks a wanted column, or has two of its name.
 
-
-def _check_columns(present: list[str], columns: tuple[str, ...], name: str) -> None:
+    Raises:
+        InputError: names them.
+    """
     missing = [column for column in columns if column not in present]
     if missing:
         raise InputError(f"{name}: no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, present))}")

@@ -16,7 +16,6 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
 from tokenizers import Tokenizer
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedTokenizerFast
@@ -28,22 +27,11 @@ from decant.models.encoder import SentenceEncoder
 from decant.models.shared_config import read_config
 from students.cuts.prune import FAMILIES
 from students.cuts.tokenizer_json import Chains, Content, base_tokens, check_model, tokens_of, without_the_others
+from students.cuts.vocabulary_settings import VocabularySettings
 
 COUNTED_FROM_PADDING = {"roberta", "xlm-roberta", "mpnet"}  # their positions start after the padding token's id
 MPNET_PADDING = 1  # which its code counts from, whatever its config says
 CHUNK = 4096  # texts tokenized at a time
-
-
-class VocabularySettings(BaseModel, frozen=True, extra="forbid"):
-    """Which tokens stay beside those that any text is spelled with."""
-
-    keep_from: str | None = Field(
-        None, description="file of texts or words, one a line, beside the recipe or absolute; all their tokens are kept"
-    )
-    min_count: int = Field(1, ge=1, description="times that the recipe's texts must hold a token")
-    size: int | None = Field(
-        None, ge=1, description="tokens at most, the most frequent ones first; default: all that are needed"
-    )
 
 
 def prune_vocabulary(

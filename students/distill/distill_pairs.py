@@ -4,31 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 
 from decant.batches import padded
 from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
-from decant.models.pooling import PoolingKind
 from decant.models.prompts import Prompts
 from decant.progress import Watch, unwatched
 from decant.training.batch_stream import Batch, BatchStream
 from decant.training.devices import ONE_PROCESS, TrainerSettings
-from decant.training.optimizer import FitSettings
 from students.cuts.start import shrink
-from students.cuts.vocabulary import VocabularySettings
 from students.distill.comparator import Comparator
-from students.losses.pair_losses import LossWeights, check_losses
+from students.distill.distill_settings import DistillSettings
+from students.losses.pair_losses import check_losses
 from students.nesting.exits import check_pooling
 from students.nesting.nested import StepExits, all_dims
-from students.nesting.nesting import LastNesting, Nesting, trained_dims
+from students.nesting.nesting import LastNesting, trained_dims
 from students.pair_student import Student
-from students.sharing.sharing_settings import SharingSettings
 from teachers.cross_encoders.cross_encoder import Pair
 from teachers.cross_encoders.fine_tune import TaskKind
 from teachers.labels.token_rows import number_texts, texts_at, tokenize_rows
@@ -36,57 +31,6 @@ from teachers.labels.vector_store import Vectors
 
 Array = NDArray[np.float32]
 Metric = Callable[[Array], float]
-
-
-class DistillSettings(FitSettings, frozen=True, extra="forbid"):
-    """How a student is trained."""
-
-    form: Literal["cosine", "comparator"] = Field(
-        "cosine", description="cosine: serve the cosine of two vectors; comparator: DSE's head on [u; v; u*v; |u-v|]"
-    )
-    alpha: float = Field(0.5, ge=0, le=1, description="weight of the teacher against the labels")
-    loss: LossWeights = Field(
-        {"cosent": 1.0},
-        description="losses of the cosine form: one name, or several as name: weight; the comparator takes DSE's",
-    )
-    pooling: PoolingKind | None = Field(
-        None,
-        description="token states to vector: mean, cls, max, lasttoken and the like, several joined by +, or "
-        "concat_top_mean, which is DSE's own; default: as the model's folder says",
-    )
-    hidden: int = Field(512, ge=1, le=65536, description="width of the comparator's hidden layer")
-    max_length: int | None = Field(
-        None, ge=4, le=8192, description="tokens a text, specials included; default: as the model's folder says"
-    )
-    seeds: tuple[int, ...] = Field((0,), min_length=1, description="one student a seed; the best on dev is shipped")
-    compare_alphas: tuple[float, ...] = Field((), description="other alphas to train beside, for the report")
-    nesting: Nesting | None = Field(
-        None, discriminator="kind", description="train every depth and vector length, and how; default: only the whole"
-    )
-    dims: tuple[int, ...] = Field((), description="nested: vector lengths that are trained beside the full one")
-    layers: tuple[Annotated[int, Field(ge=0)], ...] = Field(
-        (), description="layers of the model that the student keeps, 0-based and rising; default: all"
-    )
-    ffn_width: int | None = Field(
-        None, ge=1, description="neurons that each FFN keeps, the most important ones; default: all"
-    )
-    vocabulary: VocabularySettings | None = Field(
-        None, description="keep only the tokens that the texts need; default: the model's own vocabulary"
-    )
-    sharing: SharingSettings | None = Field(
-        None, description="which of its layers share an attention map; default: each computes its own"
-    )
-    exit_layers: tuple[Annotated[int, Field(ge=1)], ...] = Field(
-        (), description="nested: depths whose exit gets a last layer of its own, which no deeper layer reads"
-    )
-    soup: bool = Field(
-        False, description="several seeds: average their students' weights too, and ship the average if best on dev"
-    )
-    keep: float = Field(
-        0.0,
-        ge=0,
-        description="nested: weight of the losses to the embedding teacher's vectors, which hold what it has learned",
-    )
 
 
 def new_student(

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
@@ -19,42 +18,14 @@ from decant.errors import InputError
 from decant.models.shared_config import shared_attention
 from decant.progress import Watch, unwatched
 from decant.training.batch_stream import Batch, BatchStream
-from decant.training.optimizer import FitSettings
-from students.losses.causal_losses import PseudoWeights, hard_label_loss, soft_label_loss
+from students.distill.distill_settings import PseudoSettings
+from students.losses.causal_losses import hard_label_loss, soft_label_loss
+from students.losses.loss_weights import PseudoWeights
 from students.losses.relation_losses import hidden_mse
-from students.sharing.sharing_settings import SharingSettings
 from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
 from teachers.cross_encoders.fine_tune import TaskKind
 
 Array = NDArray[np.float32]
-DEFAULTS = PseudoWeights()
-
-
-class PseudoSettings(FitSettings, frozen=True, extra="forbid"):
-    """Stage 1: how the teacher's own scores are learned, of all pairs, labelled or not."""
-
-    epochs: int = Field(1, ge=0, le=1000, description="passes over the pairs; 0 skips this stage")
-    learning_rate: float = Field(1.0e-4, gt=0, lt=1, description="peak of AdamW's learning rate")
-    states: float = Field(
-        DEFAULTS.states, ge=0, description="weight of the squared error of token states at the ends of groups"
-    )
-    soft: float = Field(DEFAULTS.soft, ge=0, description="weight of the loss to the teacher's scores")
-    hard: float = Field(DEFAULTS.hard, ge=0, description="classes: weight of the cross-entropy to the teacher's class")
-    temperature: float = Field(DEFAULTS.temperature, gt=0, description="classes: of both softmaxes of the soft loss")
-
-    @property
-    def weights(self) -> PseudoWeights:
-        """Of the losses."""
-        return PseudoWeights(self.states, self.soft, self.hard, self.temperature)
-
-
-class RerankerSettings(FitSettings, frozen=True, extra="forbid"):
-    """The teacher again, with shared attention maps; the optimisation is that of stage 2, on the labels."""
-
-    sharing: SharingSettings = Field(SharingSettings(), description="which of its layers share an attention map")
-    pseudo: PseudoSettings = Field(PseudoSettings(), description="stage 1, on the teacher's scores")
-    epochs: int = Field(2, ge=0, le=1000, description="passes over the labelled pairs; 0 skips stage 2")
-    learning_rate: float = Field(3.0e-5, gt=0, lt=1, description="peak of AdamW's learning rate")
 
 
 def learn_scores(

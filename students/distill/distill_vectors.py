@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 
 from decant.batches import padded
 from decant.errors import InputError
@@ -17,57 +16,13 @@ from decant.models.shared_config import shared_attention
 from decant.progress import Watch, unwatched
 from decant.training.batch_stream import Batch, BatchStream
 from decant.training.devices import ONE_PROCESS, TrainerSettings
-from decant.training.optimizer import FitSettings
-from students.distill.token_states import SAMPLE, BlockStates, Reader, States, check_states
-from students.losses.vector_losses import VectorWeights
+from students.distill.distill_settings import BlockStates, DistillVectorsSettings, States
+from students.distill.token_states import SAMPLE, Reader, check_states
 from students.nesting.exits import check_pooling
 from students.nesting.nesting import Nesting
 from teachers.labels.neighbours import neighbour_batches, sketch
 from teachers.labels.token_rows import tokenize_rows
 from teachers.labels.vector_store import Vectors
-
-DEFAULTS = VectorWeights()
-
-
-class DistillVectorsSettings(FitSettings, frozen=True, extra="forbid"):
-    """How a student learns a teacher's vectors; the losses are summed at every exit of a step."""
-
-    epochs: int = Field(2, ge=0, le=1000, description="passes over the texts; 0 skips this training")
-    learning_rate: float = Field(2.0e-4, gt=0, lt=1, description="peak of AdamW's learning rate")
-    batch_size: int = Field(64, ge=4, le=4096, description="texts a batch; their similarities are what is learned")
-    neighbours: int = Field(
-        1,
-        ge=1,
-        le=4096,
-        description="texts of a group that the teacher finds alike, 1 to batch_size; a batch holds whole groups",
-    )
-    similarity_kl: float = Field(
-        DEFAULTS.similarity_kl, ge=0, description="weight of the KL of the in-batch similarity matrix"
-    )
-    temperature: float = Field(DEFAULTS.temperature, gt=0, description="temperature of that KL's softmax")
-    similarity_mse: float = Field(
-        DEFAULTS.similarity_mse, ge=0, description="weight of the squared error of the similarity matrix"
-    )
-    cosine: float = Field(
-        DEFAULTS.cosine, ge=0, description="weight of 1 - cosine to the teacher's vector, at full width"
-    )
-    states: States | None = Field(
-        None, discriminator="kind", description="follow the teacher's token states too; default: its vectors alone"
-    )
-
-    @model_validator(mode="after")
-    def _groups_fit(self) -> DistillVectorsSettings:
-        if self.neighbours > self.batch_size:
-            raise ValueError(
-                f"neighbours: groups of {self.neighbours} do not fit into a batch of {self.batch_size}; "
-                "lower neighbours, or raise batch_size"
-            )
-        return self
-
-    @property
-    def weights(self) -> VectorWeights:
-        """Of the losses on the vectors."""
-        return VectorWeights(self.similarity_kl, self.similarity_mse, self.cosine, self.temperature)
 
 
 def embed(

@@ -16,7 +16,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -27,6 +26,7 @@ from decant.models.encoder import SentenceEncoder
 from decant.progress import Watch, unwatched
 from decant.training.batch_stream import Batch, BatchStream
 from decant.training.optimizer import FitSettings
+from students.distill.distill_settings import QuantizeAwareSettings
 
 HELD_BACK = 256  # texts that tell whether the training helped
 NARROWEST_TABLE = 32  # columns; a narrower one holds a bias a head, which graphs leave alone
@@ -52,18 +52,6 @@ class Rounding(NamedTuple):
     table_block: int | None
     activations: bool
     largest: int = 127
-
-
-class QuantizeAwareSettings(BaseModel, frozen=True, extra="forbid"):
-    """How long and how fast an encoder is fine-tuned for its rounding."""
-
-    precisions: tuple[Literal["int8-row", "int8-weights", "int4"], ...] = Field(
-        ("int8-row", "int4"), min_length=1, description="precisions that get weights of their own"
-    )
-
-    steps: int = Field(200, ge=1, le=100_000, description="batches; each text is taken again where there are too few")
-    batch_size: int = Field(64, ge=4, le=4096, description="texts a batch")
-    learning_rate: float = Field(5.0e-5, gt=0, lt=1, description="peak of AdamW's learning rate")
 
 
 def fine_tune_rounded(

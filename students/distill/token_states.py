@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
-from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
@@ -17,6 +16,7 @@ from decant.models.backbone import load_tokenizer, max_tokens, model_size
 from decant.models.encoder import SentenceEncoder
 from decant.models.shared_config import shared_attention
 from students.cuts.cut import with_layers
+from students.distill.distill_settings import BlockStates, RelationStates, States
 from students.losses.relation_losses import hidden_mse, relation_kl
 from students.nesting.exits import exit_states
 from students.nesting.nesting import Step
@@ -26,43 +26,6 @@ PROBES = (
     "A man is playing a guitar.", "Über naïve cafés: Ångström, fiancée", "unaffordable electroencephalography",
     "3.14159 × 10^23 = ?", "don't \"quote\" co-operative_names…", "日本語のテキスト и русский текст 🙂",
 )  # fmt: skip
-Weight = Annotated[float, Field(gt=0, le=1000, description="of this loss beside those to the teacher's vectors")]
-
-
-class HiddenStates(BaseModel, frozen=True, extra="forbid"):
-    """TinyBERT's: every exit's states follow those of the teacher's layer at the same share of the depth.
-
-    Jiao et al. 2020, equation 8, with a linear map an exit where the widths differ, which is dropped after training;
-    theirs has one map for all layers.
-    """
-
-    kind: Literal["hidden"]
-    weight: Weight = 1.0
-
-
-class RelationStates(BaseModel, frozen=True, extra="forbid"):
-    """MiniLMv2's, for widths that may differ: every exit's relations follow those of the teacher's last states.
-
-    Wang et al. 2021, section 3.1; theirs are relations of one layer's queries, keys and values.
-    """
-
-    kind: Literal["relations"]
-    weight: Weight = 1.0
-    heads: int = Field(12, ge=1, le=1024, description="relation heads; a divisor of both widths")
-
-
-class BlockStates(BaseModel, frozen=True, extra="forbid"):
-    """EchoAtt's: the states after the last layer of each group that shares a map follow the teacher's there.
-
-    Only groups that the step runs through to their end are followed. The teacher's layer is that of `hidden`, the same
-    one where teacher and student are of one depth; a linear map a layer joins widths that differ.
-    """
-
-    kind: Literal["blocks"]
-    weight: Weight = 1.0
-
-
-States = Annotated[HiddenStates | RelationStates | BlockStates, Field(discriminator="kind")]
 
 
 class Reader(NamedTuple):

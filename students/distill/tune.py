@@ -5,28 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import Field
-
 from decant.models.encoder import SentenceEncoder
 from decant.progress import Watch, unwatched
 from decant.training.devices import ONE_PROCESS, TrainerSettings
-from decant.training.lora import AdapterSettings, add_lora, merge_lora
-from students.distill.distill_pairs import Array, DistillSettings, Metric, distill
-from students.losses.pair_losses import LossWeights
+from decant.training.lora import add_lora, merge_lora
+from students.distill.distill_pairs import Array, Metric, distill
+from students.distill.distill_settings import DistillSettings, TuneSettings
 from students.pair_student import Student
 from teachers.cross_encoders.cross_encoder import Pair
 from teachers.cross_encoders.fine_tune import TaskKind
-
-
-class TuneSettings(AdapterSettings, frozen=True, extra="forbid"):
-    """How an embedding teacher is fine-tuned on the labels."""
-
-    loss: LossWeights = Field(
-        {"cosent": 1.0}, description="losses of the cosines: one name, or several as name: weight"
-    )
-    max_length: int | None = Field(
-        None, ge=4, le=8192, description="tokens a text, specials included; default: as the model's folder says"
-    )
 
 
 def tune(

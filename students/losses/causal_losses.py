@@ -6,20 +6,12 @@ Shapes: `logits`, `student` and `teacher` are float [batch, length, vocabulary];
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-
-class PseudoWeights(NamedTuple):
-    """What each loss weighs in `pseudo_label_loss`."""
-
-    states: float = 1.0
-    soft: float = 1.0
-    hard: float = 0.5
-    temperature: float = 2.0
+from students.losses.loss_weights import PseudoWeights
 
 
 def next_token_loss(logits: Tensor, ids: Tensor) -> Tensor:

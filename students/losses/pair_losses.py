@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Literal
 
 import torch
-from pydantic import BeforeValidator, Field
 from torch import Tensor
 
 from decant.errors import InputError
+from students.losses.loss_weights import LossWeights as LossWeights
+from students.losses.loss_weights import PairLoss as PairLoss
 from students.losses.ranking_losses import angle, info_nce
 from students.losses.score_losses import cosent, margin_mse, score_kl, score_mse
 
-PairLoss = Literal["cosent", "score_mse", "margin_mse", "kl", "angle", "info_nce"]
-LossWeights = Annotated[
-    dict[PairLoss, Annotated[float, Field(gt=0, le=1000)]],
-    BeforeValidator(lambda given: {given: 1.0} if isinstance(given, str) else given),
-    Field(min_length=1),
-]
 PairLossFunction = Callable[[Tensor, Tensor, Tensor], Tensor]
 POSITIVE = 0.8
 

@@ -6,22 +6,11 @@ take unit vectors and any two widths; those on the vectors themselves need dim =
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-SIMILARITY_TEMPERATURE = 0.05
-
-
-class VectorWeights(NamedTuple):
-    """What each loss weighs in `vector_loss`."""
-
-    similarity_kl: float = 0.5
-    similarity_mse: float = 20.0
-    cosine: float = 2.0
-    temperature: float = SIMILARITY_TEMPERATURE
+from students.losses.loss_weights import SIMILARITY_TEMPERATURE, VectorWeights
 
 
 def vector_loss(student: Tensor, teacher: Tensor, weights: VectorWeights, same_space: Tensor | None) -> Tensor:

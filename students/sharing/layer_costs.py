@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,8 @@ from transformers import PreTrainedModel
 from decant.errors import InputError
 from decant.models.backbone import layer_list
 from students.sharing.grouping import followers
+from students.sharing.sharing_settings import Measure
 
-Measure = Literal["parameters", "flops"]
 # BERT's family; MPNet; DistilBERT; DeBERTa; Llama's family, some of which norm each head's queries and keys
 QUERIES_AND_KEYS = {
     "query", "key", "q", "k", "q_lin", "k_lin", "query_proj", "key_proj", "q_proj", "k_proj", "q_norm", "k_norm",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
-from students.sharing.layer_costs import Measure
-
+Measure = Literal["parameters", "flops"]
 THRESHOLD = 0.9
 AUTOMATIC = ("threshold", "longest", "free_first", "free_last", "save", "of")
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor
-from torch.nn import functional
 
 from decant.progress import Watch, unwatched
-from decant.training.batch_stream import Batch, BatchStream
 from decant.training.devices import ONE_PROCESS, TrainerSettings
 from decant.training.lora import AdapterSettings, add_lora, merge_lora
-from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
+
+if TYPE_CHECKING:  # a recipe's settings are read without torch
+    from torch import Tensor
+
+    from decant.training.batch_stream import Batch
+    from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
 
 TaskKind = Literal["regression", "binary", "multiclass"]
 Metric = Callable[[NDArray[np.float32]], float]
@@ -36,6 +37,8 @@ def task_loss(outputs: Tensor, labels: Tensor, kind: TaskKind) -> Tensor:
         outputs: raw logits, [batch, 1] or [batch, classes].
         labels: float32 [batch] in 0..1 for regression and binary, class numbers for multi-class.
     """
+    from torch.nn import functional
+
     if kind == "multiclass":
         return functional.cross_entropy(outputs, labels.long())
     if kind == "binary":
@@ -67,6 +70,9 @@ def fine_tune(
         folder: checkpoints and logs; a folder left by a killed run is continued.
         label: what the progress bar calls the training.
     """
+    import torch
+
+    from decant.training.batch_stream import BatchStream
     from decant.training.fit import fit
     from teachers.cross_encoders.fine_tune_module import FineTuning  # Lightning takes seconds to load
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from decant.errors import InputError
-from teachers.cross_encoders.cross_encoder import Pair
+from decant.models.prompts import Pair
 
 
 class PairTable(Sequence[Pair]):

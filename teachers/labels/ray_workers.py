@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, model_validator
 
@@ -59,6 +58,8 @@ class Labeller:
     """What an actor holds: the teacher, loaded once."""
 
     def __init__(self, make: MakeLabel[Any], model: str | Files, threads: int) -> None:
+        import torch
+
         torch.set_num_threads(threads)
         self._scratch = tempfile.TemporaryDirectory(prefix="decant-")
         scratch = Path(self._scratch.name)

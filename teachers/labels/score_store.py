@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from decant.content_keys import Keys, content_key
 from decant.errors import InputError
+from decant.models.prompts import Pair
 from decant.progress import Watch, unwatched
-from teachers.cross_encoders.cross_encoder import Pair
 from teachers.labels.label_parts import Label, LabelParts
 from teachers.labels.shard_store import LabelKind, Shard, ShardStore, joined_keys, key_column
 

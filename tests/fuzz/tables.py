@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline.cli.artifact_commands import read_labelled
 from pipeline.texts.load import load_texts, read_texts, save_texts
-from pipeline.texts.pair_rows import parse_label
+from pipeline.texts.parse_label import parse_label
 from pipeline.texts.sentences import SentenceSource, load_sentences
 from pipeline.texts.settings import Task, TextsSettings
 from tests.fuzz.bounds import works_or_refuses

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.report.rows import Report
-from pipeline.report.training_plot import TrainingRecord
+from pipeline.report.training_logs import TrainingRecord
 
 TrainingLogs = Mapping[str, Sequence[TrainingRecord]]
 """What each training of a run logged, by its stage, such as embed or embedding/teacher0."""

@@ -13,7 +13,7 @@ from pipeline.report.page.page_run import PageRun
 from pipeline.report.page.snippets import snippets_of
 from pipeline.report.row_figures import row_figures
 from pipeline.report.table import references
-from pipeline.report.training_plot import TrainingRecord
+from pipeline.report.training_logs import TrainingRecord
 
 CURVE_POINTS = 400  # more are not told apart on a screen, and would make the page large
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from pipeline.measure.grid import Grid
 from pipeline.report.build import build_report
 from pipeline.report.rows import Mined, Report, read_report_json
-from pipeline.report.training_plot import TrainingRecord
+from pipeline.report.training_logs import TrainingRecord
 
 
 def test_the_folder_holds_the_report_in_every_form(tmp_path: Path, report: Report) -> None:

@@ -10,7 +10,7 @@ from pipeline.report.html import html_page, html_report, page_script, policy
 from pipeline.report.page.page_run import PageRun
 from pipeline.report.page.vega import vega_script
 from pipeline.report.rows import GroupLoss, Mined, Report
-from pipeline.report.training_plot import TrainingRecord
+from pipeline.report.training_logs import TrainingRecord
 
 ATTACK = '</script><script>alert("1")</script><!--'
 VOID = {"meta", "img", "source", "br", "input", "rect"}

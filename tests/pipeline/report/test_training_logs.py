@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.report.training_logs import LOG, training_logs
-from pipeline.report.training_plot import TrainingRecord
+from pipeline.report.training_logs import LOG, TrainingRecord, training_logs
 
 
 def write_log(run: Path, stage: str, text: str) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.texts.pair_rows import parse_label
+from pipeline.texts.parse_label import parse_label
 from pipeline.texts.settings import Task
 
 STARS = Task(kind="regression", low=1, high=5)

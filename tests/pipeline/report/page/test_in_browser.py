@@ -12,7 +12,7 @@ import pytest
 from pipeline.report.html import html_page, html_report
 from pipeline.report.page.page_run import PageRun
 from pipeline.report.rows import Report
-from pipeline.report.training_plot import TrainingRecord
+from pipeline.report.training_logs import TrainingRecord
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'decant[dev]'")
 CHROMIUM = next(

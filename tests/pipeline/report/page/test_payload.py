@@ -6,7 +6,7 @@ from pipeline.report.page.main_table import page_rows
 from pipeline.report.page.page_run import PageRun
 from pipeline.report.page.payload import CURVE_POINTS, curves, embedded_json, payload
 from pipeline.report.rows import Report
-from pipeline.report.training_plot import TrainingRecord
+from pipeline.report.training_logs import TrainingRecord
 
 
 def test_no_character_that_html_reads_is_left() -> None:

@@ -8,14 +8,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from decant.errors import InputError
-from pipeline.texts import parquet_file
-from pipeline.texts.parquet_file import read_features, table_parts
+from pipeline.texts import dataset_rows
+from pipeline.texts.dataset_rows import read_features, table_parts
 from pipeline.texts.source import Source, read_rows, row_parts
 
 
 @pytest.fixture(autouse=True)
 def two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_file, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(dataset_rows, "ROWS_AT_ONCE", 2)
 
 
 def test_some_rows_at_a_time(tmp_path: Path) -> None:
