@@ -20,10 +20,9 @@ from pipeline.report.rows import Report
 from pipeline.run_dir import RunDir, Stage
 from pipeline.screen.console import Screen
 from pipeline.snapshot import read_snapshot
-from pipeline.tracking.final_figures import final_figures
+from pipeline.tracking.flat_keys import final_figures, parameters
 from pipeline.tracking.lineage import digest_of, lineage
 from pipeline.tracking.mlflow_run import MlflowRun
-from pipeline.tracking.parameters import parameters
 from pipeline.tracking.settings import TrackingSettings, mlflow_uri
 
 if TYPE_CHECKING:
