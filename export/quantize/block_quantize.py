@@ -20,11 +20,11 @@ from pydantic import BaseModel, Field
 from decant.errors import InputError
 from export.graphs.graph_file import rewritten
 from export.graphs.unfuse import CONTRIB, unfuse
-from export.quantize.block_weights import block_scales, gptq_codes, nearest_codes, packed_codes
 from export.quantize.calibration import Feed, rows_of_batches
 from export.quantize.integer_tables import TablePrecision, is_lookup, look_up
 from export.quantize.row_graph import RowGraph
 from export.quantize.row_products import weight_products
+from export.quantize.scaled_weights import block_scales, gptq_codes, nearest_codes, packed_codes
 
 Bits = Literal[4, 8]
 Grams = dict[str, NDArray[np.float32]]

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from export.quantize.column_weights import EIGHT_BITS, SEVEN_BITS
 from export.quantize.integer_tables import TablePrecision
+from export.quantize.scaled_weights import EIGHT_BITS, SEVEN_BITS
 
 MinCosine = Annotated[
     float | None,

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto
 
-from export.quantize.block_weights import block_scales, nearest_codes
-from export.quantize.column_weights import quantize_columns
 from export.quantize.row_graph import Floats, RowGraph, is_matrix
+from export.quantize.scaled_weights import block_scales, nearest_codes, quantize_columns
 
 TablePrecision = Literal["int4", "int8", "fp32"]
 LARGEST_ENTRY = 127

@@ -22,11 +22,11 @@ from export.graphs.graph_file import rewritten
 from export.graphs.unfuse import unfuse
 from export.quantize.activation_scale import Fit, fit_activation
 from export.quantize.calibration import Feed, Floats, rows_of_batches
-from export.quantize.column_weights import quantize_columns
 from export.quantize.integer_settings import IntegerSettings, MinCosine
 from export.quantize.integer_tables import TablePrecision, is_lookup, look_up
 from export.quantize.row_graph import RowGraph
 from export.quantize.row_products import weight_products
+from export.quantize.scaled_weights import quantize_columns
 from export.quantize.sensitivity import Sensitivity, products_left, rank_and_keep
 
 SAMPLE_ROWS = 1024  # token rows of each activation that its scale is found on
