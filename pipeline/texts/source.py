@@ -17,9 +17,8 @@ from pydantic import BaseModel, Field, model_validator
 from decant.errors import InputError
 from decant.paths import expand_user, is_there
 from decant.temporary import raised_for
-from pipeline.texts.cells import as_text
 from pipeline.texts.delimited import ROWS_AT_ONCE, column_parts, read_header
-from pipeline.texts.lines import TEXT, line_parts, object_parts, read_names
+from pipeline.texts.lines import TEXT, as_text, line_parts, object_parts, read_names
 from pipeline.texts.parquet_file import read_column_names, read_features, table_parts
 from pipeline.texts.quoting import SEPARATORS, Quoting, found_quoting
 
