@@ -109,8 +109,7 @@ class Tracker:
         """
         if self._recipe.tracking is None:
             return []
-        from pipeline.tracking.curves import CurveLogger
-        from pipeline.tracking.tensorboard import curves_logger
+        from pipeline.tracking.loggers import CurveLogger, curves_logger
 
         name = training_name(training.relative_to(self._run_dir.root / ".work"))
         found: list[Logger] = []
@@ -136,7 +135,7 @@ class Tracker:
         self._open()
         figures, tags = final_figures(report), lineage(report, stages_of(self._recipe), self._run_dir)
         if self._settings.tensorboard:
-            from pipeline.tracking.tensorboard import write_result
+            from pipeline.tracking.loggers import write_result
 
             texts = {"report": (folder / CARD_OF_RUN).read_text(encoding="utf-8"), "lineage": _listed(tags)}
             write_result(self._run_dir.root / FOLDER, parameters(report.recipe), figures, texts)
