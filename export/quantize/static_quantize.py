@@ -19,7 +19,6 @@ from pydantic import Field
 
 from decant.errors import InputError
 from export.graphs.graph_file import rewritten
-from export.graphs.unfuse import unfuse
 from export.quantize.activation_scale import Fit, fit_activation
 from export.quantize.calibration import Feed, Floats, rows_of_batches
 from export.quantize.integer_settings import IntegerSettings, MinCosine
@@ -56,7 +55,7 @@ def quantize_static(
     """Write the int8 counterpart of a float32 graph, the scales of its activations fixed.
 
     Args:
-        source: as `export_encoder` writes it, or fused by `onnxruntime.transformers`; not changed.
+        source: as `export_encoder` writes it; not changed.
         target: written whole or not at all; its folder is made.
         settings: how activations are fitted.
         calibration: batches as the graph takes them.
@@ -71,7 +70,6 @@ def quantize_static(
     """
     settings = settings or StaticQuantizeSettings()
     with rewritten(source, target) as model:
-        unfuse(model)
         if not weight_products(model.graph):
             raise InputError("no MatMul in it has a stored weight, so int8 would change nothing")
         if not calibration:
