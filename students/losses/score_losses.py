@@ -70,8 +70,8 @@ def score_kl(cosines: Tensor, targets: Tensor, temperature: float = KL_TEMPERATU
 
 def softmax_kl(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """Mean over rows of KL(softmax(teacher/T) ‖ softmax(student/T)), both float [rows, values]; T above 0."""
-    logs = (torch.log_softmax(one / temperature, dim=1) for one in (student, teacher))
-    return functional.kl_div(*logs, log_target=True, reduction="batchmean")
+    learns, taught = (torch.log_softmax(one / temperature, dim=1) for one in (student, teacher))
+    return functional.kl_div(learns, taught, log_target=True, reduction="batchmean")
 
 
 def mixed_targets(labels: Tensor, teacher_scores: Tensor, alpha: float) -> Tensor:
