@@ -1,27 +1,16 @@
-"""Reads Prometheus' text format by its grammar, apart from what writes it."""
+"""Reads Prometheus' text format by the parser of its own client."""
 
-import re
 from pathlib import Path
 
-LINE = re.compile(r"([a-z_][a-z0-9_]*)\{(.*)\} (\S+)")
-LABEL = re.compile(r'([a-z_][a-z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"')
+from prometheus_client.parser import text_string_to_metric_families
 
 
 def read_textfile(path: Path) -> dict[tuple[str, ...], float]:
-    """Samples by gauge and labels, read by the format's grammar: each gauge's in one block, under HELP and TYPE."""
-    found: dict[tuple[str, ...], float] = {}
-    gauges: list[str] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("# HELP "):
-            gauges.append(line.split()[2])
-        elif line.startswith("# TYPE "):
-            assert line == f"# TYPE {gauges[-1]} gauge"
-        else:
-            match = LINE.fullmatch(line)
-            assert match is not None, line
-            assert match[1] == gauges[-1]
-            labels = LABEL.findall(match[2])
-            assert ",".join(f'{key}="{value}"' for key, value in labels) == match[2]
-            found[match[1], *(f"{key}={value}" for key, value in labels)] = float(match[3])
-    assert len(set(gauges)) == len(gauges)
+    """Samples by gauge and labels, these by name: each gauge's in one block, under HELP and TYPE."""
+    families = list(text_string_to_metric_families(path.read_text(encoding="utf-8")))
+    assert all(family.type == "gauge" and family.documentation for family in families)
+    assert len({family.name for family in families}) == len(families)
+    samples = [sample for family in families for sample in family.samples]
+    found = {(one.name, *(f"{key}={one.labels[key]}" for key in sorted(one.labels))): one.value for one in samples}
+    assert len(found) == len(samples)
     return found

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from export.quantize.column_weights import quantize_columns
+from export.quantize.scaled_weights import quantize_columns
 
 Floats = NDArray[np.float32]
 Columns = NDArray[np.int64]

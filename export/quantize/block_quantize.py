@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 
 from decant.errors import InputError
 from export.graphs.graph_file import rewritten
-from export.graphs.unfuse import CONTRIB, unfuse
-from export.quantize.block_weights import block_scales, gptq_codes, nearest_codes, packed_codes
 from export.quantize.calibration import Feed, rows_of_batches
 from export.quantize.integer_tables import is_lookup, look_up
 from export.quantize.quantize_settings import BlockQuantizeSettings, TablePrecision
-from export.quantize.row_graph import RowGraph
+from export.quantize.row_graph import CONTRIB, RowGraph
 from export.quantize.row_products import weight_products
+from export.quantize.scaled_weights import block_scales, gptq_codes, nearest_codes, packed_codes
 
 Bits = Literal[4, 8]
 Grams = dict[str, NDArray[np.float32]]
@@ -37,7 +36,7 @@ def quantize_blocks(
     """Write the counterpart of a float32 graph with block-quantized weights.
 
     Args:
-        source: as `export_encoder` writes it, or fused by `onnxruntime.transformers`; not changed.
+        source: as `export_encoder` writes it; not changed.
         target: written whole or not at all; its folder is made.
         bits: of a weight.
         settings: how they are rounded and multiplied.
@@ -49,7 +48,6 @@ def quantize_blocks(
     """
     settings = settings or BlockQuantizeSettings()
     with rewritten(source, target) as model:
-        unfuse(model)
         products = weight_products(model.graph)
         if not products:
             raise InputError(f"no MatMul in it has a stored weight, so int{bits} would change nothing")

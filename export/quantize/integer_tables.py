@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto
 
-from export.quantize.block_weights import block_scales, nearest_codes
-from export.quantize.column_weights import quantize_columns
 from export.quantize.quantize_settings import TablePrecision
 from export.quantize.row_graph import Floats, RowGraph, is_matrix
+from export.quantize.scaled_weights import block_scales, nearest_codes, quantize_columns
 
 LARGEST_ENTRY = 127
 NARROWEST_TABLE = 32  # columns; a narrower one holds a bias a head, not a vector a token

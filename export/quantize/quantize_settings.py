@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from export.quantize.column_weights import EIGHT_BITS, SEVEN_BITS
+from export.quantize.scaled_weights import EIGHT_BITS, SEVEN_BITS
 
 TablePrecision = Literal["int4", "int8", "fp32"]
 MinCosine = Annotated[

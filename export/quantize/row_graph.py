@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from decant.errors import InputError
-from export.graphs.unfuse import CONTRIB
 
 Array = NDArray[np.generic]
 Floats = NDArray[np.float32]
+CONTRIB = "com.microsoft"  # the domain of onnxruntime's own operators
 ROW_WISE = {
     "Add", "Sub", "Mul", "Div", "Erf", "Tanh", "Sigmoid", "Relu", "Gelu", "FastGelu", "QuickGelu", "BiasGelu",
     "LayerNormalization", "SkipLayerNormalization",

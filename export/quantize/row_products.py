@@ -23,10 +23,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, numpy_helper
 
-from export.quantize.column_weights import quantize_columns
 from export.quantize.integer_tables import is_lookup, look_up
 from export.quantize.quantize_settings import TablePrecision
 from export.quantize.row_graph import RowGraph, Rows, is_matrix
+from export.quantize.scaled_weights import quantize_columns
 
 Floats = NDArray[np.float32]
 Columns = NDArray[np.int64]

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from decant.errors import InputError
 from export.graphs.graph_file import rewritten
-from export.graphs.unfuse import unfuse
 from export.quantize.calibration import Feed, rows_of_batches
 from export.quantize.quantize_settings import RowQuantizeSettings
 from export.quantize.row_products import to_integers, weight_products
@@ -29,7 +28,7 @@ def quantize_rows(
     """Write the int8 counterpart of a float32 graph, each token row of an activation quantized by itself.
 
     Args:
-        source: as `export_encoder` writes it, or fused by `onnxruntime.transformers`; not changed.
+        source: as `export_encoder` writes it; not changed.
         target: written whole or not at all; its folder is made.
         settings: what becomes int8.
         calibration: batches as the graph takes them; read for `outliers` and `min_cosine` alone.
@@ -43,7 +42,6 @@ def quantize_rows(
     """
     settings = settings or RowQuantizeSettings()
     with rewritten(source, target) as model:
-        unfuse(model)
         if not weight_products(model.graph):
             raise InputError("no MatMul in it has a stored weight, so int8 would change nothing")
         kept = _outliers(model, settings.outliers, calibration) if settings.outliers else {}

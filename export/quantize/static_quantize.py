@@ -17,14 +17,13 @@ from onnx import NodeProto
 
 from decant.errors import InputError
 from export.graphs.graph_file import rewritten
-from export.graphs.unfuse import unfuse
 from export.quantize.activation_scale import Fit, fit_activation
 from export.quantize.calibration import Feed, Floats, rows_of_batches
-from export.quantize.column_weights import quantize_columns
 from export.quantize.integer_tables import is_lookup, look_up
 from export.quantize.quantize_settings import StaticQuantizeSettings, TablePrecision
 from export.quantize.row_graph import RowGraph
 from export.quantize.row_products import weight_products
+from export.quantize.scaled_weights import quantize_columns
 from export.quantize.sensitivity import Sensitivity, products_left, rank_and_keep
 
 SAMPLE_ROWS = 1024  # token rows of each activation that its scale is found on
@@ -36,7 +35,7 @@ def quantize_static(
     """Write the int8 counterpart of a float32 graph, the scales of its activations fixed.
 
     Args:
-        source: as `export_encoder` writes it, or fused by `onnxruntime.transformers`; not changed.
+        source: as `export_encoder` writes it; not changed.
         target: written whole or not at all; its folder is made.
         settings: how activations are fitted.
         calibration: batches as the graph takes them.
@@ -51,7 +50,6 @@ def quantize_static(
     """
     settings = settings or StaticQuantizeSettings()
     with rewritten(source, target) as model:
-        unfuse(model)
         if not weight_products(model.graph):
             raise InputError("no MatMul in it has a stored weight, so int8 would change nothing")
         if not calibration:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from decant.models.backbone import quiet_transformers
 from decant.models.encoder import Progress
@@ -15,6 +15,7 @@ from decant.models.prompts import Prompts
 from decant.models.quantized import quiet_bitsandbytes
 
 Backend = Literal["torch", "onnx", "openvino"]
+WORD = r"\w+"
 
 
 def bag_of_words(pairs: Sequence[tuple[str, str]], train_texts: Sequence[str] = ()) -> NDArray[np.float32]:
@@ -33,19 +34,13 @@ def bag_of_words(pairs: Sequence[tuple[str, str]], train_texts: Sequence[str] = 
     if not pairs:
         raise ValueError("bag_of_words needs at least one pair")
     texts = [text for pair in pairs for text in pair]
-    vectorizer = CountVectorizer(token_pattern=r"\w+", dtype=np.float64)
-    split = vectorizer.build_analyzer()
-    if not any(split(text) for text in texts):
+    split = TfidfVectorizer(token_pattern=WORD).build_analyzer()
+    words = {word for text in texts for word in split(text)}
+    if not words:
         return np.zeros(len(pairs), dtype=np.float32)
-    counts = vectorizer.fit_transform(texts)
-    if train_texts:
-        containing = np.asarray((vectorizer.transform(train_texts) > 0).sum(axis=0)).ravel()
-        counts = counts.multiply(np.log((1 + len(train_texts)) / (1 + containing)) + 1).tocsr()
-    products = np.asarray(counts[0::2].multiply(counts[1::2]).sum(axis=1)).ravel()
-    squares = np.asarray(counts.multiply(counts).sum(axis=1)).ravel()
-    lengths = np.sqrt(squares[0::2] * squares[1::2])
-    cosines = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
-    return np.asarray(cosines, dtype=np.float32)
+    weighing = TfidfVectorizer(token_pattern=WORD, vocabulary=words, use_idf=bool(train_texts))
+    vectors = weighing.fit(train_texts or texts).transform(texts)
+    return np.asarray(vectors[0::2].multiply(vectors[1::2]).sum(axis=1), dtype=np.float32).ravel()
 
 
 class SentenceTransformerBaseline:

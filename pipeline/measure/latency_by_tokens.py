@@ -39,14 +39,10 @@ def latency_by_tokens(
     Returns:
         By row name, then by length, as a string, ascending.
     """
-
-    def rest() -> None:
-        time.sleep(settings.pause_ms / 1000)
-
     found: dict[str, dict[str, float]] = {name: {} for name in encoders}
     for tokens in sorted(texts):
         calls = {name: batches_of(encode, texts[tokens], 1) for name, encode in encoders.items()}
-        timed = time_interleaved(calls, settings.length_rounds, min(settings.warmup, 1), clock, rest)
+        timed = time_interleaved(calls, settings.length_rounds, min(settings.warmup, 1), clock, settings.rest)
         for name, seconds in timed.items():
             found[name][str(tokens)] = percentiles_ms(seconds).p50
     return found

@@ -45,10 +45,7 @@ def latency_parts(
     texts = evenly_spaced(texts, settings.part_rounds)
     calls = {name: batches_of(encoder.tokenize, texts, 1) for name, encoder in served.items()}
 
-    def rest() -> None:
-        time.sleep(settings.pause_ms / 1000)
-
-    seconds = time_interleaved(calls, settings.part_rounds, settings.warmup, clock, rest)
+    seconds = time_interleaved(calls, settings.part_rounds, settings.warmup, clock, settings.rest)
     found = {}
     for name, encoder in served.items():
         tokenizer_ms = min(percentiles_ms(seconds[name]).p50, whole_ms[name])

@@ -42,6 +42,10 @@ class SpeedSettings(BaseModel, frozen=True, extra="forbid"):
         default=5.0, ge=0, description="rest before each call: let the last model's threads go to sleep"
     )
 
+    def rest(self) -> None:
+        """Sleep for the pause."""
+        time.sleep(self.pause_ms / 1000)
+
 
 class Latency(BaseModel, frozen=True, extra="forbid"):
     """Milliseconds a call: the median, and what 95 of 100 calls stay below."""
@@ -146,20 +150,17 @@ def measure_speed(
         raise ValueError("speed needs at least one text for the encoders and one pair for the scorers")
     texts, pairs = evenly_spaced(texts, settings.texts), evenly_spaced(pairs, settings.pairs)
 
-    def rest() -> None:
-        time.sleep(settings.pause_ms / 1000)
-
     latency: dict[str, dict[str, Latency]] = {name: {} for name in (*encoders, *scorers)}
     for size in settings.batch_sizes:
         calls = {name: batches_of(encode, texts, size) for name, encode in encoders.items()}
         calls |= {name: batches_of(score, pairs, size) for name, score in scorers.items()}
         rounds = settings.rounds if size == 1 else settings.batch_rounds
-        for name, seconds in time_interleaved(calls, rounds, settings.warmup, clock, rest).items():
+        for name, seconds in time_interleaved(calls, rounds, settings.warmup, clock, settings.rest).items():
             latency[name][str(size)] = percentiles_ms(seconds)
     whole: dict[str, Callable[[], object]] = {}
     whole |= {name: partial(encode, texts) for name, encode in encoders.items()}
     whole |= {name: partial(score, pairs) for name, score in scorers.items()}
-    seconds_of = time_interleaved(whole, settings.throughput_rounds, min(settings.warmup, 1), clock, rest)
+    seconds_of = time_interleaved(whole, settings.throughput_rounds, min(settings.warmup, 1), clock, settings.rest)
     return {
         name: Speed(
             latency_ms=latency[name],

@@ -13,16 +13,16 @@ from pathlib import Path
 
 from decant.errors import DecantError, InputError
 from pipeline.schedule.attempts import stop
-from pipeline.schedule.clock import bring_forward
 from pipeline.schedule.last_run import write_schedule
 from pipeline.schedule.lock import is_held, recipe_lock
 from pipeline.schedule.store import LOST, LOST_AT_ONCE, LOST_SAID, RUNNING, Store
-from pipeline.schedule.triggers import INSTALL
+from pipeline.schedule.triggers import INSTALL, next_time
 
 URL_VARIABLE = "DECANT_SCHEDULES"
 SCHEDULER = "the scheduler itself"  # its name among the recipes' locks
 SCHEDULES = "schedules"
 GRACE_S = 20.0  # longer than a run's process gives its own child
+JUST_AFTER_S = 1e-3
 LOOK_S = 1  # how soon a schedule that was added or changed meanwhile is seen
 
 
@@ -90,6 +90,24 @@ def serve(
             scheduler.pause()
             children.stop()
             scheduler.shutdown(wait=True)
+
+
+def bring_forward(store: Store, now: float, say: Callable[[str], None]) -> None:
+    """Where the clock was set back, let schedules that are due later than the second time from now be due at the first.
+
+    One time may be left out, since after a small step back it has had its run already; by more of them the clock stood
+    ahead, for a day or a year, and what is due by it now would wait as long.
+
+    Args:
+        now: seconds since 1970 UTC.
+    """
+    for one in store.all_planned():
+        first = next_time(one.schedule, now)
+        second = next_time(one.schedule, first + JUST_AFTER_S) if first is not None else None
+        if one.paused or one.next_run is None or second is None or one.next_run <= second:
+            continue
+        store.move(one.schedule.name, first)
+        say(f"{one.schedule.name}: the clock was set back, so it is due again as by the clock")
 
 
 def recover(store: Store, home: Path, say: Callable[[str], None], prometheus: Path | None = None) -> None:

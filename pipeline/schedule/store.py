@@ -107,19 +107,14 @@ class Store:
         due = next_time(schedule, schedule.created)
         row = {"schedule": schedule.model_dump_json(), "next_run": due, "paused": False, "settled": None}
         with self._reached(self._engine.begin) as connection:
-            found = (
-                connection.execute(self._schedules.update().where(self._named(schedule.name)).values(row))
-                if replace
-                else None
-            )
-            if found is not None and found.rowcount:
+            update = self._schedules.update().where(self._named(schedule.name)).values(row)
+            if replace and connection.execute(update).rowcount:
                 return due
             try:
                 connection.execute(self._schedules.insert().values(name=schedule.name, **row))
             except self._sql.exc.IntegrityError as error:
-                raise InputError(
-                    f"there is a schedule {schedule.name} already; --replace it, or name another"
-                ) from error
+                said = f"there is a schedule {schedule.name} already; --replace it, or name another"
+                raise InputError(said) from error
         return due
 
     def remove(self, name: str) -> None:
@@ -180,15 +175,8 @@ class Store:
 
     def begin(self, name: str, cause: str) -> int:
         """Write down that a run begins; returns its number."""
-        row = {
-            "name": name,
-            "cause": cause,
-            "started": time.time(),
-            "state": RUNNING,
-            "said": "",
-            "attempts": 0,
-            "log": "",
-        }
+        row = {"name": name, "cause": cause, "started": time.time(), "state": RUNNING}
+        row |= {"said": "", "attempts": 0, "log": ""}
         with self._reached(self._engine.begin) as connection:
             key: Any = connection.execute(self._runs.insert().values(row)).inserted_primary_key
         return int(key[0])

@@ -24,8 +24,7 @@ def trigger_of(schedule: Schedule) -> Any:
     try:
         from apscheduler.triggers.combining import OrTrigger
 
-        from pipeline.schedule.crontab import Crontab
-        from pipeline.schedule.interval import Interval
+        from pipeline.schedule.clock_jumps import Crontab, Interval
     except ImportError as error:
         raise InputError(INSTALL.format("apscheduler")) from error
     zone = ZoneInfo(schedule.timezone)

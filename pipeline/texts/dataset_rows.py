@@ -12,8 +12,8 @@ from datasets.table import table_cast
 
 from decant.errors import InputError
 from decant.temporary import raised_for
-from pipeline.texts.cells import as_text
 from pipeline.texts.delimited import ROWS_AT_ONCE
+from pipeline.texts.lines import as_text
 from pipeline.texts.source import DATA_VARIABLE, Row, Source, as_rows, check_columns
 
 READ_BYTES = 2**20  # of a column at once: a row group may be the whole file

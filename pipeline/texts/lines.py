@@ -5,17 +5,18 @@ What cannot be read as UTF-8 becomes the sign for it, and a byte-order mark at t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from decant.errors import InputError
-from pipeline.texts.cells import as_text, whole
 from pipeline.texts.delimited import ROWS_AT_ONCE
 from pipeline.texts.json_line import json_line
 
 TEXT = "text"  # the one column of a .txt file
+HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 def read_names(path: Path) -> list[str]:
@@ -45,6 +46,16 @@ def line_parts(path: Path, columns: Sequence[str]) -> Iterator[list[list[str | N
             yield [[line.rstrip("\n") for line in part] for _ in columns]
 
 
+def as_text(value: Any) -> str | None:
+    """A cell's string as it is, any other value as Python writes it; None where there is none."""
+    return None if value is None else _whole(value if isinstance(value, str) else str(value))
+
+
+def _whole(text: str) -> str:
+    """The text with each half of a surrogate pair, which is in no UTF-8, as the sign of a byte that cannot be read."""
+    return HALF_PAIR.sub("\ufffd", text)
+
+
 def _objects(path: Path, wanted: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         for number, line in enumerate(file, start=1):
@@ -52,4 +63,4 @@ def _objects(path: Path, wanted: Sequence[str] = ()) -> Iterator[dict[str, Any]]
                 row = json_line(line, f"{path}:{number}", wanted)
                 if not isinstance(row, dict):
                     raise InputError(f"{path}:{number} is not a JSON object")
-                yield {whole(name): value for name, value in row.items()} if "\\u" in line else row
+                yield {_whole(name): value for name, value in row.items()} if "\\u" in line else row

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from decant.files import written_whole
 
 
 @dataclass(frozen=True)
@@ -24,46 +21,33 @@ def states(gauge: str, every: Sequence[str], state: str, labels: Mapping[str, st
     return [Sample(gauge, float(one == state), {**labels, "status": one}) for one in every]
 
 
-def textfile(samples: Sequence[Sample], told: Mapping[str, str]) -> str:
-    """The samples of each gauge together, with what is told of it.
-
-    Args:
-        samples: in any order.
-        told: every gauge and what it is.
-    """
-    lines = []
-    for gauge, said in told.items():
-        mine = [one for one in samples if one.gauge == gauge]
-        if mine:
-            lines += [f"# HELP {gauge} {said}", f"# TYPE {gauge} gauge"]
-        for one in mine:
-            labels = ",".join(f'{key}="{_escaped(value)}"' for key, value in one.labels.items())
-            lines.append(f"{gauge}{{{labels}}} {one.value!r}")
-    return "".join(f"{line}\n" for line in lines)
-
-
 def write_textfile(path: Path, samples: Sequence[Sample], told: Mapping[str, str]) -> None:
     """Write the file at once, so that the collector never reads half of it.
+
+    Args:
+        path: ends in .prom.
+        samples: in any order; those of one gauge have the same labels.
+        told: every gauge and what it is.
 
     Raises:
         OSError: it cannot be written.
     """
-    with written_whole(path) as written:
-        written.write_text(textfile(samples, told), encoding="utf-8")
+    from prometheus_client import CollectorRegistry, Gauge, write_to_textfile  # what commands without it need not load
+
+    registry, gauges = CollectorRegistry(), dict[str, Gauge]()
+    for one in samples:
+        if one.gauge not in gauges:
+            gauges[one.gauge] = Gauge(one.gauge, told[one.gauge], list(one.labels), registry=registry)
+        gauges[one.gauge].labels(**one.labels).set(one.value)
+    write_to_textfile(str(path), registry)
 
 
 def value_in(path: Path, gauge: str, name: str) -> float | None:
     """The value of a gauge that has this name as its only label, as a file has it; None where it does not say."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
-    found = re.search(rf'^{gauge}{{name="{re.escape(_escaped(name))}"}} (\S+)$', text, re.MULTILINE)
-    try:
-        return float(found[1]) if found else None
-    except ValueError:
-        return None
+    from prometheus_client.parser import text_string_to_metric_families
 
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    try:
+        every = [one for family in text_string_to_metric_families(path.read_text("utf-8")) for one in family.samples]
+    except (OSError, ValueError, LookupError):
+        return None
+    return next((one.value for one in every if one.name == gauge and one.labels == {"name": name}), None)

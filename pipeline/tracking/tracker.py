@@ -20,10 +20,9 @@ from pipeline.report.rows import Report
 from pipeline.run_dir import Finished, RunDir
 from pipeline.snapshot import read_snapshot
 from pipeline.stages.stage import Run, Stage
-from pipeline.tracking.final_figures import final_figures
+from pipeline.tracking.flat_keys import final_figures, parameters
 from pipeline.tracking.lineage import digest_of, lineage
 from pipeline.tracking.mlflow_run import MlflowRun
-from pipeline.tracking.parameters import parameters
 from pipeline.tracking.settings import TrackingSettings, mlflow_uri
 
 if TYPE_CHECKING:
@@ -109,8 +108,7 @@ class Tracker:
         """
         if self._recipe.tracking is None:
             return []
-        from pipeline.tracking.curves import CurveLogger
-        from pipeline.tracking.tensorboard import curves_logger
+        from pipeline.tracking.loggers import CurveLogger, curves_logger
 
         name = training_name(training.relative_to(self._run_dir.root / ".work"))
         found: list[Logger] = []
@@ -136,7 +134,7 @@ class Tracker:
         self._open()
         figures, tags = final_figures(report), lineage(report, self._stages, self._run_dir)
         if self._settings.tensorboard:
-            from pipeline.tracking.tensorboard import write_result
+            from pipeline.tracking.loggers import write_result
 
             texts = {"report": (folder / CARD_OF_RUN).read_text(encoding="utf-8"), "lineage": _listed(tags)}
             write_result(self._run_dir.root / FOLDER, parameters(report.recipe), figures, texts)

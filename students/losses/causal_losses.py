@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from students.losses.loss_weights import PseudoWeights
+from students.losses.score_losses import softmax_kl
 
 
 def next_token_loss(logits: Tensor, ids: Tensor) -> Tensor:
@@ -37,18 +38,8 @@ def pseudo_label_loss(
 
 
 def soft_label_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """T²·KL(softmax(teacher/T) ‖ softmax(student/T)), mean over all tokens; Hinton et al. 2015, section 2.
-
-    Args:
-        temperature: above 0.
-    """
-    divergence = functional.kl_div(
-        torch.log_softmax(student.flatten(0, 1) / temperature, dim=-1),
-        torch.log_softmax(teacher.flatten(0, 1) / temperature, dim=-1),
-        log_target=True,
-        reduction="batchmean",
-    )
-    return temperature**2 * divergence
+    """T²·`softmax_kl`, mean over all tokens; Hinton et al. 2015, section 2."""
+    return temperature**2 * softmax_kl(student.flatten(0, 1), teacher.flatten(0, 1), temperature)
 
 
 def hard_label_loss(student: Tensor, teacher: Tensor) -> Tensor:

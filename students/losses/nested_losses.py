@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from students.losses.score_losses import softmax_kl
 from students.nesting.nesting import Step
 
 BaseLoss = Callable[[Tensor, int, int], Tensor]
@@ -53,12 +54,7 @@ def feature_kl(vectors: Tensor, top: Tensor, temperature: float = 1.0, detach: b
         detach: no gradient into `top`: it teaches, and is not pulled towards the shallower layer.
     """
     top = top.detach() if detach else top
-    return temperature**2 * functional.kl_div(
-        torch.log_softmax(vectors / temperature, dim=1),
-        torch.log_softmax(top / temperature, dim=1),
-        log_target=True,
-        reduction="batchmean",
-    )
+    return temperature**2 * softmax_kl(vectors, top, temperature)
 
 
 def compress(vectors: Tensor, dim: int) -> Tensor:

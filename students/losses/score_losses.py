@@ -65,12 +65,13 @@ def margin_mse(cosines: Tensor, targets: Tensor) -> Tensor:
 
 def score_kl(cosines: Tensor, targets: Tensor, temperature: float = KL_TEMPERATURE) -> Tensor:
     """KL(softmax(targets/T) ‖ softmax(cosines/T)) over the pairs of the batch."""
-    return functional.kl_div(
-        functional.log_softmax(cosines / temperature, dim=0),
-        functional.log_softmax(targets / temperature, dim=0),
-        log_target=True,
-        reduction="sum",
-    )
+    return softmax_kl(cosines[None], targets[None], temperature)
+
+
+def softmax_kl(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """Mean over rows of KL(softmax(teacher/T) ‖ softmax(student/T)), both float [rows, values]; T above 0."""
+    learns, taught = (torch.log_softmax(one / temperature, dim=1) for one in (student, teacher))
+    return functional.kl_div(learns, taught, log_target=True, reduction="batchmean")
 
 
 def mixed_targets(labels: Tensor, teacher_scores: Tensor, alpha: float) -> Tensor:

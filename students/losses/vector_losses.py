@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from students.losses.loss_weights import SIMILARITY_TEMPERATURE, VectorWeights
+from students.losses.score_losses import softmax_kl
 
 
 def vector_loss(student: Tensor, teacher: Tensor, weights: VectorWeights, same_space: Tensor | None) -> Tensor:
@@ -50,12 +51,7 @@ def similarity_kl(student: Tensor, teacher: Tensor, temperature: float = SIMILAR
 
     A text's cosine to itself is left out: at T = 0.05 it would take nearly the whole softmax. A batch of one gives 0.
     """
-    return functional.kl_div(
-        torch.log_softmax(_cosines_to_others(student) / temperature, dim=1),
-        torch.log_softmax(_cosines_to_others(teacher) / temperature, dim=1),
-        log_target=True,
-        reduction="batchmean",
-    )
+    return softmax_kl(_cosines_to_others(student), _cosines_to_others(teacher), temperature)
 
 
 def similarity_mse(student: Tensor, teacher: Tensor) -> Tensor:

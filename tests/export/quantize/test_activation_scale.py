@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from export.quantize.activation_scale import Fit, fit_activation, range_of, steps_of
-from export.quantize.column_weights import quantize_columns
+from export.quantize.scaled_weights import quantize_columns
 
 GENERATOR = np.random.default_rng(6)
 ROWS = GENERATOR.standard_normal((400, 24)).astype(np.float32)

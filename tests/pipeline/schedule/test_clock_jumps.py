@@ -12,8 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from pipeline.schedule.clock import bring_forward
-from pipeline.schedule.serve import serve
+from pipeline.schedule.serve import bring_forward, serve
 from pipeline.schedule.store import Store
 from tests.pipeline.schedule.conftest import schedule
 

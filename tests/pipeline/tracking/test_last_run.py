@@ -47,11 +47,11 @@ def test_how_a_run_ended_and_what_it_would_ship(recipe: Recipe, smoke_run: Smoke
     pick = f"artifact={row['name']}"
     measured = row["metrics"]["tiny-regression/test"]
     where = "set=tiny-regression/test"
-    assert done["decant_pick_accuracy", name, pick, where, "metric=spearman"] == measured["spearman"]
-    assert done["decant_pick_accuracy_ci95_low", name, pick, where, "metric=spearman"] == measured["ci95"][0]
-    assert done["decant_pick_size_bytes", name, pick] == pytest.approx(row["size_mib"] * 1024 * 1024)
+    assert done["decant_pick_accuracy", pick, "metric=spearman", name, where] == measured["spearman"]
+    assert done["decant_pick_accuracy_ci95_low", pick, "metric=spearman", name, where] == measured["ci95"][0]
+    assert done["decant_pick_size_bytes", pick, name] == pytest.approx(row["size_mib"] * 1024 * 1024)
     p95 = row["latency_ms"]["1"]["p95"]
-    assert done["decant_pick_latency_seconds", name, pick, "batch=1", "quantile=0.95"] == pytest.approx(p95 / 1000)
+    assert done["decant_pick_latency_seconds", pick, "batch=1", name, "quantile=0.95"] == pytest.approx(p95 / 1000)
 
     for error, state in [
         (GateError("missed"), "gate_failed"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnxruntime.capi import _pybind_state
 
-from export.quantize.block_weights import block_scales, gptq_codes, nearest_codes, packed_codes
+from export.quantize.scaled_weights import block_scales, gptq_codes, nearest_codes, packed_codes, quantize_columns
 
 GENERATOR = np.random.default_rng(4)
 WEIGHTS = GENERATOR.standard_normal((96, 6)).astype(np.float32)
@@ -12,6 +12,13 @@ WEIGHTS = GENERATOR.standard_normal((96, 6)).astype(np.float32)
 
 def restored(codes: np.ndarray, scales: np.ndarray, block: int) -> np.ndarray:
     return codes * np.repeat(scales, block, axis=0)[: len(codes)].astype(np.float64)
+
+
+def test_columns_by_hand() -> None:
+    integers, steps = quantize_columns(np.array([[1, 0, -8], [-2, 0, 6]], np.float32), 64)
+    assert steps.tolist() == [2 / 64, 1, 8 / 64]
+    assert integers.tolist() == [[32, 0, -64], [-64, 0, 48]]
+    assert integers.dtype == np.int8
 
 
 def test_scales_and_codes_by_hand() -> None:

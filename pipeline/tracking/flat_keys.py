@@ -1,8 +1,26 @@
-"""What a report says of its rows, as flat figures: fractions, milliseconds, MiB, as in report.json."""
+"""A run as trackers take it, a value a key: the recipe's settings, and what the report says of its rows.
+
+Figures are fractions, milliseconds and MiB, as in report.json.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
 from pipeline.report.rows import Report, Row
+
+CHARACTERS = 500  # of a value: what MLflow servers before 2.9 take; the whole recipe is an artifact beside it
+
+
+def parameters(recipe: Mapping[str, JsonValue]) -> dict[str, str]:
+    """Every setting that is given or has a default, such as student.epochs → "3".
+
+    Lists of plain values stay whole, as JSON; sections in a list are numbered from 0. What is null is left out.
+    """
+    return {key: value[:CHARACTERS] for key, value in _flat(dict(recipe), "").items()}
 
 
 def final_figures(report: Report) -> dict[str, float]:
@@ -29,3 +47,15 @@ def row_values(row: Row) -> dict[str, float]:
     if row.parity is not None:
         found |= {"min_cosine": row.parity.min_cosine, "batch_invariance": row.parity.batch_invariance}
     return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def _flat(value: JsonValue, key: str) -> dict[str, str]:
+    if isinstance(value, dict):
+        inside = [_flat(one, f"{key}.{name}" if key else name) for name, one in value.items()]
+    elif isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        inside = [_flat(one, f"{key}.{index}") for index, one in enumerate(value)]
+    elif value is None or value == [] or value == "":
+        inside = []
+    else:
+        inside = [{key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}]
+    return {name: one for part in inside for name, one in part.items()}

@@ -1,6 +1,6 @@
-"""Weights in 4 or 8 bits with one scale a block of a column, as onnxruntime's MatMulNBits reads them.
+"""Weights in integers: with one scale a column, or a block of a column, as onnxruntime's MatMulNBits reads them.
 
-Codes are rounded to the nearest, or in turn so that a product's error stays small on real activations: GPTQ
+Codes of blocks are rounded to the nearest, or in turn so that a product's error stays small on real activations: GPTQ
 (Frantar et al. 2023, arXiv:2210.17323, algorithm 1 with blocks of its own scales). In 4 bits that takes two thirds
 of the loss away.
 """
@@ -10,10 +10,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from export.quantize.column_weights import SMALLEST_SCALE
-
 Floats = NDArray[np.float32]
 Codes = NDArray[np.int8]
+SEVEN_BITS, EIGHT_BITS = 64, 127  # the largest int8 weight
+SMALLEST_SCALE = 1e-30  # a column or block below it counts as zeros: such a small float32 divides with few digits
+
+
+def quantize_columns(weights: Floats, largest: int) -> tuple[Codes, Floats]:
+    """int8 [K, N] in -largest..largest, and a scale a column, float32 [N]; 1 where a column is 0."""
+    scales = (np.abs(weights).max(axis=0) / largest).astype(np.float32)
+    scales = np.where(scales > SMALLEST_SCALE, scales, np.float32(1))
+    return np.rint(weights / scales).clip(-largest, largest).astype(np.int8), scales
 
 
 def block_scales(weights: Floats, block: int, bits: int) -> Floats:

@@ -1,4 +1,4 @@
-from pipeline.tracking.parameters import CHARACTERS, parameters
+from pipeline.tracking.flat_keys import CHARACTERS, parameters
 
 
 def test_every_setting_has_a_dotted_key() -> None:
