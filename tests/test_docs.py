@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -27,7 +28,7 @@ NAMED_PATH = re.compile(
     rf"(?<![\w./-])((?:{FOLDERS})/[\w./-]+\.(?:py|yaml|mjs|md|png)\b|(?:{FOLDERS})(?:/[\w-]+)*/(?=`))"
 )
 MODULE = re.compile(r"(?<![\w./])((?:decant|teachers|students|export|pipeline)(?:\.[a-z_0-9]+){2,})(?![\w/])")
-COMMAND = re.compile(r"(?:^|\s)decant ((?:schedule )?[a-z][a-z-]*)", re.MULTILINE)
+INLINE = re.compile(r"`(decant [a-z][^`]+)`")
 
 
 def prose(page: Path) -> str:
@@ -72,14 +73,20 @@ def test_files_and_modules_that_are_named_are_there(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
-def test_commands_that_are_shown_are_there(page: Path) -> None:
-    group = typer.main.get_command(app)
-    known = set(group.commands)  # type: ignore[attr-defined]
-    known |= {f"schedule {name}" for name in group.commands["schedule"].commands}  # type: ignore[attr-defined]
-    for code in blocks(page, "sh", "console"):
-        for line in code.splitlines():
-            for command in COMMAND.findall(line.split("#")[0]):
-                assert command.strip() in known, f"{page_id(page)}: decant {command}"
+def test_commands_and_options_that_are_shown_are_there(page: Path) -> None:
+    shown = [line.lstrip("$ ") for code in blocks(page, "sh", "console") for line in code.splitlines()]
+    shown += INLINE.findall(prose(page).replace("\n", " "))
+    for line in shown:
+        words = line.split(" #")[0].split()
+        command: Any = typer.main.get_command(app)
+        if words[:1] != ["decant"] or words[1].startswith("-"):
+            continue
+        for word in words[1:]:
+            if hasattr(command, "commands"):
+                assert word in command.commands, line
+                command = command.commands[word]
+            elif word.startswith("--") and word != "--help":
+                assert word.split("=")[0] in {one for option in command.params for one in option.opts}, line
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
