@@ -14,8 +14,8 @@ MinCosine = Annotated[
     Field(
         ge=0,
         le=1,
-        description="Least mean cosine to the float32 vectors of the calibration texts; the most sensitive products "
-        "stay in float32 until it is reached; default: none does.",
+        description="Least mean cosine to the float32 vectors of the calibration texts: as few products as that takes "
+        "stay in float32, the most sensitive ones; default: none does.",
     ),
 ]
 
