@@ -107,7 +107,7 @@ class EmbeddingTeacher(BaseModel, frozen=True, extra="forbid"):
 
 
 class EmbeddingSettings(DistillVectorsSettings, frozen=True, extra="forbid"):
-    """Embedding teachers, the texts that they explain, and how the student learns their vectors."""
+    """Embedding teachers, the texts that they embed, and how the student learns their vectors."""
 
     teachers: tuple[EmbeddingTeacher, ...] = Field(min_length=1, description="one or several, mixed by weight")
     sentences: tuple[SentenceSource, ...] = Field((), description="texts without labels, beside those of the pairs")
