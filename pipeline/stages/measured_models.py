@@ -51,7 +51,6 @@ PEERS_START = "start model in sentence-transformers"
 ENCODE_ONCE = """
 import sys
 from pathlib import Path
-from export.artifact.manifest import COMPARATOR
 from export.serve.session import OnnxEncoder
 OnnxEncoder(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]).encode([sys.argv[4]] * 32)
 """
