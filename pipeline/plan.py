@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from rich.table import Table
 
 from decant.models.backbone import model_size
 from decant.models.embedder import load_embedder
 from decant.models.encoder import SentenceEncoder
 from decant.models.reference import resolve_model
+from decant.table import Table, line, text_columns
 from decant.training.optimizer import FitSettings, training_precision
 from pipeline.preflight.preflight import preflight_errors
 from pipeline.recipe.recipe import EmbeddingSettings, FineTuneTeacher, Recipe, RecipeError
@@ -103,11 +103,11 @@ def stages_of(recipe: Recipe) -> list[str]:
 
 def plan_table(stages: list[Planned]) -> Table:
     """The stages as a table with a total."""
-    table = Table("stage", "state", "about", "what", box=None, pad_edge=False)
-    for one in stages:
-        table.add_row(one.stage, one.state, duration(one.seconds) if one.state == "to do" else "", one.what)
-    table.add_row("", "", duration(sum(one.seconds for one in stages)), "in all")
-    return table
+    lines = [
+        line(one.stage, one.state, duration(one.seconds) if one.state == "to do" else "", one.what) for one in stages
+    ]
+    total = line("", "", duration(sum(one.seconds for one in stages)), "in all")
+    return Table(text_columns("stage", "state", "about", "what"), (*lines, total))
 
 
 def _embedding_seconds(recipe: Recipe, settings: EmbeddingSettings, base: Path, texts: Texts) -> dict[str, float]:

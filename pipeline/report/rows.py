@@ -16,6 +16,10 @@ from pipeline.measure.speed import Latency, LatencyParts
 from pipeline.report.machine import Environment
 
 SCHEMA = "decant.report/1"
+MINED_KINDS = {
+    "near": "near (a text and one of its nearest)",
+    "window": "window (one from further down the ranks)",
+}
 Kind = Literal["teacher", "student", "artifact", "baseline"]
 
 
@@ -97,6 +101,13 @@ class Mined(BaseModel, frozen=True, extra="forbid"):
     counts: dict[str, int] = Field(description="pairs by kind: near, window, random")
     before: tuple[int, ...] = Field(description="labelled pairs by cosine, in bins of equal width over -1..1")
     after: tuple[int, ...] = Field(description="the same with the mined ones")
+
+    @property
+    def sentence(self) -> str:
+        """How many pairs were mined, and how many of each kind."""
+        kinds = [f"{count:,} {MINED_KINDS.get(kind, kind)}" for kind, count in self.counts.items() if count]
+        listed = " and ".join(part for part in (", ".join(kinds[:-1]), *kinds[-1:]) if part)
+        return f"{sum(self.counts.values()):,} pairs were mined from the unlabelled texts: {listed}."
 
 
 class Engine(BaseModel, frozen=True, extra="forbid"):

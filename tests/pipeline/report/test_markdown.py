@@ -1,10 +1,10 @@
 import re
 
-import pytest
 from markdown_it import MarkdownIt
 
+from decant.table import escape
 from pipeline.measure.grid import Grid
-from pipeline.report.markdown import escape, markdown_report, markdown_table, parity_cells
+from pipeline.report.markdown import markdown_report, markdown_table
 from pipeline.report.rows import Mined, Report
 
 
@@ -42,11 +42,6 @@ def test_the_report_has_its_sections_and_plots(report: Report) -> None:
 def test_sections_without_figures_are_left_out(report: Report) -> None:
     alone = report.model_copy(update={"rows": (report.row("student"),), "selected": None, "notes": ()})
     assert re.findall(r"^## (.*)$", markdown_report(alone), re.MULTILINE) == ["Measured on"]
-
-
-def test_parity_of_a_row_without_it_is_refused(report: Report) -> None:
-    with pytest.raises(ValueError, match="row 'big' has no parity figures"):
-        parity_cells(report.row("big"))
 
 
 def test_cuts_are_a_table_below_the_plot(report: Report, grid: Grid) -> None:
