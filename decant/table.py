@@ -67,6 +67,11 @@ class Table:
     lines: tuple[Line, ...]
     legend: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for one in self.lines:
+            if len(one.cells) != len(self.columns):
+                raise ValueError(f"a row of {len(one.cells)} cells in a table of {len(self.columns)} columns")
+
 
 def text_columns(*headers: str) -> tuple[Column, ...]:
     """Columns of words."""

@@ -1,8 +1,5 @@
 import re
 
-from markdown_it import MarkdownIt
-
-from decant.table import escape
 from pipeline.measure.grid import Grid
 from pipeline.report.markdown import markdown_report, markdown_table
 from pipeline.report.rows import Mined, Report
@@ -18,14 +15,6 @@ def test_every_row_of_the_table_has_as_many_cells_as_the_head(report: Report) ->
 def test_some_rows_only(report: Report) -> None:
     lines = markdown_table(report, only=["big", "student"], bold="student").splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| big", "| **student**"]
-
-
-def test_a_markdown_reader_sees_odd_names_as_they_are() -> None:
-    odd = "a|b *c* _d_ `e` <script>x</script> [f](g) & #h"
-    table = f"| x |\n| --- |\n| {escape(odd)} |"
-    html = MarkdownIt("commonmark").enable("table").render(table)
-    (cell,) = re.findall(r"<td>(.*)</td>", html)
-    assert cell == "a|b *c* _d_ `e` &lt;script&gt;x&lt;/script&gt; [f](g) &amp; #h"
 
 
 def test_the_report_has_its_sections_and_plots(report: Report) -> None:
