@@ -66,10 +66,10 @@ def model_card(report: Report, row_name: str, facts: CardFacts) -> str:
     row = report.row(row_name)
     of_this_folder = [other.name for other in report.rows if row.path is not None and other.path == row.path]
     compared = [other.name for other in report.rows if other.kind != "artifact"] + [row.name, *of_this_folder]
-    front = {"library_name": "sentence-transformers", "pipeline_tag": "sentence-similarity", "tags": TAGS}
-    known = {"language": list(facts.languages), "base_model": facts.base_model, "license": facts.license}
+    front: dict[str, object] = {"library_name": "sentence-transformers", "pipeline_tag": "sentence-similarity"}
+    front |= {"tags": TAGS, "language": list(facts.languages), "base_model": facts.base_model, "license": facts.license}
     return card(
-        front | known,
+        front,
         row.name,
         [
             _what_it_is(report, row, facts),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from decant.table import MISSING, Column, Table, line, number_columns, text_columns
 from pipeline.report.figures import duration, or_missing, significant
-from pipeline.report.rows import Engine
+from pipeline.report.rows import Engine, Report
 
 COLUMNS = (
     *text_columns("cut", "engine", "precision", "runs on"),
@@ -13,9 +13,10 @@ COLUMNS = (
 )
 
 
-def engine_table(engines: Sequence[Engine]) -> Table:
+def engine_table(report: Report) -> Table:
     """A row an engine."""
-    return Table(COLUMNS, tuple(line(*_cells(engine)) for engine in engines), tuple(_legend(engines)))
+    lines = tuple(line(*_cells(engine)) for engine in report.engines)
+    return Table(COLUMNS, lines, tuple(_legend(report.engines)))
 
 
 def _cells(engine: Engine) -> list[str]:

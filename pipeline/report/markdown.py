@@ -54,7 +54,7 @@ def markdown_report(
     parts += _section("Where one text's milliseconds go", latency_table(report))
     parts += _section(search_heading(report), search_table(report), legend=False)
     parts += _section("Parity", parity_table(report))
-    parts += _section("TensorRT engines", engine_table(report.engines))
+    parts += _section("TensorRT engines", engine_table(report))
     if report.mined is not None:
         parts += ["## Mined pairs", escape(report.mined.sentence)]
         parts += [f"![Teacher's cosines without and with the mined pairs]({mined_plot})"] if mined_plot else []

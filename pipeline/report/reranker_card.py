@@ -45,13 +45,13 @@ def reranker_card(report: Report, row_name: str, facts: RerankerFacts) -> str:
         KeyError: no such row.
     """
     row = report.row(row_name)
-    front = {"library_name": "sentence-transformers", "pipeline_tag": "text-ranking"}
-    more = {"tags": ["cross-encoder", "reranker", "onnx", "distillation"], "base_model": facts.base_model}
+    front: dict[str, object] = {"library_name": "sentence-transformers", "pipeline_tag": "text-ranking"}
+    front |= {"tags": ["cross-encoder", "reranker", "onnx", "distillation"], "base_model": facts.base_model}
     compared = [one.name for one in report.rows if one.pairs_per_second is not None or "re-ranker" in one.name]
     speed = latency_lines(row, "pair")
     peer = f"With sentence-transformers' ONNX backend:\n\n```python\n{snippets.sentence_transformers_reranker()}```"
     return card(
-        front | more,
+        front,
         f"{report.recipe.get('name', 'recipe')}: re-ranker",
         [
             _what_it_is(row, facts),

@@ -8,10 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 from decant.errors import InputError
 from export.engines.engine import EngineFacts
 from pipeline.measure.grid import Grid
-from pipeline.measure.if_measured import IfMeasured
 from pipeline.measure.one_against_many import OneAgainstMany
 from pipeline.measure.regressions import Regression
-from pipeline.measure.set_metrics import SetMetrics
+from pipeline.measure.set_metrics import IfMeasured, SetMetrics
 from pipeline.measure.speed import Latency, LatencyParts
 from pipeline.report.machine import Environment
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from pydantic import BaseModel, Field
 
-from pipeline.measure.if_measured import IfMeasured
+from pipeline.measure.set_metrics import IfMeasured
 from pipeline.report.plot_theme import FONT_PX, LIGHT, Theme, new_figure, points_of, title
 
 

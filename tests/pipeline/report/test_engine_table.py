@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from decant.table import Table
 from export.engines.engine import EngineFacts
 from pipeline.report.build import build_report
 from pipeline.report.engine_table import engine_table
@@ -22,8 +23,12 @@ def engine() -> Engine:
     return Engine(name="L3xD384", path="engines/L3xD384/a.engine", graph_cosine=0.99971, facts=facts)
 
 
-def test_a_row_of_the_table(engine: Engine) -> None:
-    table = engine_table([engine])
+def table_of(engine: Engine, report: Report) -> Table:
+    return engine_table(report.model_copy(update={"engines": (engine,)}))
+
+
+def test_a_row_of_the_table(engine: Engine, report: Report) -> None:
+    table = table_of(engine, report)
     (line,) = table.lines
     headers = [column.header for column in table.columns]
     assert dict(zip(headers, [cell.text for cell in line.cells], strict=True)) == {
@@ -33,14 +38,14 @@ def test_a_row_of_the_table(engine: Engine) -> None:
     }  # fmt: skip
 
 
-def test_what_was_not_run_is_said(engine: Engine) -> None:
-    said = " ".join(engine_table([engine]).legend)
+def test_what_was_not_run_is_said(engine: Engine, report: Report) -> None:
+    said = " ".join(table_of(engine, report).legend)
     assert "take 1×2 to 128×256 (texts × tokens) and are tuned for 32×32" in said
     assert "No accuracy or speed of such an engine was measured" in said
     assert "cosine 0.99971 at least" in said
     loaded = engine.model_copy(update={"facts": engine.facts.model_copy(update={"checked": "deserialised"})})
     assert loaded.state == "built and loaded here, not timed"
-    assert "not run here" not in " ".join(engine_table([loaded]).legend)
+    assert "not run here" not in " ".join(table_of(loaded, report).legend)
 
 
 def test_every_format_lists_the_engines_and_none_where_there_are_none(
