@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from rich.table import Table
-
+from decant.table import Table, line, text_columns
 from pipeline.earlier_run import can_adopt
 from pipeline.preflight.preflight import check_preflight
 from pipeline.recipe.recipe import Recipe
@@ -64,8 +63,8 @@ def _is_done(stage: Stage, run: Run, made: Made) -> bool:
 
 def plan_table(stages: list[Planned]) -> Table:
     """The stages as a table with a total."""
-    table = Table("stage", "state", "about", "what", box=None, pad_edge=False)
-    for one in stages:
-        table.add_row(one.stage, one.state, duration(one.seconds) if one.state == "to do" else "", one.what)
-    table.add_row("", "", duration(sum(one.seconds for one in stages)), "in all")
-    return table
+    lines = [
+        line(one.stage, one.state, duration(one.seconds) if one.state == "to do" else "", one.what) for one in stages
+    ]
+    total = line("", "", duration(sum(one.seconds for one in stages)), "in all")
+    return Table(text_columns("stage", "state", "about", "what"), (*lines, total))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from decant.files import sha256_of, write_json, written_whole
+from decant.table import MISSING, Column, Line, Table, escape, line, markdown, number_columns, text_columns
 from export.artifact.bundle import CARD, MANIFEST, Manifest, verify_artifact
 from export.certify.record import RuntimeRecord
 from export.certify.runtime_environment import OWN
@@ -15,6 +16,10 @@ from export.certify.runtime_environment import OWN
 HEADING = "## Where it runs"
 SECTION = re.compile(rf"^{HEADING}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 BEFORE = "## Limitations"
+COLUMNS = (
+    *text_columns("runtime", "result"), *number_columns("min cosine", "mean cosine", "ms/text", "texts/s"),
+    Column("versions"),
+)  # fmt: skip
 
 
 def write_certificate(artifact: Path, manifest: Manifest, records: Mapping[str, RuntimeRecord]) -> None:
@@ -47,35 +52,32 @@ def with_section(card: str, records: Mapping[str, RuntimeRecord], max_length: in
 
 
 def _section(records: Mapping[str, RuntimeRecord], max_length: int) -> str:
-    lines = [
-        HEADING, "", "| runtime | result | min cosine | mean cosine | ms/text | texts/s | versions |",
-        "| :--- | :--- | ---: | ---: | ---: | ---: | :--- |", *(_row(name, one) for name, one in records.items()), "",
-    ]  # fmt: skip
-    ran = [record for record in records.values() if record.ran]
+    ran, said = [record for record in records.values() if record.ran], []
     if ran:
         texts = max(record.texts or 0 for record in ran)
-        lines += [
+        said = [
             f"- Cosines of {texts} texts' vectors to those of `onnx/model.onnx` in Decant's own session, a text alone: "
             f"texts of all lengths up to {max_length} tokens, an empty one, one of 2,000 words, emoji, Chinese.",
             "- ms/text is the median for one sentence, texts/s those texts in batches of 32; tokenizer included.",
             "- Each loaded the folder that `decant bundle --for` writes for it, in an environment of its own.",
         ]
-    lines += [
+    said += [
         f"- {name} ran in {one.environment}." for name, one in records.items() if one.environment not in (None, OWN)
     ]
-    lines += [f"- {name}: {_plain(one.note)}." for name, one in records.items() if one.note]
-    lines += [f"- Measured on: {machine}" for machine in dict.fromkeys(_measured(record) for record in ran)]
-    return "\n".join(lines) + "\n"
+    said += [f"- {name}: {_plain(one.note)}." for name, one in records.items() if one.note]
+    said += [f"- Measured on: {machine}" for machine in dict.fromkeys(_measured(record) for record in ran)]
+    table = Table(COLUMNS, tuple(_line(name, record) for name, record in records.items()))
+    return "\n".join([HEADING, "", markdown(table), "", *said]) + "\n"
 
 
-def _row(name: str, record: RuntimeRecord) -> str:
-    figures = ["–"] * 4
+def _line(name: str, record: RuntimeRecord) -> Line:
+    figures = [MISSING] * 4
     if record.ms_per_text is not None and record.texts_per_second is not None:
         cosines = [record.min_cosine, record.mean_cosine]
-        figures = ["–" if cosine is None else f"{cosine:.6f}" for cosine in cosines]
+        figures = [MISSING if cosine is None else f"{cosine:.6f}" for cosine in cosines]
         figures += [f"{record.ms_per_text:.2f}", f"{record.texts_per_second:,.0f}"]
-    versions = ", ".join(f"{package} {version}" for package, version in record.versions.items()) or "–"
-    return f"| {' | '.join([name, record.status, *figures, _plain(versions)])} |"
+    versions = ", ".join(f"{package} {version}" for package, version in record.versions.items()) or MISSING
+    return line(name, record.status, *figures, " ".join(versions.split()))
 
 
 def _measured(record: RuntimeRecord) -> str:
@@ -83,5 +85,5 @@ def _measured(record: RuntimeRecord) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that neither ends a cell nor is read as markup."""
-    return re.sub(r"([\\|`*_<>\[\]])", r"\\\1", " ".join(text.split()))
+    """Text on one line that is not read as markup."""
+    return escape(" ".join(text.split()))

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from export.deploy.target import Model, Target
 from export.graphs.parity import BATCH_INVARIANT
+from export.serve import snippets
 
-TEXT = "A man is playing a guitar."
 TITLES: dict[Target, str] = {
     "ort": "ONNX Runtime", "st": "sentence-transformers", "tei": "text-embeddings-inference", "fastembed": "fastembed",
     "transformers.js": "transformers.js", "triton": "Triton Inference Server", "openvino": "OpenVINO",
@@ -62,117 +62,59 @@ def _block(said: str, language: str, code: str) -> str:
 
 
 def _onnxruntime(model: Model) -> str:
-    code = f"""
-import numpy as np, onnxruntime as ort
-from tokenizers import Tokenizer
-tokenizer = Tokenizer.from_file("tokenizer.json")
-tokenizer.enable_padding(pad_id={model.pad_id}, pad_token={json.dumps(model.pad_token)})
-session = ort.InferenceSession("onnx/model.onnx", providers=["CPUExecutionProvider"])
-encoded = tokenizer.encode_batch([{_text(model)}])
-ids, mask = (np.array([getattr(text, part) for text in encoded]) for part in ("ids", "attention_mask"))
-(vectors,) = session.run(["sentence_embedding"], {{"input_ids": ids, "attention_mask": mask}})
-"""
     said = "`pip install onnxruntime tokenizers numpy`, then in this folder:"
-    return _block(said, "python", code) + _compared(model, "`onnx/comparator.onnx`")
+    return _block(said, "python", snippets.onnxruntime(_tokens(model))) + _compared(model, "`onnx/comparator.onnx`")
 
 
 def _sentence_transformers(model: Model) -> str:
-    package, options, other = "sentence-transformers", "", '`backend="onnx"` runs the graph instead of torch'
-    if model.manifest.precision != "fp32" or model.shared:
-        package, options = "sentence-transformers[onnx]", ', backend="onnx"'
-        other = "torch cannot read a quantized graph"
+    package, other = "sentence-transformers", '`backend="onnx"` runs the graph instead of torch'
+    onnx = model.manifest.precision != "fp32" or model.shared
+    if onnx:
+        package, other = "sentence-transformers[onnx]", "torch cannot read a quantized graph"
         if model.shared:
             other = "in torch it knows no layers that share attention maps"
-    code = f"""
-from sentence_transformers import SentenceTransformer
-model = SentenceTransformer("."{options})
-vectors = model.encode(["{TEXT}"]{_prompt_name(model)})
-"""
+    prompt = next(iter(model.manifest.prompts), None) if model.manifest.default_prompt is None else None
+    code = snippets.sentence_transformers(prompt=prompt, onnx=onnx)
     return _block(f"`pip install '{package}'`, then in this folder ({other}):", "python", code)
 
 
 def _tei(model: Model) -> str:
-    code = f"""
-docker build --build-arg IMAGE="$IMAGE" -t {_tag(model)} .
-docker run -p 8080:80 {_tag(model)}    # or without building: docker run -v "$PWD":/model "$IMAGE" --model-id /model
-curl localhost:8080/embed -H 'Content-Type: application/json' -d '{{"inputs": ["{TEXT}"]}}'
-"""
-    return _block("Set IMAGE to its image for CPUs, cpu-1.9 or later; it runs `onnx/model.onnx`:", "sh", code)
+    said = "Set IMAGE to its image for CPUs, cpu-1.9 or later; it runs `onnx/model.onnx`:"
+    return _block(said, "sh", snippets.tei(_tag(model)))
 
 
 def _fastembed(model: Model) -> str:
-    name = _tag(model)
     pooling = model.manifest.pooling.upper() if model.pools_here else "DISABLED"
-    code = f"""
-from fastembed import TextEmbedding
-from fastembed.common.model_description import ModelSource, PoolingType
-TextEmbedding.add_custom_model(model="{name}", pooling=PoolingType.{pooling}, normalization=True,
-    sources=ModelSource(hf="{name}"), dim={model.manifest.dim}, model_file="onnx/model.onnx")
-model = TextEmbedding("{name}", specific_model_path=".")
-vectors = list(model.embed([{_text(model)}]))
-"""
+    code = snippets.fastembed(_tag(model), pooling, model.manifest.dim, _tokens(model))
     return _block("`pip install fastembed`, then in this folder:", "python", code)
 
 
 def _transformers_js(model: Model) -> str:
     said = "`npm install @huggingface/transformers`; `config.json` names the dtype:"
-    if not model.pools_here:
-        code = f"""
-import {{ env, AutoModel, AutoTokenizer }} from '@huggingface/transformers';
-env.localModelPath = 'models';  // a folder that holds this one as {_tag(model)}
-const tokenizer = await AutoTokenizer.from_pretrained('{_tag(model)}');
-const model = await AutoModel.from_pretrained('{_tag(model)}');
-const inputs = tokenizer([{_text(model)}], {{ padding: true, truncation: true }});
-const vectors = (await model(inputs)).sentence_embedding;
-"""
-        return _block(said, "js", code)
-    code = f"""
-import {{ env, pipeline }} from '@huggingface/transformers';
-env.localModelPath = 'models';  // a folder that holds this one as {_tag(model)}
-const extract = await pipeline('feature-extraction', '{_tag(model)}');
-const vectors = await extract([{_text(model)}], {{ pooling: '{model.manifest.pooling}', normalize: true }});
-"""
-    return _block(said, "js", code)
+    pooling = model.manifest.pooling if model.pools_here else None
+    return _block(said, "js", snippets.transformers_js(_tag(model), pooling, _tokens(model)))
 
 
 def _triton(model: Model) -> str:
-    code = f"""
-docker build --build-arg IMAGE="$IMAGE" -t {_tag(model)} .
-docker run -p 8000:8000 -p 8001:8001 {_tag(model)}    # or mount models/ and start tritonserver --model-repository
-curl localhost:8000/v2/models/encoder/config
-"""
     said = (
         "Set IMAGE to an image of tritonserver. Clients make ids by `tokenizer.json`, pad a batch with "
         f"{model.pad_id} to its longest text, and send `input_ids` and `attention_mask`, INT64 [texts, tokens]:"
     )
-    return _block(said, "sh", code) + _compared(model, "The model `comparator`")
+    return _block(said, "sh", snippets.triton(_tag(model))) + _compared(model, "The model `comparator`")
 
 
 def _openvino(model: Model) -> str:
-    code = """
-import openvino
-model = openvino.Core().compile_model("encoder/1/model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-vectors = model({"input_ids": ids, "attention_mask": mask})["sentence_embedding"]
-"""
     said = (
         f"A server: `docker build -t {_tag(model)} . && docker run -p 8000:8000 {_tag(model)}`. Or `pip install "
         "openvino`, then in this folder, with ids by `tokenizer.json`, int64 [texts, tokens], padded with "
         f"{model.pad_id}; without the hint some processors multiply in bfloat16:"
     )
-    return _block(said, "python", code) + _compared(model, "`comparator/1/model.xml`")
+    return _block(said, "python", snippets.openvino()) + _compared(model, "`comparator/1/model.xml`")
 
 
-def _text(model: Model) -> str:
-    """The example's text behind a prompt of the artifact, quoted."""
-    prompts, default = model.manifest.prompts, model.manifest.default_prompt
-    name = default or next(iter(prompts), None)
-    return json.dumps(f"{prompts[name] if name is not None else ''}{TEXT}", ensure_ascii=False)
-
-
-def _prompt_name(model: Model) -> str:
-    """How sentence-transformers is told of a prompt that is not the default one."""
-    prompts = model.manifest.prompts
-    return f', prompt_name="{next(iter(prompts))}"' if prompts and model.manifest.default_prompt is None else ""
+def _tokens(model: Model) -> snippets.Tokens:
+    stated = model.manifest
+    return snippets.Tokens(model.pad_token, model.pad_id, stated.prompts, stated.default_prompt)
 
 
 def _compared(model: Model, what: str) -> str:

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from rich.table import Table
 from transformers import AutoModel
 
 from decant.errors import InputError
 from decant.models.backbone import load_backbone, load_tokenizer, max_tokens
 from decant.models.reference import resolve_model
 from decant.progress import Watch
-from pipeline.report.figures import MISSING, parameters, share
+from decant.table import MISSING, Column, Table, line, number_columns
+from pipeline.report.figures import parameters, share
 from pipeline.texts.quoting import Quoting
 from pipeline.texts.sentences import SentenceSource, load_sentences
 from students.sharing.attention_similarity import AttentionSimilarity, attention_similarity, full_inputs
@@ -103,19 +103,15 @@ def analysis_table(found: Analysis) -> Table:
     """A row a layer: how alike its maps are to those of the layer before, what it does to the states, whose map."""
     similarity, several_kinds = found.similarity, len(set(found.similarity.kinds)) > 1
     groups = {number: group for group in found.groups for number in group}
-    table = Table(box=None, pad_edge=False)
-    table.add_column("layer", justify="right")
-    if several_kinds:
-        table.add_column("kind")
-    for header in ("attention", "matched", "by head", "states"):
-        table.add_column(header, justify="right")
-    table.add_column("map")
+    kinds = (Column("kind"),) if several_kinds else ()
+    figures = number_columns("attention", "matched", "by head", "states")
+    lines = []
     for number, states in enumerate(similarity.states):
         kind = [similarity.kinds[number].removesuffix("_attention")] if several_kinds else []
         group = groups.get(number)
         taken = "its own" if group is None or number == group[0] else f"that of {group[0]}"
-        table.add_row(str(number), *kind, *_to_the_one_before(similarity, number), f"{states:.3f}", taken)
-    return table
+        lines.append(line(str(number), *kind, *_to_the_one_before(similarity, number), f"{states:.3f}", taken))
+    return Table((Column("layer", numeric=True), *kinds, *figures, Column("map")), tuple(lines))
 
 
 def analysis_lines(found: Analysis) -> list[str]:

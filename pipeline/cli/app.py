@@ -24,7 +24,7 @@ from decant.errors import DecantError, GateError, InputError, shown
 from decant.secrets import redacted
 from pipeline.cli.artifact_cli import app as artifact_app
 from pipeline.cli.exit_codes import BAD_INPUT, DEFECT, DONE, GATE_FAILED, INTERRUPTED, TEMPORARY, code_of
-from pipeline.cli.options import AsJson, Overrides, Quoting, RecipeFile, print_json
+from pipeline.cli.options import AsJson, Overrides, Quoting, RecipeFile, print_json, print_table
 from pipeline.cli.registry_cli import app as registry_app
 from pipeline.cli.schedule_cli import app as schedule_app
 from pipeline.screen.log_lines import VARIABLE, asked_format, log_format, log_line
@@ -125,7 +125,7 @@ def plan(recipe: RecipeFile, set_: Overrides = None, out: Out = None, as_json: A
     if as_json:
         print_json([stage.as_dict() for stage in stages])
     else:
-        text_console().print(plan_table(stages))
+        print_table(plan_table(stages))
 
 
 @app.command(epilog="Example:\n\n    decant cost runs/stsb --pairs 1e9 --workers 64 --price 0.04")
@@ -306,7 +306,7 @@ def analyse(
     if as_json:
         print_json(command.analysis_json(found))
         return
-    text_console().print(command.analysis_table(found))
+    print_table(command.analysis_table(found))
     typer.echo("\n" + "\n".join(command.analysis_lines(found)))
     if out is not None:
         typer.echo(f"wrote {out / 'attention.json'} and {out / 'attention.png'}")

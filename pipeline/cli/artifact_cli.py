@@ -10,8 +10,7 @@ import typer
 
 from decant.errors import InputError
 from decant.models.prompts import PromptText
-from pipeline.cli.options import AsJson, Quiet, Quoting, print_json
-from pipeline.screen.text_console import text_console
+from pipeline.cli.options import AsJson, Quiet, Quoting, print_json, print_table
 
 app = typer.Typer()
 ArtifactFolder = Annotated[
@@ -125,7 +124,7 @@ def bench(
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
-    text_console().print(bench_table(found))
+    print_table(bench_table(found))
     where = f"{found.environment.cpu}, {found.environment.threads} threads"
     typer.echo(f"\nSpearman ×100 of {found.pairs:,} pairs; {found.texts:,} texts, tokenizer included; {where}")
     for note in found.notes:

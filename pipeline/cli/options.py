@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from decant.table import Table
+from pipeline.screen.terminal_table import command_table
 from pipeline.screen.text_console import text_console
 
 RecipeFile = Annotated[Path, typer.Argument(help="The recipe, a YAML file.", metavar="RECIPE")]
@@ -28,9 +30,9 @@ REGISTRY_VARIABLE = "DECANT_REGISTRY"  # a registry's place, kept out of the arg
 WIDE = 160  # columns of a table that no terminal shows
 
 
-def print_table(table: object) -> None:
-    """Print a table of rich: as wide as the terminal is, or WIDE in a file or a pipe."""
-    text_console(width=None if sys.stdout.isatty() else WIDE).print(table)
+def print_table(table: Table) -> None:
+    """Print a table: as wide as the terminal is, or WIDE in a file or a pipe."""
+    text_console(width=None if sys.stdout.isatty() else WIDE).print(command_table(table))
 
 
 def print_json(content: object) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from decant.errors import InputError
 from decant.secrets import redacted
+from decant.table import MISSING, Table, line, number_columns, text_columns
 from pipeline.registry.records import Event, Pointer, now
 from pipeline.registry.registry import Registry
 from pipeline.registry.signature import voucher
-from pipeline.report.figures import MISSING, points, signed_points, significant
+from pipeline.report.figures import or_missing, points, signed_points, significant
 
 MINUTE = 16  # characters of a time up to its minute
 
@@ -67,20 +66,16 @@ def releases_table(location: str) -> Table:
     """
     registry = _known(location)
     pointer = registry.current()
-    table = Table("", box=None, pad_edge=False)
-    for header in ("version", "released (UTC)", "name"):
-        table.add_column(header, no_wrap=True)
-    for header in ("accuracy", "difference", "ms/text", "MiB"):
-        table.add_column(header, justify="right")
+    figures, lines = number_columns("accuracy", "difference", "ms/text", "MiB"), []
     for release in reversed(registry.releases()):
         mark, today = "*" if pointer is not None and release.version == pointer.version else "", release.today
         cells = [MISSING] * 4
         if today is not None:
             own, gained = today.candidate, today.difference
-            cells = [points(own.accuracy), signed_points(gained) if gained is not None else MISSING]
+            cells = [points(own.accuracy), or_missing(gained, signed_points)]
             cells += [significant(own.latency_ms), significant(own.size_mib)]
-        table.add_row(mark, release.version, _minute(release.released), release.name, *cells)
-    return table
+        lines.append(line(mark, release.version, _minute(release.released), release.name, *cells))
+    return Table((*text_columns("", "version", "released (UTC)", "name"), *figures), tuple(lines))
 
 
 def history_lines(location: str, count: int) -> list[str]:

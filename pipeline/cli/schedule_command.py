@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from rich.table import Table
-
 from decant.errors import InputError
 from decant.files import expand_user
 from decant.secrets import redacted
+from decant.table import MISSING, Table, line, text_columns
 from pipeline.recipe.yaml_text import YamlError, read_yaml
-from pipeline.report.figures import MISSING
 from pipeline.schedule.serve import URL_VARIABLE
 from pipeline.schedule.spec import Schedule, absolute, absolute_location, parse_duration, schedule_of
 from pipeline.schedule.store import Planned, Run
@@ -106,13 +104,13 @@ def new_schedule(
 def schedules_table(planned: Sequence[Planned], last: Sequence[Run]) -> Table:
     """Every schedule: when, when next, and how its last run ended."""
     states = {run.name: run.state for run in last}
-    table = Table("name", "when", "next", "last run", "recipe", box=None, pad_edge=False)
+    lines = []
     for one in planned:
         schedule = one.schedule
         due = _local(one.next_run, schedule.timezone) if one.next_run is not None else "never again"
         shown = "paused" if one.paused else due
-        table.add_row(schedule.name, schedule.when, shown, states.get(schedule.name, MISSING), schedule.recipe)
-    return table
+        lines.append(line(schedule.name, schedule.when, shown, states.get(schedule.name, MISSING), schedule.recipe))
+    return Table(text_columns("name", "when", "next", "last run", "recipe"), tuple(lines))
 
 
 def history_table(runs: Sequence[Run], zones: dict[str, str]) -> Table:
@@ -122,13 +120,13 @@ def history_table(runs: Sequence[Run], zones: dict[str, str]) -> Table:
         runs: as the store gives them.
         zones: a schedule's name → its time zone; others are shown in UTC.
     """
-    table = Table("run", "name", "began", "took", "cause", "state", "tries", "what", box=None, pad_edge=False)
+    lines = []
     for run in runs:
         took = duration(run.ended - run.started) if run.ended is not None else MISSING
         began = _local(run.started, zones.get(run.name, "UTC"))
         tries = str(run.attempts) if run.attempts else MISSING
-        table.add_row(str(run.number), run.name, began, took, run.cause, run.state, tries, run.said)
-    return table
+        lines.append(line(str(run.number), run.name, began, took, run.cause, run.state, tries, run.said))
+    return Table(text_columns("run", "name", "began", "took", "cause", "state", "tries", "what"), tuple(lines))
 
 
 def planned_json(one: Planned) -> dict[str, Any]:

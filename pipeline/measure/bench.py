@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
-from rich.table import Table
 
 from decant.errors import InputError
 from decant.models.reference import resolve_model
 from decant.models.similarity import cosines, pair_vectors
 from decant.progress import Watch
+from decant.table import MISSING, Table, line, number_columns, text_columns
 from decant.training.cores import usable_cores
 from export.artifact.manifest import verify_artifact
 from export.serve.session import OnnxEncoder
@@ -23,11 +23,10 @@ from pipeline.measure.evaluate import evaluate
 from pipeline.measure.peers import PEERS, load_peers
 from pipeline.measure.size import size_mib
 from pipeline.measure.speed import Speed, SpeedSettings, measure_speed
-from pipeline.report.figures import MISSING, points, significant
+from pipeline.report.figures import or_missing, significant, with_half
 from pipeline.report.machine import Environment, read_environment
 from pipeline.texts.quoting import Quoting
 
-NAME_WIDTH = 24  # so that the figures stay whole on a terminal of 80 columns
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 Pair = tuple[str, str]
 
@@ -104,26 +103,21 @@ def bench(
 def bench_table(found: Bench) -> Table:
     """The rows, fastest first; times as many texts as the first peer where there is one."""
     first_peer = next((row for row in found.rows if row.name in PEERS), None)
-    table = Table(box=None, pad_edge=False)
-    table.add_column("model", min_width=min(NAME_WIDTH, max(len(row.name) for row in found.rows)))
-    table.add_column("precision")
-    for header in ("Spearman", "texts/s", "×", "ms/text", "ms/32", "MiB"):
-        table.add_column(header, justify="right")
-    for row in sorted(found.rows, key=lambda row: -(row.speed.texts_per_second or 0)):
-        table.add_row(row.name, row.precision, *_cells(row, first_peer))
-    return table
+    rows = sorted(found.rows, key=lambda row: -(row.speed.texts_per_second or 0))
+    figures = number_columns("Spearman", "texts/s", "×", "ms/text", "ms/32", "MiB")
+    lines = [line(row.name, row.precision, *_cells(row, first_peer)) for row in rows]
+    return Table((*text_columns("model", "precision"), *figures), tuple(lines))
 
 
 def _cells(row: Benched, first_peer: Benched | None) -> list[str]:
-    low, high = row.ci95 or (0.0, 0.0)
     rate, latency = row.speed.texts_per_second or 0.0, row.speed.latency_ms
     peer = first_peer.speed.texts_per_second if first_peer is not None else None
     return [
-        f"{points(row.spearman)} ±{100 * (high - low) / 2:.1f}" if row.spearman is not None else MISSING,
+        with_half(row.spearman, row.ci95 or (0.0, 0.0)) if row.spearman is not None else MISSING,
         significant(rate),
         f"{rate / peer:.1f}" if peer else MISSING,
         *(significant(latency[size].p50) if size in latency else MISSING for size in ("1", "32")),
-        significant(row.size_mib) if row.size_mib is not None else MISSING,
+        or_missing(row.size_mib),
     ]
 
 

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, model_validator
 
 from pipeline.measure.bootstrap import RESAMPLES, percentile_interval
-from pipeline.measure.if_measured import IfMeasured
-from pipeline.measure.set_metrics import MetricName
+from pipeline.measure.set_metrics import IfMeasured, MetricName
 
 if TYPE_CHECKING:  # at run time they would pull in all of training and of scipy
     from pipeline.measure.correlation import FloatArray

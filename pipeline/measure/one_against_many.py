@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from pipeline.measure.if_measured import IfMeasured
+from pipeline.measure.set_metrics import IfMeasured
 from pipeline.measure.speed import (
     Clock,
     Latency,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, Field
-
-from pipeline.measure.if_measured import IfMeasured
 
 if TYPE_CHECKING:  # at run time it would pull in all of training
     from teachers.cross_encoders.fine_tune import TaskKind
 
+Value = TypeVar("Value")
+IfMeasured = Annotated[Value | None, Field(exclude_if=lambda value: value is None)]
+"""A field that report.json leaves out where it was not measured; use as `pearson: IfMeasured[float] = None`."""
 MetricName = Literal["spearman", "pearson", "f1", "accuracy", "average_precision", "macro_f1"]
 
 # The first of each is the main metric unless the recipe names another; only these have an interval.

@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 import numpy as np
 from pydantic import BaseModel, Field
 
-from pipeline.measure.if_measured import IfMeasured
+from pipeline.measure.set_metrics import IfMeasured
 
 Item = TypeVar("Item")
 Pair = tuple[str, str]

@@ -12,8 +12,8 @@ from decant.errors import GateError, InputError, visible
 from pipeline.pick.budget import Budget, Choice, choose
 from pipeline.pick.limits import latency_ms
 from pipeline.report.figures import METRIC_NAMES, duration, points, significant
+from pipeline.report.main_table import label
 from pipeline.report.rows import Row, read_report_json
-from pipeline.report.table import label
 
 OPTIONS = {
     "min": "--min-accuracy",

@@ -9,10 +9,10 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from pipeline.report.figures import METRIC_NAMES, points
+from pipeline.report.main_table import label, references
 from pipeline.report.place_labels import Box, place_labels
 from pipeline.report.plot_theme import DPI, FONT_PX, LIGHT, MARKERS, Theme, new_figure, points_of, title
 from pipeline.report.rows import Kind, Report
-from pipeline.report.table import label, references
 
 NAMED_AT_MOST = 12  # with more rows only those are named that the choice is about
 STEP = 0.08  # of the span of the best line's values: what rises less is the same step of it

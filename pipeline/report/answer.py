@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from pipeline.measure.set_metrics import SetMetrics
 from pipeline.report.figures import (
     METRIC_NAMES,
     duration,
@@ -12,8 +11,15 @@ from pipeline.report.figures import (
     signed_points,
     significant,
 )
+from pipeline.report.main_table import (
+    References,
+    faster_than_baseline,
+    faster_than_teacher,
+    label,
+    main_metrics,
+    references,
+)
 from pipeline.report.rows import Report, Row
-from pipeline.report.table import References, faster_than_baseline, faster_than_teacher, label, references
 
 
 @dataclass(frozen=True)
@@ -43,12 +49,12 @@ def headlines(report: Report) -> list[Headline]:
         return []
     row, refer = report.row(report.selected), references(report)
     found = []
-    metrics = _main(row, refer)
+    metrics = main_metrics(row, refer)
     if metrics:
         low, high = metrics.ci95
         name = f"{METRIC_NAMES[metrics.metric]}, {refer.set_name}"
         found.append(Headline(points(metrics.value), name, f"95 % interval {points(low)} to {points(high)}"))
-        teacher = _main(refer.teacher, refer)
+        teacher = main_metrics(refer.teacher, refer)
         if teacher:
             gain = signed_points(metrics.value - teacher.value)
             found.append(Headline(gain, "points against the teacher", f"teacher {points(teacher.value)}"))
@@ -66,7 +72,7 @@ def headlines(report: Report) -> list[Headline]:
 
 
 def _accuracy(row: Row, refer: References) -> str | None:
-    metrics, teacher = _main(row, refer), _main(refer.teacher, refer)
+    metrics, teacher = main_metrics(row, refer), main_metrics(refer.teacher, refer)
     if metrics is None:
         return None
     said = f"it reaches {METRIC_NAMES[metrics.metric]} {points(metrics.value)} on {refer.set_name}"
@@ -108,10 +114,6 @@ def _search(row: Row, refer: References) -> str | None:
     if theirs is None or theirs.candidates != mine.candidates:
         return said
     return f"{said} instead of {duration(theirs.query_ms.p50)}"
-
-
-def _main(row: Row | None, refer: References) -> SetMetrics | None:
-    return row.metrics.get(refer.set_name) if row is not None and refer.set_name is not None else None
 
 
 def _and(parts: list[str]) -> str:

@@ -7,7 +7,7 @@ from pipeline.report.grid_plot import accuracy_grid
 from pipeline.report.html import html_report
 from pipeline.report.markdown import markdown_report
 from pipeline.report.mined_plot import mined_scores
-from pipeline.report.page.page_run import TrainingLogs
+from pipeline.report.page.page_rows import TrainingLogs
 from pipeline.report.plot_theme import png
 from pipeline.report.rows import Report, write_report_json
 from pipeline.report.training_plot import training_curves

@@ -6,15 +6,27 @@ from collections.abc import Sequence
 import yaml
 from pydantic import BaseModel, Field
 
+from decant.table import bullets, escape
 from export.graphs.vector_kinds import OUTPUTS, SmallVector
+from export.serve import snippets
 from pipeline.report.figures import METRIC_NAMES, duration, parameters, points, significant
-from pipeline.report.markdown import escape, machine, markdown_table
+from pipeline.report.main_table import main_table, references
+from pipeline.report.markdown import machine, markdown_table
 from pipeline.report.rows import Report, Row
-from pipeline.report.table import legend, references
 
 TAGS = ["sentence-transformers", "sentence-similarity", "feature-extraction", "onnx", "distillation"]
-EXAMPLE_TEXTS = '["A man is playing a guitar.", "Someone is making music.", "The train was late."]'
 INVARIANT = 0.9999  # below this a text alone and in a batch differ by more than rounding
+NO_SUCH_POOLING = "sentence-transformers has no pooling like this model's and cannot load it."
+OPENVINO = (
+    "OpenVINO's IR of it stands in `openvino/`, with the inputs and outputs of the ONNX graph: float32 in "
+    "`openvino_model.xml`, int8 in `openvino_model_qint8_quantized.xml`, each where the table below has a row of it. "
+    "Compile it with `INFERENCE_PRECISION_HINT` `f32`: OpenVINO's default on a processor with bfloat16 is less exact."
+)
+SMALL_VECTORS = {
+    "int8": "int8 codes, a byte a dimension: rank by their dot product, taken in a wider type",
+    "binary": "signs, a bit a dimension, packed as `numpy.packbits` does: rank by Hamming distance, and re-score "
+    "the first by the query's float32 vector",
+}
 
 
 class CardFacts(BaseModel, frozen=True, extra="forbid"):
@@ -54,24 +66,43 @@ def model_card(report: Report, row_name: str, facts: CardFacts) -> str:
     row = report.row(row_name)
     of_this_folder = [other.name for other in report.rows if row.path is not None and other.path == row.path]
     compared = [other.name for other in report.rows if other.kind != "artifact"] + [row.name, *of_this_folder]
-    parts = [
-        front_matter(facts),
-        f"# {escape(row.name)}",
-        _what_it_is(report, row, facts),
-        "## Use it\n\nWith ONNX Runtime and tokenizers alone, in this folder:",
-        f"```python\n{onnx_example(facts)}```",
-        _prompts(facts),
-        _small_vectors(facts),
-        *_with_sentence_transformers(row, facts),
-        OPENVINO if facts.openvino else "",
-        *measured(report, row, compared, _speed(row)),
-        _parity(row),
-        "## Limitations",
-        _limitations(report, row, facts),
-        "## Provenance",
-        _provenance(report, facts),
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    front: dict[str, object] = {"library_name": "sentence-transformers", "pipeline_tag": "sentence-similarity"}
+    front |= {"tags": TAGS, "language": list(facts.languages), "base_model": facts.base_model, "license": facts.license}
+    return card(
+        front,
+        row.name,
+        [
+            _what_it_is(report, row, facts),
+            *with_onnxruntime(onnx_example(facts)),
+            _prompts(facts),
+            _small_vectors(facts),
+            *_with_sentence_transformers(row, facts),
+            OPENVINO if facts.openvino else "",
+            *measured(report, row, compared, _speed(row)),
+            _parity(row),
+            *_limitations(report, row, facts),
+        ],
+        provenance(report, facts.decant_version),
+    )
+
+
+def card(front: dict[str, object], title: str, parts: Sequence[str], made: str) -> str:
+    """A card: what a hub reads, the heading, and the parts that are not empty.
+
+    Args:
+        front: what is not known, and so empty, is left out rather than guessed.
+        title: the heading.
+        parts: Markdown.
+        made: what stands under "Provenance".
+    """
+    known = yaml.safe_dump({key: value for key, value in front.items() if value}, sort_keys=False)
+    every = [f"---\n{known}---", f"# {escape(title)}", *parts, "## Provenance", made]
+    return "\n\n".join(part for part in every if part) + "\n"
+
+
+def with_onnxruntime(example: str) -> list[str]:
+    """How it is used without any library of ours."""
+    return ["## Use it\n\nWith ONNX Runtime and tokenizers alone, in this folder:", f"```python\n{example}```"]
 
 
 def measured(report: Report, row: Row, compared: Sequence[str], speed: str) -> list[str]:
@@ -79,7 +110,7 @@ def measured(report: Report, row: Row, compared: Sequence[str], speed: str) -> l
     return [
         "## Measured",
         markdown_table(report, only=compared, bold=row.name),
-        "\n".join(f"- {escape(sentence)}" for sentence in legend(report)),
+        bullets(main_table(report).legend),
         speed,
         f"Measured on: {escape(machine(report.environment))} Expect other speeds elsewhere; compare ratios.",
     ]
@@ -94,112 +125,59 @@ def latency_lines(row: Row, unit: str) -> list[str]:
     ]
 
 
-def front_matter(facts: CardFacts) -> str:
-    """YAML that a hub reads; what is not known is left out rather than guessed."""
-    content: dict[str, object] = {
-        "library_name": "sentence-transformers",
-        "pipeline_tag": "sentence-similarity",
-        "tags": TAGS,
-    }
-    if facts.languages:
-        content["language"] = list(facts.languages)
-    if facts.base_model:
-        content["base_model"] = facts.base_model
-    if facts.license:
-        content["license"] = facts.license
-    return f"---\n{yaml.safe_dump(content, sort_keys=False)}---"
+def accuracy_lines(row: Row) -> list[str]:
+    """A line a test set: what its figure holds for."""
+    return [
+        f"- {METRIC_NAMES[one.metric]} {points(one.value)} (95 % interval {points(one.ci95[0])} to "
+        f"{points(one.ci95[1])}) holds for {escape(name)}, {one.examples:,} examples; other domains and languages were "
+        "not measured."
+        for name, one in row.metrics.items()
+    ]
 
 
-def onnx_example(facts: CardFacts) -> str:
-    """Python that encodes three texts with onnxruntime and tokenizers, run in the artifact's folder."""
-    providers = "providers()" if facts.gpu else '["CPUExecutionProvider"]'
-    chosen = GPU_PROVIDERS.replace("LENGTH", str(facts.max_length)) if facts.gpu else ""
-    modules = "import importlib.util\nimport shutil\n\n" if facts.gpu else ""
-    example = f"""{modules}import numpy as np
-import onnxruntime as ort
-from tokenizers import Tokenizer
-
-{chosen}tokenizer = Tokenizer.from_file("tokenizer.json")
-tokenizer.enable_truncation({facts.max_length})
-tokenizer.enable_padding(pad_id={facts.pad_id}, pad_token={json.dumps(facts.pad_token)})
-session = ort.InferenceSession("onnx/model.onnx", providers={providers})
-
-{_prompt_line(facts)}texts = {EXAMPLE_TEXTS}
-encoded = tokenizer.encode_batch({"[prompt + text for text in texts]" if facts.prompts else "texts"})
-inputs = {{
-    "input_ids": np.array([text.ids for text in encoded], dtype=np.int64),
-    "attention_mask": np.array([text.attention_mask for text in encoded], dtype=np.int64),
-}}
-(vectors,) = session.run(["sentence_embedding"], inputs)  # float32 [texts, dim], unit length
-print(vectors @ vectors.T)  # cosines
-"""
-    return example + (COMPARATOR_EXAMPLE if facts.comparator else "")
-
-
-GPU_PROVIDERS = """
-def providers():
-    # onnxruntime names providers that it was built with, on machines without a GPU too
-    chosen = ["CPUExecutionProvider"]
-    if shutil.which("nvidia-smi"):
-        ort.preload_dlls()
-        chosen.insert(0, "CUDAExecutionProvider")
-        if importlib.util.find_spec("tensorrt"):
-            import tensorrt  # loads its libraries
-
-            sizes = {"min": "1x2", "opt": "32x32", "max": "128xLENGTH"}
-            shapes = {
-                f"trt_profile_{which}_shapes": f"input_ids:{size},attention_mask:{size}"
-                for which, size in sizes.items()
-            }
-            chosen.insert(0, ("TensorrtExecutionProvider", shapes))
-    there = ort.get_available_providers()
-    return [one for one in chosen if (one if isinstance(one, str) else one[0]) in there]
-
-
-"""
-COMPARATOR_EXAMPLE = """
-comparator = ort.InferenceSession("onnx/comparator.onnx", providers=["CPUExecutionProvider"])
-(logits,) = comparator.run(["logits"], {"u": vectors[:-1], "v": vectors[1:]})  # each text with the next
-print(logits)
-"""
-NO_SUCH_POOLING = "sentence-transformers has no pooling like this model's and cannot load it."
-OPENVINO = (
-    "OpenVINO's IR of it stands in `openvino/`, with the inputs and outputs of the ONNX graph: float32 in "
-    "`openvino_model.xml`, int8 in `openvino_model_qint8_quantized.xml`, each where the table below has a row of it. "
-    "Compile it with `INFERENCE_PRECISION_HINT` `f32`: OpenVINO's default on a processor with bfloat16 is less exact."
-)
-SENTENCE_TRANSFORMERS_EXAMPLE = f"""from sentence_transformers import SentenceTransformer
-
-model = SentenceTransformer(".")
-vectors = model.encode({EXAMPLE_TEXTS})
-print(model.similarity(vectors, vectors))
-"""
-
-
-def _what_it_is(report: Report, row: Row, facts: CardFacts) -> str:
-    size = [
+def sizes(row: Row) -> str:
+    """What it is made of, in words."""
+    known = [
         f"{row.layers} layers" if row.layers else "",
         f"vectors of {row.dim} dimensions" if row.dim else "",
         f"{parameters(row.parameters)} parameters" if row.parameters else "",
         f"{significant(row.size_mib)} MiB" if row.size_mib is not None else "",
         f"weights in {row.precision}" if row.precision else "",
     ]
+    return ", ".join(part for part in known if part)
+
+
+def shared_maps(row: Row) -> str:
+    """Which layers share, as the subject of a sentence."""
+    groups = (row.sharing or "").replace(" | ", " and ")
+    return f"Layers {groups}, counted from 0, compute one attention map each group"
+
+
+def provenance(report: Report, version: str | None) -> str:
+    """Who made it from what."""
+    recipe = f", recipe `{str(report.recipe['name']).replace('`', '')}`" if "name" in report.recipe else ""
+    return (
+        f"Made by Decant{f' {version}' if version else ''}{recipe}. `decant.json` holds the recipe's hash, versions "
+        "and the SHA-256 of every other file."
+    )
+
+
+def onnx_example(facts: CardFacts) -> str:
+    """Python that encodes two texts with onnxruntime and tokenizers, run in the artifact's folder."""
+    tokens = snippets.Tokens(facts.pad_token, facts.pad_id, facts.prompts, facts.default_prompt)
+    length = facts.max_length if facts.gpu else None
+    return snippets.onnxruntime(tokens, gpu_length=length, comparator=facts.comparator)
+
+
+def _what_it_is(report: Report, row: Row, facts: CardFacts) -> str:
     teacher = references(report).teacher
     named = facts.teacher or (teacher.name if teacher else None)
     origin = f", distilled from {escape(named)}" if named else ""
-    said = f"A sentence encoder{origin}: {', '.join(part for part in size if part)}."
+    said = f"A sentence encoder{origin}: {sizes(row)}."
     said += f" It maps a text of up to {facts.max_length} tokens to a unit vector; cosine compares two."
     if row.form == "comparator":
         said += " The figures below are those of its comparator head, which reads two vectors, not of the cosine."
     return said
-
-
-def _prompt_line(facts: CardFacts) -> str:
-    """The line of the example that sets the prompt; nothing where the model has none."""
-    if not facts.prompts:
-        return ""
-    name = facts.default_prompt or next(iter(facts.prompts))
-    return f"prompt = {json.dumps(facts.prompts[name], ensure_ascii=False)}  # {name}\n"
 
 
 def _prompts(facts: CardFacts) -> str:
@@ -207,36 +185,24 @@ def _prompts(facts: CardFacts) -> str:
     if not facts.prompts:
         return ""
     lines = [f"- `{name}`: {json.dumps(text, ensure_ascii=False)}" for name, text in facts.prompts.items()]
-    default = (
-        f"A text that names none stands behind `{facts.default_prompt}`."
-        if facts.default_prompt
-        else ("A text that names none stands behind none.")
-    )
+    default = f"`{facts.default_prompt}`" if facts.default_prompt else "none"
     said = "It was trained with a prompt before each text, by the kind of the text:"
-    return "\n".join([said, "", *lines, "", f"{default} The limit of tokens counts the prompt."])
+    end = f"A text that names none stands behind {default}. The limit of tokens counts the prompt."
+    return "\n".join([said, "", *lines, "", end])
 
 
 def _small_vectors(facts: CardFacts) -> str:
     """What the further outputs hold, and how they are compared."""
-    said = {
-        "int8": "int8 codes, a byte a dimension: rank by their dot product, taken in a wider type",
-        "binary": "signs, a bit a dimension, packed as `numpy.packbits` does: rank by Hamming distance, and re-score "
-        "the first by the query's float32 vector",
-    }
-    lines = [f"- `{OUTPUTS[kind]}`: {said[kind]}." for kind in facts.vectors]
-    return (
-        "\n".join(["The graph gives smaller vectors too, under further names of outputs:", "", *lines]) if lines else ""
-    )
+    lines = [f"- `{OUTPUTS[kind]}`: {SMALL_VECTORS[kind]}." for kind in facts.vectors]
+    said = "The graph gives smaller vectors too, under further names of outputs:"
+    return "\n".join([said, "", *lines]) if lines else ""
 
 
 def _with_sentence_transformers(row: Row, facts: CardFacts) -> list[str]:
     if not facts.sentence_transformers:
-        return [_shared_maps(row.sharing) if row.sharing else NO_SUCH_POOLING]
-    example = SENTENCE_TRANSFORMERS_EXAMPLE
-    if facts.prompts and facts.default_prompt is None:
-        name = next(iter(facts.prompts))
-        example = example.replace("model.encode(", f"model.encode(prompt_name={name!r}, sentences=")
-    parts = ["With sentence-transformers:", f"```python\n{example}```"]
+        return [_unknown_layers(row) if row.sharing else NO_SUCH_POOLING]
+    prompt = next(iter(facts.prompts), None) if facts.default_prompt is None else None
+    parts = ["With sentence-transformers:", f"```python\n{snippets.sentence_transformers(prompt=prompt)}```"]
     if row.precision in (None, "fp32"):
         return parts
     weights = (
@@ -246,10 +212,10 @@ def _with_sentence_transformers(row: Row, facts: CardFacts) -> list[str]:
     return [*parts, weights]
 
 
-def _shared_maps(layers: str) -> str:
+def _unknown_layers(row: Row) -> str:
     """What a model whose layers share attention maps is to loaders of its weights."""
     return (
-        f"Layers {layers.replace(' | ', ' and ')}, counted from 0, compute one attention map each group: the others of "
+        f"{shared_maps(row)}: the others of "
         "a group reuse that of its first and have no queries and keys. `model.safetensors` is therefore of a model "
         "type that transformers and sentence-transformers do not know and refuse; Decant reads it. The graph holds "
         "standard operators: every runtime of ONNX runs it, and `decant bundle --for st` writes a folder for the ONNX "
@@ -258,13 +224,13 @@ def _shared_maps(layers: str) -> str:
 
 
 def _speed(row: Row) -> str:
-    lines = ["This artifact:", "", *latency_lines(row, "text")]
+    lines = latency_lines(row, "text")
     if row.one_against_many is not None:
         cost = row.one_against_many
         lines.append(f"- one query against {cost.candidates:,} indexed texts: {duration(cost.query_ms.p50)}")
     if row.peak_memory_mib is not None:
         lines.append(f"- peak memory of a process that runs it: {significant(row.peak_memory_mib)} MiB")
-    return "\n".join(lines) if len(lines) > 2 else ""
+    return "\n".join(["This artifact:", "", *lines]) if lines else ""
 
 
 def _parity(row: Row) -> str:
@@ -283,26 +249,10 @@ def _parity(row: Row) -> str:
     return said
 
 
-def _limitations(report: Report, row: Row, facts: CardFacts) -> str:
-    lines = [f"- Texts are cut at {facts.max_length} tokens."]
-    for name, metrics in row.metrics.items():
-        low, high = metrics.ci95
-        lines.append(
-            f"- {METRIC_NAMES[metrics.metric]} {points(metrics.value)} (95 % interval {points(low)} to "
-            f"{points(high)}) holds for {escape(name)}, {metrics.examples:,} examples; other domains and "
-            "languages were not measured."
-        )
+def _limitations(report: Report, row: Row, facts: CardFacts) -> list[str]:
+    lines = [f"- Texts are cut at {facts.max_length} tokens.", *accuracy_lines(row)]
     if row.trained_on_labels:
         lines.append("- It was trained on this task's own training labels: expect less on tasks it has not seen.")
     lines.append("- A cosine is not a probability; choose any threshold on your own data.")
     lines += [f"- {escape(note)}" for note in (row.note, *report.notes) if note]
-    return "\n".join(lines)
-
-
-def _provenance(report: Report, facts: CardFacts) -> str:
-    version = f" {facts.decant_version}" if facts.decant_version else ""
-    recipe = f", recipe `{str(report.recipe['name']).replace('`', '')}`" if "name" in report.recipe else ""
-    return (
-        f"Made by Decant{version}{recipe}. `decant.json` holds the recipe's hash, versions and the SHA-256 "
-        "of every other file."
-    )
+    return ["## Limitations", "\n".join(lines)]

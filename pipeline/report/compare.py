@@ -7,7 +7,7 @@ from pathlib import Path
 
 from decant.errors import InputError, visible
 from pipeline.report.html import html_page
-from pipeline.report.page.page_run import PageRun
+from pipeline.report.page.page_rows import PageRun
 from pipeline.report.page.summary import compared_sentence
 from pipeline.report.rows import read_report_json
 from pipeline.report.trace import traced

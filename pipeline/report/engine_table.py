@@ -2,27 +2,36 @@
 
 from collections.abc import Sequence
 
-from pipeline.report.figures import MISSING, duration, significant
-from pipeline.report.rows import Engine
+from decant.table import MISSING, Column, Table, line, number_columns, text_columns
+from pipeline.report.figures import duration, or_missing, significant
+from pipeline.report.rows import Engine, Report
 
-HEADER = (
-    "cut", "engine", "precision", "runs on", "MiB", "built in", "layers", "weights, MiB", "activations, MiB", "state",
-)  # fmt: skip
-NUMERIC = frozenset({"MiB", "built in", "layers", "weights, MiB", "activations, MiB"})
+COLUMNS = (
+    *text_columns("cut", "engine", "precision", "runs on"),
+    *number_columns("MiB", "built in", "layers", "weights, MiB", "activations, MiB"),
+    Column("state"),
+)
 
 
-def engine_cells(engine: Engine) -> list[str]:
-    """One engine, a cell a column of HEADER."""
+def engine_table(report: Report) -> Table:
+    """A row an engine."""
+    lines = tuple(line(*_cells(engine)) for engine in report.engines)
+    return Table(COLUMNS, lines, tuple(_legend(report.engines)))
+
+
+def _cells(engine: Engine) -> list[str]:
     facts = engine.facts
     return [
         engine.name, f"{facts.kind} {facts.version}", facts.precision, facts.runs_on, significant(facts.size_mib),
-        duration(1000 * facts.build_seconds), _layers(engine), _mib(facts.weights_mib), _mib(facts.activations_mib),
-        engine.state,
+        duration(1000 * facts.build_seconds), _layers(engine), or_missing(facts.weights_mib),
+        or_missing(facts.activations_mib), engine.state,
     ]  # fmt: skip
 
 
-def engine_legend(engines: Sequence[Engine]) -> list[str]:
+def _legend(engines: Sequence[Engine]) -> list[str]:
     """Sentences that say what the table holds, and what was not done."""
+    if not engines:
+        return []
     least, usual, most = engines[0].facts.shapes
     said = [
         f"TensorRT engines take {_by(least)} to {_by(most)} (texts × tokens) and are tuned for {_by(usual)}. Layers "
@@ -47,10 +56,6 @@ def _layers(engine: Engine) -> str:
     facts = engine.facts
     kinds = ", ".join(f"{count} {kind}" for kind, count in facts.layers_by_type.items())
     return f"{facts.layers} ({kinds})" if kinds else str(facts.layers or MISSING)
-
-
-def _mib(value: float | None) -> str:
-    return significant(value) if value is not None else MISSING
 
 
 def _by(shape: tuple[int, int]) -> str:

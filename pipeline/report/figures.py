@@ -1,6 +1,8 @@
 """How each kind of figure is written for people. ASCII minus signs: tables are copied into spreadsheets."""
 
-MISSING = "–"
+from collections.abc import Callable
+
+from decant.table import MISSING
 
 METRIC_NAMES = {
     "spearman": "Spearman",
@@ -38,6 +40,17 @@ def significant(value: float) -> str:
     size = abs(value)
     decimals = 0 if size >= 99.95 else 1 if size >= 9.995 else 2
     return f"{value:,.{decimals}f}"
+
+
+def or_missing(value: float | None, write: Callable[[float], str] = significant) -> str:
+    """Write what may not have been measured."""
+    return MISSING if value is None else write(value)
+
+
+def with_half(fraction: float, interval: tuple[float, float]) -> str:
+    """Write a fraction ×100 with half of its interval: 82.03 ±1.4."""
+    low, high = interval
+    return f"{points(fraction)} ±{100 * (high - low) / 2:.1f}"
 
 
 def ratio(value: float) -> str:

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
+from decant.table import MISSING
 from pipeline.measure.grid import Cell, Grid
-from pipeline.report.figures import METRIC_NAMES, MISSING
+from pipeline.report.figures import METRIC_NAMES
 from pipeline.report.plot_theme import FONT_PX, LIGHT, Theme, new_figure, points_of, title
 from pipeline.report.rows import Report
 

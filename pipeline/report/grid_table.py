@@ -1,56 +1,49 @@
 """The grid of cuts as a table, for every format alike: a row a depth, a column a vector length."""
 
-from dataclasses import dataclass
-
-from pipeline.measure.grid import Cell, Grid
-from pipeline.report.figures import METRIC_NAMES, MISSING, points, share
+from decant.table import MISSING, Cell, Column, Table, line, number_columns
+from pipeline.measure.grid import Cell as Cut
+from pipeline.measure.grid import Grid
+from pipeline.report.figures import METRIC_NAMES, or_missing, points, share, with_half
+from pipeline.report.rows import Row
 
 START = "start model"
+HEAT_STEPS = 8  # classes heat0..heat7 of the page's style
 
 
-@dataclass(frozen=True)
-class GridRow:
-    """One depth of one model. A cell is None where that cut was not measured."""
-
-    name: str
-    layers: int
-    cells: tuple[Cell | None, ...]
-    start: bool = False
-
-
-def grid_header(grid: Grid) -> list[str]:
-    """Column headers, the one of the depths first."""
-    return ["layers", *[f"{dim} d" for dim in grid.dims]]
-
-
-def grid_rows(grid: Grid) -> list[GridRow]:
-    """The student from deep to shallow, then the start model cut the same way, where it was measured."""
-    rows = [GridRow(str(layers), layers, tuple(grid.cell(layers, dim) for dim in grid.dims)) for layers in grid.layers]
-    if not grid.has_start:
-        return rows
-    known = [row for row in rows if any(cell and cell.start_value is not None for cell in row.cells)]
-    return rows + [GridRow(f"{row.layers}, {START}", row.layers, row.cells, start=True) for row in known]
-
-
-def grid_cell(row: GridRow, cell: Cell | None, *, shares: bool = True) -> str:
-    """Write one cut: 86.02 ±1.6 (99.1 %), or the start model's 45.00.
+def grid_table(grid: Grid, selected: Row | None = None) -> Table:
+    """The student from deep to shallow, then the start model cut the same way, where it was measured.
 
     Args:
-        row: which the cell is of.
-        cell: what to write.
-        shares: with the share of the full cut's figure.
+        grid: what to show.
+        selected: the row whose cut is outlined on a page.
     """
-    if cell is None or (row.start and cell.start_value is None):
-        return MISSING
-    if row.start:
-        return points(cell.start_value or 0.0)
-    return cut_with_interval(cell) + (f" ({share(cell.of_full)})" if shares and cell.of_full is not None else "")
+    cuts = {layers: [grid.cell(layers, dim) for dim in grid.dims] for layers in grid.layers}
+    lines = [line(str(layers), *(_cell(grid, cut, selected) for cut in row)) for layers, row in cuts.items()]
+    for layers, row in cuts.items():
+        values = [cut.start_value if cut else None for cut in row]
+        if any(value is not None for value in values):
+            lines.append(line(f"{layers}, {START}", *(or_missing(value, points) for value in values), kind=START))
+    columns = (Column("layers"), *number_columns(*(f"{dim} d" for dim in grid.dims)))
+    return Table(columns, tuple(lines), tuple(grid_legend(grid)))
 
 
-def cut_with_interval(cell: Cell) -> str:
-    """Main metric ×100 with half of its 95 % interval: 86.02 ±1.6."""
-    low, high = cell.ci95
-    return f"{points(cell.value)} ±{100 * (high - low) / 2:.1f}"
+def heat(grid: Grid, cut: Cut) -> int:
+    """Step of a cell's colour, 0..HEAT_STEPS-1, between the least and the greatest of the grid."""
+    values = [one.value for one in grid.cells]
+    span = max(values) - min(values)
+    return min(HEAT_STEPS - 1, int(HEAT_STEPS * (cut.value - min(values)) / span)) if span > 0 else HEAT_STEPS - 1
+
+
+def _cell(grid: Grid, cut: Cut | None, selected: Row | None) -> Cell:
+    """One cut: 86.02 ±1.6 (99.1 %)."""
+    if cut is None:
+        return Cell(MISSING)
+    outlined = selected is not None and (selected.layers, selected.dim) == (cut.layers, cut.dim)
+    kept = share(cut.of_full) if cut.of_full is not None else ""
+    notes = [f"{kept} of the full cut"] if kept else []
+    notes += [f"{START} {points(cut.start_value)}"] if cut.start_value is not None else []
+    style = f"heat{heat(grid, cut)}{' in-pick' if outlined else ''}"
+    return Cell(with_half(cut.value, cut.ci95), kept, tuple(notes), style)
 
 
 def grid_legend(grid: Grid, *, in_brackets: bool = True) -> list[str]:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -11,40 +12,26 @@ from jinja2 import Environment as Templates
 from jinja2 import PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from decant.errors import InputError
 from pipeline.report.answer import headlines
-from pipeline.report.engine_table import HEADER, NUMERIC, engine_cells, engine_legend
-from pipeline.report.figures import duration, points, share
-from pipeline.report.grid_table import cut_with_interval, grid_header, grid_legend, grid_rows
-from pipeline.report.latency_table import latency_header, latency_legend, latency_rows
-from pipeline.report.markdown import parity_cells
-from pipeline.report.mined_sentence import mined_sentence
-from pipeline.report.page.evidence import (
-    distance_from_start,
-    heat,
-    in_pick,
-    loss_bars,
-    paired_differences,
-    provenance,
-)
-from pipeline.report.page.main_table import headers, page_rows
-from pipeline.report.page.page_run import PageRun, TrainingLogs
-from pipeline.report.page.payload import embedded_json, payload
-from pipeline.report.page.snippets import SNIPPETS, TITLES
+from pipeline.report.engine_table import engine_table
+from pipeline.report.evidence import loss_table, paired_table, parity_table, provenance, regression_table
+from pipeline.report.grid_table import START, grid_legend, grid_table
+from pipeline.report.latency_table import latency_table, search_heading, search_table
+from pipeline.report.main_table import label, main_table
+from pipeline.report.page.page_rows import PageRun, TrainingLogs, page_columns, page_rows
+from pipeline.report.page.payload import SNIPPETS, TITLES, embedded_json, payload
 from pipeline.report.page.summary import cautions, compared_sentence, pick_sentence
-from pipeline.report.page.vega import vega_script
 from pipeline.report.rows import Report
-from pipeline.report.table import label, legend
 
 TEMPLATE = "page.html.jinja"
 SCRIPTS = ("dom", "theme", "choice", "filters", "table", "plot_spec", "plot", "detail", "curves", "lengths", "start")
 OF_TEMPLATES = {
-    "cut_with_interval": cut_with_interval, "distance_from_start": distance_from_start, "duration": duration,
-    "engine_cells": engine_cells, "engine_legend": engine_legend, "grid_header": grid_header,
-    "grid_legend": grid_legend, "grid_rows": grid_rows, "headlines": headlines, "heat": heat, "in_pick": in_pick,
-    "label": label, "latency_header": latency_header, "latency_legend": latency_legend, "latency_rows": latency_rows,
-    "legend": legend, "loss_bars": loss_bars, "mined_sentence": mined_sentence,
-    "paired_differences": paired_differences, "parity_cells": parity_cells, "pick_sentence": pick_sentence,
-    "points": points, "provenance": provenance, "share": share,
+    "START": START, "engine_table": engine_table, "grid_legend": grid_legend, "grid_table": grid_table,
+    "headlines": headlines, "label": label, "latency_table": latency_table, "loss_table": loss_table,
+    "main_table": main_table, "paired_table": paired_table, "parity_table": parity_table,
+    "pick_sentence": pick_sentence, "provenance": provenance, "regression_table": regression_table,
+    "search_heading": search_heading, "search_table": search_table,
 }  # fmt: skip
 
 
@@ -84,14 +71,13 @@ def html_page(runs: Sequence[PageRun]) -> str:
         title=", ".join(run.name for run in runs),
         said=compared_sentence(runs) if several else pick_sentence(runs[0].report),
         cautions=cautions(runs),
-        headers=headers(runs), rows=rows,
+        columns=page_columns(runs), rows=rows,
         timed=sum("1" in row.row.latency_ms and bool(row.row.metrics) for row in rows),
         licences=_asset("vega_licences.txt"),
         policy=policy(style, scripts),
         style=_raw(style), scripts=[_raw(script) for script in scripts], data=_raw(embedded_json(content)),
         content=content,
         trainings=_trainings(content["training"]),
-        engine_header=[(name, name in NUMERIC) for name in HEADER],
         recipe_of=lambda run: yaml.safe_dump(run.report.recipe, sort_keys=False, allow_unicode=True),
         **OF_TEMPLATES,
     )  # fmt: skip
@@ -103,6 +89,23 @@ def _trainings(logs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         one | {"index": index, "best": max(one["dev"], key=lambda point: point[1], default=None)}
         for index, one in enumerate(logs)
     ]
+
+
+@cache
+def vega_script() -> str:
+    """JavaScript that gives the page `window.vegaEmbed`, with Vega in it; about 0.9 MB.
+
+    It is embedded so that the page reads nothing from the network. It comes from vl-convert-python, so its version is
+    pinned as that of any other dependency.
+
+    Raises:
+        InputError: that package is not installed.
+    """
+    try:
+        import vl_convert
+    except ImportError as error:
+        raise InputError("the report's page needs vl-convert-python: pip install vl-convert-python") from error
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
 
 
 def page_script() -> str:

@@ -1,48 +1,53 @@
-"""Where one text's milliseconds go, and how they grow with its length: the rows of one table, for every format."""
+"""Where one text's milliseconds go, how they grow with its length, and what a search takes, for every format alike."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
+from decant.table import Cell, Column, Table, line, number_columns
+from pipeline.measure.one_against_many import OneAgainstMany
 from pipeline.measure.speed import LatencyParts
-from pipeline.report.figures import MISSING, significant
-from pipeline.report.rows import Report, Row
-from pipeline.report.table import label, sorted_rows
+from pipeline.report.figures import duration, or_missing
+from pipeline.report.main_table import label, sorted_rows
+from pipeline.report.rows import Report
 
 PARTS = ("tokenizer", "encoder", "pooling")
 
 
-@dataclass(frozen=True)
-class LatencyRow:
-    """One model's cells, under `latency_header` after the first, and each part's share of the whole in percent."""
-
-    name: str
-    row: Row
-    cells: tuple[str, ...]
-    shares: tuple[float, ...]
-
-
-def latency_rows(report: Report) -> list[LatencyRow]:
-    """Every model whose parts or lengths were timed."""
-    timed = [row for row in sorted_rows(report) if row.latency_parts is not None or row.latency_by_tokens]
+def latency_table(report: Report) -> Table:
+    """Every model whose parts or lengths were timed; each part's share of the whole is drawn."""
     parted, lengths = _parted(report), _lengths(report)
-    return [
-        LatencyRow(
-            label(row), row,
-            (*(_parts(row.latency_parts) if parted else ()), *(_ms(row.latency_by_tokens.get(n)) for n in lengths)),
-            _shares(row.latency_parts),
+    parts = (*number_columns(*PARTS), Column("share", drawn=True)) if parted else ()
+    lines = [
+        line(
+            label(row), *(_parts(row.latency_parts) if parted else ()),
+            *(or_missing(row.latency_by_tokens.get(length)) for length in lengths),
+            picked=row.name == report.selected,
         )
-        for row in timed
+        for row in sorted_rows(report)
+        if row.latency_parts is not None or row.latency_by_tokens
     ]  # fmt: skip
+    columns = (Column("model"), *parts, *number_columns(*(f"{length} tokens" for length in lengths)))
+    return Table(columns, tuple(lines), tuple(_legend(report)))
 
 
-def latency_header(report: Report) -> list[str]:
-    """Heads of the table's columns."""
-    lengths = _lengths(report)
-    heads = [f"{length} tokens" for length in lengths]
-    return ["model", *(PARTS if _parted(report) else ()), *heads]
+def search_table(report: Report) -> Table:
+    """One query against many texts, and what comes before it, of every model where it was timed."""
+    lines = [
+        line(label(row), *_search(row.one_against_many), picked=row.name == report.selected)
+        for row in sorted_rows(report)
+        if row.one_against_many is not None
+    ]
+    columns = (Column("model"), *number_columns("one query", "embedding all candidates, once"))
+    said = "A bi-encoder embeds the texts once, then reads only the query."
+    if any(row.pairs_per_second for row in report.rows):
+        said = f"A cross-encoder reads the query with every text again. {said}"
+    return Table(columns, tuple(lines), (said,))
 
 
-def latency_legend(report: Report) -> list[str]:
+def search_heading(report: Report) -> str:
+    """What `search_table` is of."""
+    counts = [row.one_against_many.candidates for row in sorted_rows(report) if row.one_against_many is not None]
+    return f"One query against {counts[0]:,} texts" if counts else ""
+
+
+def _legend(report: Report) -> list[str]:
     """Sentences that say what the columns mean."""
     said = ["Median milliseconds for one text at a time."]
     if _parted(report):
@@ -66,18 +71,20 @@ def _lengths(report: Report) -> list[str]:
     return sorted({length for row in report.rows for length in row.latency_by_tokens}, key=int)
 
 
-def _parts(parts: LatencyParts | None) -> Sequence[str]:
+def _parts(parts: LatencyParts | None) -> list[str | Cell]:
+    """Each part's milliseconds, and the bar of their shares."""
     if parts is None:
-        return len(PARTS) * (MISSING,)
-    return _ms(parts.tokenizer_ms), _ms(parts.encoder_ms), _ms(parts.pooling_ms)
-
-
-def _shares(parts: LatencyParts | None) -> tuple[float, ...]:
-    if parts is None:
-        return ()
+        return [*map(or_missing, (None,) * len(PARTS)), Cell("")]
     each = (parts.tokenizer_ms, parts.encoder_ms, parts.pooling_ms or 0.0)
-    return tuple(round(100 * one / max(sum(each), 1e-9), 1) for one in each)
+    shares = tuple(round(100 * one / max(sum(each), 1e-9), 1) for one in each)
+    return [*map(or_missing, (parts.tokenizer_ms, parts.encoder_ms, parts.pooling_ms)), Cell("", bars=shares)]
 
 
-def _ms(value: float | None) -> str:
-    return MISSING if value is None else significant(value)
+def _search(cost: OneAgainstMany) -> tuple[Cell, Cell]:
+    extrapolated = f"extrapolated from {cost.sampled} "
+    query = Cell(duration(cost.query_ms.p50))
+    if cost.extrapolated:
+        query = Cell(query.text, f"{extrapolated}pairs", (f"{extrapolated}pairs",))
+    if cost.index_seconds is None:
+        return query, Cell("not possible")
+    return query, Cell(duration(1000 * cost.index_seconds), notes=(f"{extrapolated}texts",))

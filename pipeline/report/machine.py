@@ -1,16 +1,15 @@
 """The machine and the libraries that figures were measured with: speeds mean nothing without them."""
 
-import os
 import platform
-import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import psutil
 from pydantic import BaseModel, Field
 
 from decant.training.cores import usable_cores
 from export.serve.gpu import gpu
-from pipeline.measure.if_measured import IfMeasured
+from pipeline.measure.set_metrics import IfMeasured
 
 # What int8, bfloat16 and plain float32 kernels choose their code path by.
 X86_FEATURES = (
@@ -59,7 +58,7 @@ def read_environment(threads: int | None = None) -> Environment:
         cpu_features=features,
         cores=cores,
         threads=threads or cores,
-        memory_gib=memory_gib(),
+        memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
         busy=busy_share(),
         gpu=gpu_name(),
         os=operating_system(),
@@ -102,35 +101,19 @@ def operating_system() -> str:
     return f"{name}, {platform.machine()}"
 
 
-def memory_gib() -> float | None:
-    """Memory of the machine in GiB; None where the system does not tell."""
-    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
-        return None
-    return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
-
-
-def busy_share(stat: Path = Path("/proc/stat"), seconds: float = 0.3) -> float | None:
+def busy_share(seconds: float = 0.3) -> float | None:
     """Watch the cores while this process sleeps: what is busy then is somebody else's, and spoils timings.
 
     Args:
-        stat: the kernel's counters; None is returned where there are none.
         seconds: how long to watch.
 
     Returns:
-        Share of all cores, 0..1, time stolen by other virtual machines included.
+        Share of all cores, 0..1, time stolen by other virtual machines included; None where the system does not tell.
     """
-    if not stat.is_file():
+    try:
+        return round(psutil.cpu_percent(seconds) / 100, 2)
+    except (OSError, psutil.Error):
         return None
-    busy_before, total_before = _busy_and_total(stat.read_text(encoding="utf-8"))
-    time.sleep(seconds)
-    busy_after, total_after = _busy_and_total(stat.read_text(encoding="utf-8"))
-    return round((busy_after - busy_before) / max(1, total_after - total_before), 2)
-
-
-def _busy_and_total(stat: str) -> tuple[int, int]:
-    """Ticks of all cores together since the start: user nice system idle iowait irq softirq steal."""
-    ticks = [int(value) for value in stat.split("\n", 1)[0].split()[1:9]]
-    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
 
 
 def gpu_name() -> str | None:

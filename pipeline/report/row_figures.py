@@ -1,6 +1,7 @@
 """Every figure of a row that the main table has no room for."""
 
-from pipeline.report.figures import METRIC_NAMES, MISSING, duration, parameters, points, share, significant
+from decant.table import MISSING
+from pipeline.report.figures import METRIC_NAMES, duration, parameters, points, share, significant
 from pipeline.report.rows import Row
 
 

@@ -9,10 +9,9 @@ from decant.errors import InputError
 from decant.files import expand_user
 from export.engines.engine import EngineFacts
 from pipeline.measure.grid import Grid
-from pipeline.measure.if_measured import IfMeasured
 from pipeline.measure.one_against_many import OneAgainstMany
 from pipeline.measure.regressions import Regression
-from pipeline.measure.set_metrics import SetMetrics
+from pipeline.measure.set_metrics import IfMeasured, SetMetrics
 from pipeline.measure.speed import Latency, LatencyParts
 from pipeline.report.machine import Environment
 
@@ -20,6 +19,10 @@ if TYPE_CHECKING:  # it chooses among these rows
     from pipeline.pick.pick import Limits, Picked
 
 SCHEMA = "decant.report/1"
+MINED_KINDS = {
+    "near": "near (a text and one of its nearest)",
+    "window": "window (one from further down the ranks)",
+}
 Kind = Literal["teacher", "student", "artifact", "baseline"]
 
 
@@ -101,6 +104,13 @@ class Mined(BaseModel, frozen=True, extra="forbid"):
     counts: dict[str, int] = Field(description="pairs by kind: near, window, random")
     before: tuple[int, ...] = Field(description="labelled pairs by cosine, in bins of equal width over -1..1")
     after: tuple[int, ...] = Field(description="the same with the mined ones")
+
+    @property
+    def sentence(self) -> str:
+        """How many pairs were mined, and how many of each kind."""
+        kinds = [f"{count:,} {MINED_KINDS.get(kind, kind)}" for kind, count in self.counts.items() if count]
+        listed = " and ".join(part for part in (", ".join(kinds[:-1]), *kinds[-1:]) if part)
+        return f"{sum(self.counts.values()):,} pairs were mined from the unlabelled texts: {listed}."
 
 
 class Engine(BaseModel, frozen=True, extra="forbid"):

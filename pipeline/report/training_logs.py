@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field, JsonValue
 
 from decant.training.on_nan import retries_note
-from pipeline.measure.if_measured import IfMeasured
+from pipeline.measure.set_metrics import IfMeasured
 
 TRAINING = "training"
 LOG = f"{TRAINING}/csv/metrics.csv"

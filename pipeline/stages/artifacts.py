@@ -164,7 +164,6 @@ def _reranker_facts(recipe: Recipe, base: Path, cross: CrossEncoder) -> Reranker
         outputs=cross.outputs,
         classes=recipe.texts.task.names if cross.outputs > 1 else (),
         prompt=cross.prompt,
-        truncation_side=str(cross.tokenizer.truncation_side),
         pad_token=str(cross.tokenizer.pad_token),
         pad_id=int(cross.tokenizer.pad_token_id),
         base_model=_named(_teacher_model(recipe), base),

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.report.html import html_page, html_report
 from pipeline.report.markdown import markdown_report
-from pipeline.report.page.page_run import PageRun
+from pipeline.report.page.page_rows import PageRun
 from pipeline.report.rows import Report
 from pipeline.report.training_logs import TrainingRecord
 from tests.pipeline.report.conftest import environment as environment

@@ -7,14 +7,28 @@ from typing import Any
 
 import numpy as np
 
+from export.serve import snippets
 from pipeline.report.figures import METRIC_NAMES
-from pipeline.report.page.main_table import PageRow
-from pipeline.report.page.page_run import PageRun
-from pipeline.report.page.snippets import snippets_of
+from pipeline.report.main_table import main_metrics, references
+from pipeline.report.page.page_rows import PageRow, PageRun
 from pipeline.report.row_figures import row_figures
-from pipeline.report.table import references
+from pipeline.report.rows import Report, Row
 from pipeline.report.training_logs import TrainingRecord
 
+IN_PYTHON, IN_SHELL = "@PYTHON_FOLDER@", "@SHELL_FOLDER@"  # where the script writes the folder, quoted for each
+SNIPPETS = {
+    "onnxruntime": snippets.onnxruntime_elsewhere(IN_PYTHON),
+    "sentence-transformers": "# where decant.json names prompts, name one: encode(..., prompt_name=...)\n"
+    + snippets.sentence_transformers(IN_PYTHON),
+    "openvino": f"decant bundle {IN_SHELL} --for openvino --out served\n",
+    "shell": snippets.decant(IN_SHELL),
+}
+TITLES = {
+    "onnxruntime": "ONNX Runtime (Python)",
+    "sentence-transformers": "sentence-transformers (Python)",
+    "openvino": "OpenVINO (shell)",
+    "shell": "Decant (shell)",
+}
 CURVE_POINTS = 400  # more are not told apart on a screen, and would make the page large
 
 
@@ -40,6 +54,20 @@ def payload(runs: Sequence[PageRun], rows: Sequence[PageRow]) -> dict[str, Any]:
             if run.report.mined is not None
         ],
     }
+
+
+def snippets_of(row: Row, report: Report) -> list[str]:
+    """Names of the snippets that serve what this row measured.
+
+    sentence-transformers reads the float32 weights, so it serves none of the quantized rows, and it has no pooling
+    like concat_top_mean.
+    """
+    if row.runtime == "openvino":
+        return ["openvino"]
+    student = report.recipe.get("student")
+    pooling = student.get("pooling") if isinstance(student, dict) else None
+    whole = row.precision == "fp32" and pooling != "concat_top_mean"
+    return ["onnxruntime", *(["sentence-transformers"] if whole else []), "shell"]
 
 
 def embedded_json(content: object) -> str:
@@ -76,8 +104,7 @@ def _cost(size: str, which: str) -> str:
 
 def _row(shown: PageRow) -> dict[str, Any]:
     row, run = shown.row, shown.run
-    set_name = references(run.report).set_name
-    measured = row.metrics.get(set_name) if set_name is not None else None
+    measured = main_metrics(row, references(run.report))
     facts: dict[str, Any] = {
         "id": shown.id, "run": run.name, "name": shown.label, "kind": row.kind, "picked": shown.picked,
         "precision": row.precision, "runtime": row.runtime, "layers": row.layers, "dim": row.dim,

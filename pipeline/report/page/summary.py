@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from pipeline.report.answer import answer
 from pipeline.report.figures import METRIC_NAMES, duration, points
-from pipeline.report.page.page_run import PageRun
+from pipeline.report.main_table import label, main_metrics, references
+from pipeline.report.page.page_rows import PageRun
 from pipeline.report.rows import Report, Row
-from pipeline.report.table import label, references
 
 
 def pick_sentence(report: Report) -> str:
@@ -64,14 +64,12 @@ def _same_machine(runs: Sequence[PageRun]) -> str:
 
 
 def _value(run: PageRun, row: Row) -> float | None:
-    set_name = references(run.report).set_name
-    measured = row.metrics.get(set_name) if set_name is not None else None
+    measured = main_metrics(row, references(run.report))
     return measured.value if measured is not None else None
 
 
 def _said(run: PageRun, row: Row) -> str:
-    set_name = references(run.report).set_name
-    measured = row.metrics.get(set_name) if set_name is not None else None
+    measured = main_metrics(row, references(run.report))
     accuracy = f"{METRIC_NAMES[measured.metric]} {points(measured.value)}" if measured is not None else ""
     latency = f"{duration(row.latency_ms['1'].p50)} for one text" if "1" in row.latency_ms else ""
     return f"{run.name}'s {label(row)} ({', '.join(part for part in (accuracy, latency) if part)})"

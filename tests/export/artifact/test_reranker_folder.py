@@ -13,7 +13,7 @@ from export.artifact.manifest import GRAPH, MANIFEST
 from export.artifact.reranker_folder import check_score_parity, verify_reranker, write_reranker
 from export.graphs.to_onnx import export_cross_encoder, export_encoder
 from export.serve.rerank_session import OnnxReranker
-from pipeline.report.reranker_card import QUERY, TEXTS, RerankerFacts, rerank_example
+from export.serve.snippets import ANSWERS, QUERY, Tokens, onnxruntime_reranker
 from students.sharing.share_maps import share_cross_encoder
 from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
 from teachers.cross_encoders.cross_folder import stated_activation
@@ -86,9 +86,10 @@ def test_the_cards_snippet_reads_pairs_as_the_session_does(side: str, prompt: st
     cross.tokenizer.truncation_side, cross.prompt = side, prompt
     export_cross_encoder(cross, tmp_path / "model.onnx")
     write_reranker(tmp_path / "reranker", cross, tmp_path / "model.onnx", name="tiny", card="# tiny")
-    facts = RerankerFacts(max_length=24, outputs=1, pad_id=1, prompt=prompt, truncation_side=side)
     long = "big water " * 20
-    snippet = rerank_example(facts).replace(QUERY, long).replace(TEXTS, '["a cat", "the dog"]')
+    snippet = (
+        onnxruntime_reranker(Tokens(pad_id=1), prompt, 1).replace(QUERY, long).replace(ANSWERS, '["a cat", "the dog"]')
+    )
     snippet = snippet.replace('"tokenizer.json"', repr(str(tmp_path / "reranker" / "tokenizer.json")))
     snippet = snippet.replace('"onnx/model.onnx"', repr(str(tmp_path / "reranker" / GRAPH)))
     found: dict[str, np.ndarray] = {}

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from decant.table import Table
 from export.engines.engine import EngineFacts
 from pipeline.report.build import build_report
-from pipeline.report.engine_table import HEADER, engine_cells, engine_legend
+from pipeline.report.engine_table import engine_table
 from pipeline.report.html import html_report
 from pipeline.report.markdown import markdown_report
 from pipeline.report.rows import Engine, Report, read_report_json
@@ -22,22 +23,29 @@ def engine() -> Engine:
     return Engine(name="L3xD384", path="engines/L3xD384/a.engine", graph_cosine=0.99971, facts=facts)
 
 
-def test_a_row_of_the_table(engine: Engine) -> None:
-    assert dict(zip(HEADER, engine_cells(engine), strict=True)) == {
+def table_of(engine: Engine, report: Report) -> Table:
+    return engine_table(report.model_copy(update={"engines": (engine,)}))
+
+
+def test_a_row_of_the_table(engine: Engine, report: Report) -> None:
+    table = table_of(engine, report)
+    (line,) = table.lines
+    headers = [column.header for column in table.columns]
+    assert dict(zip(headers, [cell.text for cell in line.cells], strict=True)) == {
         "cut": "L3xD384", "engine": "tensorrt-rtx-fp16 1.7", "precision": "fp16", "runs on": "any GPU", "MiB": "36.7",
         "built in": "620 ms", "layers": "46 (42 fp16, 4 fp32)", "weights, MiB": "32.9", "activations, MiB": "–",
         "state": "built, not run here",
     }  # fmt: skip
 
 
-def test_what_was_not_run_is_said(engine: Engine) -> None:
-    said = " ".join(engine_legend([engine]))
+def test_what_was_not_run_is_said(engine: Engine, report: Report) -> None:
+    said = " ".join(table_of(engine, report).legend)
     assert "take 1×2 to 128×256 (texts × tokens) and are tuned for 32×32" in said
     assert "No accuracy or speed of such an engine was measured" in said
     assert "cosine 0.99971 at least" in said
     loaded = engine.model_copy(update={"facts": engine.facts.model_copy(update={"checked": "deserialised"})})
     assert loaded.state == "built and loaded here, not timed"
-    assert "not run here" not in " ".join(engine_legend([loaded]))
+    assert "not run here" not in " ".join(table_of(loaded, report).legend)
 
 
 def test_every_format_lists_the_engines_and_none_where_there_are_none(

@@ -1,24 +1,27 @@
+from decant.table import MISSING
 from pipeline.measure.grid import Cell, Grid
-from pipeline.report.grid_table import grid_cell, grid_header, grid_legend, grid_rows
+from pipeline.report.grid_table import grid_legend, grid_table
+
+
+def rows(grid: Grid, *, brackets: bool = True) -> list[list[str]]:
+    return [[cell.said(brackets=brackets) for cell in line.cells] for line in grid_table(grid).lines]
 
 
 def test_rows_are_depths_and_the_start_model_follows(grid: Grid) -> None:
-    assert grid_header(grid) == ["layers", "384 d", "64 d"]
-    assert [[row.name, *[grid_cell(row, cell) for cell in row.cells]] for row in grid_rows(grid)] == [
+    assert [column.header for column in grid_table(grid).columns] == ["layers", "384 d", "64 d"]
+    assert rows(grid) == [
         ["6", "88.00 ±1.5 (100.0 %)", "86.00 ±1.5 (97.7 %)"],
-        ["3", "87.00 ±1.5 (98.9 %)", "–"],
-        ["6, start model", "82.00", "–"],
-        ["3, start model", "45.00", "–"],
+        ["3", "87.00 ±1.5 (98.9 %)", MISSING],
+        ["6, start model", "82.00", MISSING],
+        ["3, start model", "45.00", MISSING],
     ]
-    row = grid_rows(grid)[1]
-    assert grid_cell(row, row.cells[0], shares=False) == "87.00 ±1.5"
+    assert rows(grid, brackets=False)[1][1] == "87.00 ±1.5"
 
 
 def test_without_a_start_model_and_without_shares_nothing_is_said_of_them() -> None:
     cell = Cell(layers=1, dim=8, value=-0.1, ci95=(-0.2, 0.0))
     grid = Grid(set="a/test", metric="accuracy", examples=2000, cells=(cell,))
-    (row,) = grid_rows(grid)
-    assert grid_cell(row, row.cells[0]) == "-10.00 ±10.0"
+    assert rows(grid) == [["1", "-10.00 ±10.0"]]
     (sentence,) = grid_legend(grid, in_brackets=False)
     assert sentence.startswith("Accuracy ×100 on a/test (2,000 examples), ")
     assert "in brackets" not in sentence
@@ -26,8 +29,7 @@ def test_without_a_start_model_and_without_shares_nothing_is_said_of_them() -> N
 
 def test_a_start_model_at_zero_is_a_figure(grid: Grid) -> None:
     zero = grid.cells[0].model_copy(update={"start_value": 0.0})
-    row = grid_rows(grid.model_copy(update={"cells": (zero,)}))[1]
-    assert grid_cell(row, row.cells[0]) == "0.00"
+    assert rows(grid.model_copy(update={"cells": (zero,)}))[1] == ["6, start model", "0.00"]
 
 
 def test_the_legend_tells_whether_labels_were_seen(grid: Grid) -> None:

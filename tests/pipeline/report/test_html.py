@@ -1,14 +1,15 @@
 import json
 import re
+import sys
 from html.parser import HTMLParser
 
 import pytest
 
+from decant.errors import InputError
 from pipeline.measure.grid import Grid
 from pipeline.measure.regressions import Regression
-from pipeline.report.html import html_page, html_report, page_script, policy
-from pipeline.report.page.page_run import PageRun
-from pipeline.report.page.vega import vega_script
+from pipeline.report.html import html_page, html_report, page_script, policy, vega_script
+from pipeline.report.page.page_rows import PageRun
 from pipeline.report.rows import GroupLoss, Mined, Report
 from pipeline.report.training_logs import TrainingRecord
 
@@ -224,3 +225,17 @@ def test_the_page_stays_below_3_mb_with_500_rows(report: Report) -> None:
     rows = [report.rows[0].model_copy(update={"name": f"L6xD384-int8-{index}"}) for index in range(500)]
     many = report.model_copy(update={"rows": (*rows, *report.rows)})
     assert len(html_report(many).encode()) < 3_000_000
+
+
+def test_the_script_is_whole_and_cannot_end_its_element() -> None:
+    script = vega_script()
+    assert "window.vegaEmbed" in script
+    assert "</script" not in script.lower()
+    assert "<!--" not in script
+    assert 500_000 < len(script) < 1_500_000
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    with pytest.raises(InputError, match="pip install vl-convert-python"):
+        vega_script.__wrapped__()

@@ -32,19 +32,23 @@ def test_elsewhere_than_on_linux_features_are_unknown(tmp_path: Path) -> None:
     assert features == ()
 
 
-def test_busy_is_what_the_counters_gain_beside_idling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stat = tmp_path / "stat"
-    stat.write_text("cpu  100 0 50 800 50 0 0 0 0 0\ncpu0 1 2\n")
-    later = "cpu  110 0 55 860 70 0 0 5 0 0\n"  # of 100 ticks 60 idle and 20 waiting
-    monkeypatch.setattr("time.sleep", lambda seconds: stat.write_text(later))
-    assert busy_share(stat) == 0.2
-    assert busy_share(tmp_path / "none") is None
+def test_busy_is_a_share_of_the_cores_or_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("psutil.cpu_percent", lambda seconds: 20.4)
+    assert busy_share() == 0.2
+
+    def missing(seconds: float) -> float:
+        raise FileNotFoundError("/proc/stat")
+
+    monkeypatch.setattr("psutil.cpu_percent", missing)
+    assert busy_share() is None
 
 
 def test_this_machine_can_be_described() -> None:
     environment = read_environment(threads=3)
     assert environment.threads == 3
     assert environment.cores >= 1
+    assert environment.memory_gib > 0
+    assert 0 <= environment.busy <= 1
     assert environment.libraries["torch"].startswith("2.")
     assert read_environment().threads == environment.cores
 

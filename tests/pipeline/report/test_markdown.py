@@ -1,10 +1,7 @@
 import re
 
-import pytest
-from markdown_it import MarkdownIt
-
 from pipeline.measure.grid import Grid
-from pipeline.report.markdown import escape, markdown_report, markdown_table, parity_cells
+from pipeline.report.markdown import markdown_report, markdown_table
 from pipeline.report.rows import Mined, Report
 
 
@@ -18,14 +15,6 @@ def test_every_row_of_the_table_has_as_many_cells_as_the_head(report: Report) ->
 def test_some_rows_only(report: Report) -> None:
     lines = markdown_table(report, only=["big", "student"], bold="student").splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| big", "| **student**"]
-
-
-def test_a_markdown_reader_sees_odd_names_as_they_are() -> None:
-    odd = "a|b *c* _d_ `e` <script>x</script> [f](g) & #h"
-    table = f"| x |\n| --- |\n| {escape(odd)} |"
-    html = MarkdownIt("commonmark").enable("table").render(table)
-    (cell,) = re.findall(r"<td>(.*)</td>", html)
-    assert cell == "a|b *c* _d_ `e` &lt;script&gt;x&lt;/script&gt; [f](g) &amp; #h"
 
 
 def test_the_report_has_its_sections_and_plots(report: Report) -> None:
@@ -42,11 +31,6 @@ def test_the_report_has_its_sections_and_plots(report: Report) -> None:
 def test_sections_without_figures_are_left_out(report: Report) -> None:
     alone = report.model_copy(update={"rows": (report.row("student"),), "selected": None, "notes": ()})
     assert re.findall(r"^## (.*)$", markdown_report(alone), re.MULTILINE) == ["Measured on"]
-
-
-def test_parity_of_a_row_without_it_is_refused(report: Report) -> None:
-    with pytest.raises(ValueError, match="row 'big' has no parity figures"):
-        parity_cells(report.row("big"))
 
 
 def test_cuts_are_a_table_below_the_plot(report: Report, grid: Grid) -> None:

@@ -3,7 +3,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
 from pipeline.report.mined_plot import mined_scores, shares
-from pipeline.report.mined_sentence import mined_sentence
 from pipeline.report.plot_theme import DARK, png
 from pipeline.report.rows import Mined, Report
 
@@ -44,11 +43,11 @@ def test_nothing_mined_nothing_drawn(report: Report) -> None:
 
 
 def test_the_sentence_counts_the_kinds(mined: Mined) -> None:
-    assert mined_sentence(mined) == (
+    assert mined.sentence == (
         "30 pairs were mined from the unlabelled texts: 12 near (a text and one of its nearest), "
         "10 window (one from further down the ranks) and 8 random."
     )
     two = mined.model_copy(update={"counts": {"near": 1200, "random": 8}})
-    assert mined_sentence(two).endswith(": 1,200 near (a text and one of its nearest) and 8 random.")
+    assert two.sentence.endswith(": 1,200 near (a text and one of its nearest) and 8 random.")
     alone = mined.model_copy(update={"counts": {"near": 0, "random": 8}})
-    assert mined_sentence(alone) == "8 pairs were mined from the unlabelled texts: 8 random."
+    assert alone.sentence == "8 pairs were mined from the unlabelled texts: 8 random."

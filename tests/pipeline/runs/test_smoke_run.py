@@ -18,7 +18,7 @@ from decant.models.encoder import SentenceEncoder
 from export.artifact.bundle import verify_artifact
 from export.serve.session import OnnxEncoder
 from pipeline.measure.peers import PEERS
-from pipeline.report.page.snippets import IN_PYTHON, SNIPPETS
+from pipeline.report.page.payload import IN_PYTHON, SNIPPETS
 from pipeline.report.rows import read_report_json
 from tests.made_stages import NAMES
 from tests.tiny_runs import (

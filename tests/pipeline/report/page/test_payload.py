@@ -2,8 +2,7 @@ import json
 
 import pytest
 
-from pipeline.report.page.main_table import page_rows
-from pipeline.report.page.page_run import PageRun
+from pipeline.report.page.page_rows import PageRun, page_rows
 from pipeline.report.page.payload import CURVE_POINTS, curves, embedded_json, payload
 from pipeline.report.rows import Report
 from pipeline.report.training_logs import TrainingRecord

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.report.page.page_run import PageRun
+from pipeline.report.page.page_rows import PageRun
 from pipeline.report.page.summary import cautions, compared_sentence, pick_sentence
 from pipeline.report.rows import Report
 

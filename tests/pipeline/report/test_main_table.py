@@ -1,17 +1,16 @@
-from pipeline.report.rows import Report
-from pipeline.report.table import (
+from pipeline.report.main_table import (
     against_teacher,
-    columns,
     faster_than_baseline,
     faster_than_teacher,
     label,
-    legend,
+    main_table,
     one_text_ms,
     references,
     sorted_rows,
     throughput,
     with_interval,
 )
+from pipeline.report.rows import Report
 
 
 def test_teacher_then_baselines_then_student_then_artifacts_the_large_first(report: Report) -> None:
@@ -36,7 +35,7 @@ def test_the_teacher_is_told_in_pairs_and_not_compared_with_itself(report: Repor
     assert throughput(row) == "30.0 pairs"
     assert against_teacher(row, refer) == "–"
     assert faster_than_teacher(row, refer) is None
-    assert any("figures are a pair's" in sentence for sentence in legend(report))
+    assert any("figures are a pair's" in sentence for sentence in main_table(report).legend)
 
 
 def test_a_row_that_states_pairs_is_compared_by_them(report: Report) -> None:
@@ -59,18 +58,18 @@ def test_without_a_baseline_the_student_in_torch_is_the_measure(report: Report) 
 
 
 def test_a_busy_machine_is_told(report: Report) -> None:
-    assert not any("busy" in sentence for sentence in legend(report))
+    assert not any("busy" in sentence for sentence in main_table(report).legend)
     environment = report.environment.model_copy(update={"busy": 0.87})
-    busy = legend(report.model_copy(update={"environment": environment}))
+    busy = main_table(report.model_copy(update={"environment": environment})).legend
     assert "Other work kept 87 % of the cores busy: these speeds are too low." in busy
 
 
 def test_columns_that_no_row_fills_are_left_out(report: Report) -> None:
-    assert [column.header for column in columns(report)] == [
+    assert [column.header for column in main_table(report).columns] == [
         "model", "precision", "Spearman", "vs teacher", "texts/s", "ms/text", "MiB", "× teacher", "× torch",
     ]  # fmt: skip
     only = report.model_copy(update={"rows": (report.row("bag of words"),), "selected": None})
-    assert [column.header for column in columns(only)] == ["model", "Spearman"]
+    assert [column.header for column in main_table(only).columns] == ["model", "Spearman"]
 
 
 def test_the_comparator_is_said_to_be_another_model(report: Report) -> None:
@@ -81,12 +80,13 @@ def test_the_comparator_is_said_to_be_another_model(report: Report) -> None:
 
 
 def test_shared_maps_are_a_column_where_there_are_any(report: Report) -> None:
-    assert "shared maps" not in [column.header for column in columns(report)]
+    assert "shared maps" not in [column.header for column in main_table(report).columns]
     rows = [row.model_copy(update={"sharing": "2–4 | 6–8"} if row.name == "student" else {}) for row in report.rows]
     shared = report.model_copy(update={"rows": tuple(rows)})
-    (column,) = [column for column in columns(shared) if column.header == "shared maps"]
-    assert {row.name: column.cell(row) for row in rows} == {
+    table = main_table(shared)
+    place = [column.header for column in table.columns].index("shared maps")
+    assert {line.cells[0].text: line.cells[place].text for line in table.lines} == {
         row.name: "2–4 | 6–8" if row.name == "student" else "–" for row in rows
     }
-    assert any(sentence.startswith("Shared maps: layers, counted from 0") for sentence in legend(shared))
-    assert not any("hared maps" in sentence for sentence in legend(report))
+    assert any(sentence.startswith("Shared maps: layers, counted from 0") for sentence in table.legend)
+    assert not any("hared maps" in sentence for sentence in main_table(report).legend)

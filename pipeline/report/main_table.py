@@ -1,26 +1,16 @@
 """The main table: which columns there are and how each row fills them, for every format alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from decant.table import MISSING, Column, Table, line
 from pipeline.measure.set_metrics import SetMetrics
-from pipeline.report.figures import METRIC_NAMES, MISSING, points, ratio, signed_points, significant
+from pipeline.report.figures import METRIC_NAMES, or_missing, ratio, signed_points, significant, with_half
 from pipeline.report.rows import Kind, Report, Row
 
 QUIET = 0.1  # share of busy cores above which timings are not to be trusted
 TORCH_RUNTIMES = ("torch", "sentence-transformers")
 KIND_ORDER: tuple[Kind, ...] = ("teacher", "baseline", "student", "artifact")
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of the table."""
-
-    header: str
-    cell: Callable[[Row], str]
-    numeric: bool = True
-    keep: int = 0
-    """Narrow terminals drop the columns with the greatest number first; 0 stays."""
 
 
 @dataclass(frozen=True)
@@ -58,30 +48,40 @@ def sorted_rows(report: Report) -> list[Row]:
     return sorted(report.rows, key=key)
 
 
-def columns(report: Report) -> list[Column]:
-    """Columns of the main table; those that no row can fill are left out."""
+def main_table(report: Report, only: Sequence[str] | None = None, picked: str | None = None) -> Table:
+    """Every row of a report; columns that no row can fill are left out.
+
+    Args:
+        report: what to show.
+        only: names of the rows to show; None: all.
+        picked: name of the marked row; None: the selected one.
+    """
     refer = references(report)
-    metric = next((m for row in report.rows if (m := _metrics(row, refer))), None)
-    candidates = [
-        Column("model", label, numeric=False),
-        Column("precision", lambda row: row.precision or MISSING, numeric=False, keep=4),
-        Column("shared maps", lambda row: row.sharing or MISSING, numeric=False, keep=5),
-        Column(METRIC_NAMES[metric.metric] if metric else "metric", lambda row: with_interval(row, refer)),
-        Column("vs teacher", lambda row: against_teacher(row, refer)),
-        Column("texts/s", throughput),
-        Column("ms/text", one_text_ms, keep=1),
-        Column("MiB", lambda row: significant(row.size_mib) if row.size_mib is not None else MISSING, keep=2),
-        Column("× teacher", lambda row: _ratio(row, faster_than_teacher(row, refer))),
-        Column("× torch", lambda row: _ratio(row, faster_than_baseline(row, refer)), keep=3),
+    metric = next((m for row in report.rows if (m := main_metrics(row, refer))), None)
+    candidates: list[tuple[Column, Callable[[Row], str]]] = [
+        (Column("model"), label),
+        (Column("precision", keep=4), lambda row: row.precision or MISSING),
+        (Column("shared maps", keep=5), lambda row: row.sharing or MISSING),
+        (Column(METRIC_NAMES[metric.metric] if metric else "metric", True), lambda row: with_interval(row, refer)),
+        (Column("vs teacher", True), lambda row: against_teacher(row, refer)),
+        (Column("texts/s", True), throughput),
+        (Column("ms/text", True, keep=1), one_text_ms),
+        (Column("MiB", True, keep=2), lambda row: or_missing(row.size_mib)),
+        (Column("× teacher", True), lambda row: or_missing(faster_than_teacher(row, refer), ratio)),
+        (Column("× torch", True, keep=3), lambda row: or_missing(faster_than_baseline(row, refer), ratio)),
     ]
-    return [c for c in candidates if any(c.cell(row) != MISSING for row in report.rows)]
+    shown = [(column, cell) for column, cell in candidates if any(cell(row) != MISSING for row in report.rows)]
+    lines = [
+        line(*(cell(row) for _, cell in shown), picked=row.name == (picked or report.selected), kind=row.kind)
+        for row in sorted_rows(report)
+        if only is None or row.name in only
+    ]
+    return Table(tuple(column for column, _ in shown), tuple(lines), tuple(_legend(report, refer, metric)))
 
 
-def legend(report: Report) -> list[str]:
+def _legend(report: Report, refer: References, metric: SetMetrics | None) -> list[str]:
     """Sentences that say what the columns mean."""
-    refer = references(report)
     said = []
-    metric = next((m for row in report.rows if (m := _metrics(row, refer))), None)
     if metric:
         said.append(
             f"{METRIC_NAMES[metric.metric]} ×100 on {refer.set_name} ({metric.examples:,} examples), "
@@ -113,17 +113,14 @@ def label(row: Row) -> str:
 
 def with_interval(row: Row, refer: References) -> str:
     """Main metric ×100 with half of its 95 % interval: 82.03 ±1.4."""
-    metrics = _metrics(row, refer)
-    if metrics is None:
-        return MISSING
-    low, high = metrics.ci95
-    return f"{points(metrics.value)} ±{100 * (high - low) / 2:.1f}"
+    metrics = main_metrics(row, refer)
+    return MISSING if metrics is None else with_half(metrics.value, metrics.ci95)
 
 
 def against_teacher(row: Row, refer: References) -> str:
     """Main metric ×100 minus the teacher's."""
-    metrics = _metrics(row, refer)
-    teacher = _metrics(refer.teacher, refer) if refer.teacher else None
+    metrics = main_metrics(row, refer)
+    teacher = main_metrics(refer.teacher, refer) if refer.teacher else None
     if metrics is None or teacher is None or row == refer.teacher:
         return MISSING
     return signed_points(metrics.value - teacher.value)
@@ -162,9 +159,6 @@ def faster_than_baseline(row: Row, refer: References) -> float | None:
     return mine / theirs if mine and theirs else None
 
 
-def _metrics(row: Row | None, refer: References) -> SetMetrics | None:
+def main_metrics(row: Row | None, refer: References) -> SetMetrics | None:
+    """A row's figures on the set that rows are compared on."""
     return row.metrics.get(refer.set_name) if row is not None and refer.set_name is not None else None
-
-
-def _ratio(row: Row, value: float | None) -> str:
-    return ratio(value) if value is not None else MISSING

@@ -1,7 +1,7 @@
 import pytest
 
-from pipeline.report.page.main_table import headers, page_rows, sort_key
-from pipeline.report.page.page_run import PageRun
+from decant.table import Cell
+from pipeline.report.page.page_rows import PageRun, page_columns, page_rows
 from pipeline.report.rows import Report
 
 
@@ -13,13 +13,13 @@ from pipeline.report.rows import Report
     ],
 )  # fmt: skip
 def test_cells_are_sorted_by_their_number(text: str, key: str) -> None:
-    assert sort_key(text) == key
+    assert Cell(text).key == key
 
 
 def test_columns_of_any_run_are_shown_and_the_others_cells_left_empty(report: Report) -> None:
     small = report.model_copy(update={"rows": (report.row("bag of words"),), "selected": None})
     runs = [PageRun(small, label="small"), PageRun(report, label="whole")]
-    names = [header.name for header in headers(runs)]
+    names = [column.header for column in page_columns(runs)]
     assert names == [
         "Spearman", "precision", "vs teacher", "texts/s", "ms/text", "MiB", "× teacher", "× torch", "layers", "dim",
     ]  # fmt: skip

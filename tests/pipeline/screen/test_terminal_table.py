@@ -1,0 +1,56 @@
+import io
+
+from rich.console import Console
+
+from decant.table import Cell, Column, Table, line, number_columns, text_columns
+from pipeline.screen.terminal_table import command_table, report_table
+from pipeline.screen.text_console import text_console
+
+TABLE = Table(
+    (Column("model"), Column("number kept", numeric=True), Column("first to go", keep=2), Column("then", keep=1)),
+    (line("one", Cell("86.02", "99.1 %"), "a", "b", picked=True), line("two", "1,000.00", "c", "d")),
+)
+
+
+def printed(table: object, width: int) -> list[str]:
+    paper = io.StringIO()
+    text_console(file=paper, width=width, color_system=None).print(table)
+    return [one.rstrip() for one in paper.getvalue().splitlines()]
+
+
+def test_what_stands_in_brackets_goes_first_then_columns_by_their_number() -> None:
+    whole = report_table(TABLE, 49, plain=True)
+    assert (whole.dropped, whole.brackets) == ([], True)
+    assert printed(whole.table, 49) == [
+        "  model     number kept  first to go  then",
+        "> one    86.02 (99.1 %)  a            b",
+        "  two          1,000.00  c            d",
+    ]
+    assert report_table(TABLE, 42, plain=True)[1:] == ([], True)
+    assert report_table(TABLE, 41, plain=True)[1:] == ([], False)
+    assert report_table(TABLE, 38, plain=True)[1:] == (["first to go"], False)
+    assert report_table(TABLE, 25, plain=True)[1:] == (["first to go", "then"], False)
+    assert report_table(TABLE, 10, plain=True)[1:] == (["first to go", "then"], False)
+
+
+def test_headers_on_two_lines_take_less_room() -> None:
+    narrow = report_table(TABLE, 30, two_lines=True)
+    assert narrow.dropped == []
+    paper = io.StringIO()
+    Console(file=paper, width=30, color_system=None).print(narrow.table)
+    assert max(map(len, paper.getvalue().splitlines())) <= 30
+
+
+def test_words_are_broken_and_figures_are_not() -> None:
+    place = "/a/rather/long/place"
+    table = Table((*text_columns("place"), *number_columns("MiB")), (line(place, "1,234.56"),))
+    lines = printed(command_table(table), 20)
+    assert lines[1].endswith("1,234.56")
+    assert "".join(one[:10].strip() for one in lines[1:]) == place
+
+
+def test_markup_in_cells_is_text() -> None:
+    table = Table(text_columns("name"), (line("[b]x[/b]"),))
+    paper = io.StringIO()
+    Console(file=paper, width=40, color_system=None).print(command_table(table))
+    assert "[b]x[/b]" in paper.getvalue()
