@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from decant.errors import GateError, InputError
 from decant.models.prompts import prompted_pairs
-from export.artifact.bundle import COMPARATOR
-from export.artifact.manifest import read_manifest, sha256_of
+from export.artifact.manifest import COMPARATOR, read_manifest, sha256_of
 from export.serve.session import OnnxEncoder
-from pipeline.cli.artifact_commands import pair_logits, read_labelled, read_pairs, score_pairs
+from pipeline.measure.artifact_scores import pair_logits, score_pairs
 from pipeline.measure.bootstrap import bootstrap
 from pipeline.measure.evaluate import DevScores, MetricName, judge
 from pipeline.measure.retrieval import ndcg, read_beir, retrieve
 from pipeline.measure.weighted import weighted_mean
 from pipeline.registry.settings import PromotionSettings
+from pipeline.texts.labelled_pairs import read_labelled, read_pairs
 from pipeline.texts.pair_rows import parse_label
 from pipeline.texts.settings import Task
 from teachers.cross_encoders.fine_tune import TaskKind

@@ -1,0 +1,55 @@
+"""What `decant schedule` shows: the schedules, and what came of their runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.table import Table
+
+from decant.secrets import redacted
+from pipeline.report.figures import MISSING
+from pipeline.schedule.store import Planned, Run
+from pipeline.screen.console import duration
+
+
+def schedules_table(planned: Sequence[Planned], last: Sequence[Run]) -> Table:
+    """Every schedule: when, when next, and how its last run ended."""
+    states = {run.name: run.state for run in last}
+    table = Table("name", "when", "next", "last run", "recipe", box=None, pad_edge=False)
+    for one in planned:
+        schedule = one.schedule
+        due = _local(one.next_run, schedule.timezone) if one.next_run is not None else "never again"
+        shown = "paused" if one.paused else due
+        table.add_row(schedule.name, schedule.when, shown, states.get(schedule.name, MISSING), schedule.recipe)
+    return table
+
+
+def history_table(runs: Sequence[Run], zones: dict[str, str]) -> Table:
+    """The runs, the newest last.
+
+    Args:
+        runs: as the store gives them.
+        zones: a schedule's name → its time zone; others are shown in UTC.
+    """
+    table = Table("run", "name", "began", "took", "cause", "state", "tries", "what", box=None, pad_edge=False)
+    for run in runs:
+        took = duration(run.ended - run.started) if run.ended is not None else MISSING
+        began = _local(run.started, zones.get(run.name, "UTC"))
+        tries = str(run.attempts) if run.attempts else MISSING
+        table.add_row(str(run.number), run.name, began, took, run.cause, run.state, tries, run.said)
+    return table
+
+
+def planned_json(one: Planned) -> dict[str, Any]:
+    """For a script."""
+    stated = one.schedule.model_dump(mode="json")
+    stated["overrides"] = [redacted(override) for override in stated["overrides"]]
+    stated["promote_to"] = redacted(stated["promote_to"]) if stated["promote_to"] is not None else None
+    return {**stated, "next_run": one.next_run, "paused": one.paused}
+
+
+def _local(seconds: float, zone: str) -> str:
+    return datetime.fromtimestamp(seconds, ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %Z")
