@@ -48,7 +48,9 @@ def grouped(function: Callable[..., None]) -> Callable[..., None]:
     the command would be: `Annotated[int, typer.Option(help=...)]`.
     """
     signature = inspect.signature(function, eval_str=True)
-    groups = {name: one.annotation for name, one in signature.parameters.items() if is_dataclass(one.annotation)}
+    groups: dict[str, Any] = {
+        name: one.annotation for name, one in signature.parameters.items() if is_dataclass(one.annotation)
+    }
     parameters = []
     for name, one in signature.parameters.items():
         parameters += _of_fields(groups[name]) if name in groups else [one.replace(kind=one.KEYWORD_ONLY)]
