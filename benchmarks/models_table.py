@@ -32,7 +32,7 @@ from decant.models.prompts import Prompts
 from export.artifact.bundle import write_artifact
 from export.graphs.to_onnx import export_encoder
 from export.serve.session import OnnxEncoder
-from pipeline.cli.certify_command import certify_artifact
+from pipeline.measure.certificate import certify_artifact
 from pipeline.screen.console import Screen
 from students.cuts.cut import cut
 from students.distill.distill_settings import DistillVectorsSettings

@@ -1,4 +1,4 @@
-"""Every error that Decant raises on purpose.
+"""Every error that Decant raises on purpose, and the exit code that it gives the command line.
 
 DecantError
 ├── InputError   what the user gave cannot be used: recipe, data, model, option   (exit code 2)
@@ -15,6 +15,7 @@ import unicodedata
 
 from decant.secrets import redacted
 
+DONE, DEFECT, BAD_INPUT, GATE_FAILED, TEMPORARY, INTERRUPTED = 0, 1, 2, 3, 75, 130  # 75: EX_TEMPFAIL of sysexits.h
 MESSAGE_CHARACTERS = 300
 LINE_CHARACTERS = 2000
 UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # categories that a terminal obeys, or does not show
@@ -45,6 +46,7 @@ class DecantError(Exception):
     What it quotes comes from files and arguments, so every line is made harmless here.
     """
 
+    exit_code = DEFECT
     keeps_work = False
     """Whether what a stage has half done is kept, since the same command may go on from it."""
 
@@ -55,15 +57,20 @@ class DecantError(Exception):
 class InputError(DecantError, ValueError):
     """What was given cannot be used; the text names it, what is allowed, and what to do."""
 
+    exit_code = BAD_INPUT
+
 
 class TemporaryError(InputError):
     """What was given cannot be used now, for a cause that may pass by itself; the same may go well another time."""
 
+    exit_code = TEMPORARY
     keeps_work = True
 
 
 class GateError(DecantError):
     """A measured figure misses its gate; the text names the figure, the limit and the worst case."""
+
+    exit_code = GATE_FAILED
 
 
 class RankError(DecantError):

@@ -33,6 +33,11 @@ def test_packages_import_only_those_below_them() -> None:
         assert "" not in roots, f"{path} imports relatively"
 
 
+def test_nothing_but_the_command_line_imports_the_command_line() -> None:
+    outside = [path for path in SOURCES if path.relative_to(ROOT).parts[:2] != ("pipeline", "cli")]
+    assert not [path for path in outside if any(f"{name}.".startswith("pipeline.cli.") for name in imported(path))]
+
+
 def test_import_linter_agrees() -> None:
     pytest.importorskip("importlinter")
     code = "from importlinter.cli import lint_imports; import sys; sys.exit(lint_imports(no_cache=True))"

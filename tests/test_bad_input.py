@@ -570,7 +570,7 @@ def test_a_report_of_another_layout(tmp_path: Path) -> None:
 def test_as_a_process_of_its_own(tmp_path: Path) -> None:
     recipe = HERE / "recipes" / "wrong-key.yaml"
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli.app", "run", str(recipe)], capture_output=True, text=True, cwd=tmp_path,
+        [sys.executable, "-m", "pipeline.cli", "run", str(recipe)], capture_output=True, text=True, cwd=tmp_path,
         check=False,
     )  # fmt: skip
     assert done.returncode == 2
@@ -585,7 +585,7 @@ def test_ctrl_c_in_training_ends_with_one_line_and_the_same_command_goes_on(numb
     recipe["student"]["epochs"], recipe["student"]["patience"] = 400, 400
     recipe["measure"]["speed"]["throughput_rounds"] = 1
     place.recipe.write_text(yaml.safe_dump(recipe), encoding="utf-8")
-    command = [sys.executable, "-m", "pipeline.cli.app", "run", str(place.recipe), "--out", str(place.out), "-q"]
+    command = [sys.executable, "-m", "pipeline.cli", "run", str(place.recipe), "--out", str(place.out), "-q"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not list(place.out.glob(".work/students-*/training/best.json")):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-DECANT = [sys.executable, "-m", "pipeline.cli.app"]
+DECANT = [sys.executable, "-m", "pipeline.cli"]
 FILES = ("nightly.yaml", "train.tsv", "dev.tsv", "test.tsv")
 EVERY, PATIENCE_S = "6s", 240.0
 BUSY = "its last run is still at work"  # the schedule was due once more before it was paused

@@ -11,7 +11,9 @@ Tokenize = Callable[[Sequence[str]], list[list[int]]]
 WORDS_OF_OTHERS = 32  # texts beyond one a length are short, as texts mostly are, so that the check stays cheap
 
 
-def texts_of_every_length(texts: Sequence[str], tokenize: Tokenize, max_length: int, count: int = 500) -> list[str]:
+def texts_of_every_length(
+    texts: Sequence[str], tokenize: Tokenize, max_length: int, count: int = 500, lengths: Sequence[int] | None = None
+) -> list[str]:
     """At least `count` texts of every length from only specials to `max_length`, in the given ones' words.
 
     The one of `max_length` tokens is longer and gets cut. Deterministic.
@@ -21,6 +23,7 @@ def texts_of_every_length(texts: Sequence[str], tokenize: Tokenize, max_length: 
         tokenize: texts → token ids, specials included, cut at `max_length`.
         max_length: tokens, specials included.
         count: texts in all; fewer than there are lengths gives one text a length.
+        lengths: in tokens, those between the shortest and the longest, ascending; None: every one.
 
     Raises:
         InputError: there are no words in the texts, or the tokenizer cannot make every length of them.
@@ -29,7 +32,7 @@ def texts_of_every_length(texts: Sequence[str], tokenize: Tokenize, max_length: 
     if not words:
         raise InputError("parity needs texts with words in them; none were given")
     shortest = len(tokenize([""])[0])
-    targets = list(range(shortest + 1, max_length))
+    targets = [n for n in lengths or range(max_length) if shortest < n < max_length]
     overlong = _window(words, 0, 2 * max_length)
     made = ["", *_of_lengths(words, targets, tokenize), overlong]
     wanted = [shortest, *targets, max_length]

@@ -1,3 +1,10 @@
 """The command line: one verb a file."""
 
-from pipeline.cli.app import main as main
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    from pipeline.cli.app import main as run
+
+    run()

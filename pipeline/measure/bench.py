@@ -18,13 +18,13 @@ from decant.table import MISSING, Table, line, number_columns, text_columns
 from decant.training.cores import usable_cores
 from export.artifact.manifest import verify_artifact
 from export.serve.session import OnnxEncoder
-from pipeline.cli.artifact_commands import read_labelled
 from pipeline.measure.evaluate import evaluate
 from pipeline.measure.peers import PEERS, load_peers
 from pipeline.measure.size import size_mib
 from pipeline.measure.speed import Speed, SpeedSettings, measure_speed
 from pipeline.report.figures import or_missing, significant, with_half
 from pipeline.report.machine import Environment, read_environment
+from pipeline.texts.labelled_pairs import read_labelled
 from pipeline.texts.quoting import Quoting
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from decant.secrets import redacted
-from pipeline.cli.options import REGISTRY_VARIABLE
+from pipeline.registry import REGISTRY_VARIABLE
 
 SHOWN_CHARACTERS = 200
 

@@ -16,12 +16,13 @@ from decant.files import sha256_of
 from decant.models.prompts import prompted_pairs
 from export.artifact.manifest import COMPARATOR, read_manifest
 from export.serve.session import OnnxEncoder
-from pipeline.cli.artifact_commands import pair_logits, read_labelled, read_pairs, score_pairs
+from pipeline.measure.artifact_scores import pair_logits, score_pairs
 from pipeline.measure.bootstrap import bootstrap
 from pipeline.measure.evaluate import DevScores, MetricName, judge
 from pipeline.measure.retrieval import ndcg, read_beir, retrieve
 from pipeline.measure.weighted import weighted_mean
 from pipeline.registry.settings import PromotionSettings
+from pipeline.texts.labelled_pairs import read_labelled, read_pairs
 from pipeline.texts.parse_label import parse_label
 from pipeline.texts.settings import Task
 

@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from decant.errors import BAD_INPUT, DONE, GATE_FAILED, INTERRUPTED
 from decant.secrets import redacted
-from pipeline.cli.exit_codes import BAD_INPUT, DONE, GATE_FAILED, INTERRUPTED
 from pipeline.screen.log_lines import told_in
 
 SETTLED = (DONE, BAD_INPUT, GATE_FAILED, INTERRUPTED)

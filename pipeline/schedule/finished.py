@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.pick.run_pick import REPORT, names_artifact
+from pipeline.pick.run_pick import MANIFEST, REPORT, names_artifact
 
-LOG, MANIFEST = "log.jsonl", "decant.json"
+LOG = "log.jsonl"
 LAST_STAGE = "report"
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from decant.errors import DecantError, InputError
 from pipeline.schedule.attempts import stop
+from pipeline.schedule.home import URL_VARIABLE
 from pipeline.schedule.last_run import write_schedule
 from pipeline.schedule.lock import is_held, recipe_lock
 from pipeline.schedule.store import LOST, LOST_AT_ONCE, LOST_SAID, RUNNING, Store
 from pipeline.schedule.triggers import INSTALL, next_time
 
-URL_VARIABLE = "DECANT_SCHEDULES"
 SCHEDULER = "the scheduler itself"  # its name among the recipes' locks
 SCHEDULES = "schedules"
 GRACE_S = 20.0  # longer than a run's process gives its own child
@@ -166,7 +166,7 @@ class Children:
 def _fire(
     name: str, url: str, home: Path, children: Children, say: Callable[[str], None], prometheus: Path | None
 ) -> None:
-    command = [sys.executable, "-m", "pipeline.cli.app", "schedule", "run-now", name, "--home", str(home), "--due"]
+    command = [sys.executable, "-m", "pipeline.cli", "schedule", "run-now", name, "--home", str(home), "--due"]
     command += ["--prometheus", str(prometheus)] if prometheus is not None else []
     code = children.run(command, os.environ | {URL_VARIABLE: url})  # not among the arguments: it may hold a password
     if code is not None:

@@ -8,10 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from decant.errors import DecantError, InputError
-from pipeline.cli.exit_codes import BAD_INPUT, DEFECT, DONE, GATE_FAILED, INTERRUPTED, TEMPORARY, code_of
-from pipeline.cli.options import REGISTRY_VARIABLE
+from decant.errors import (
+    BAD_INPUT,
+    DEFECT,
+    DONE,
+    GATE_FAILED,
+    INTERRUPTED,
+    TEMPORARY,
+    DecantError,
+    InputError,
+)
+from decant.temporary import raised_for
 from pipeline.pick.run_pick import ARTIFACTS
+from pipeline.registry import REGISTRY_VARIABLE
 from pipeline.registry.settings import promotion_settings
 from pipeline.schedule.attempts import Outcome, attempt
 from pipeline.schedule.changes import pairs_snapshot, state_of, what_changed, with_inputs
@@ -21,7 +30,7 @@ from pipeline.schedule.lock import recipe_lock
 from pipeline.schedule.spec import Schedule
 from pipeline.schedule.store import Store
 
-DECANT = (sys.executable, "-m", "pipeline.cli.app")
+DECANT = (sys.executable, "-m", "pipeline.cli")
 SETTLED = ("done", "promoted", "refused")  # the same inputs would come to the same end
 
 
@@ -75,11 +84,11 @@ def work(
             store.settle(name, state if worked.state in SETTLED else None)
             return worked
     except DecantError as error:  # the database may be back for the line of history
-        worked = Worked("failed", str(error), worked.attempts, worked.log, code_of(error))
+        worked = Worked("failed", str(error), worked.attempts, worked.log, error.exit_code)
         return worked
     except OSError as error:
         said = f"{error.filename or schedule.run}: {error.strerror or error}"
-        worked = Worked("failed", said, code=code_of(error))
+        worked = Worked("failed", said, code=raised_for(error).exit_code)
         return worked
     except BaseException:
         worked = Worked("interrupted", "stopped from outside; the next run goes on from there")

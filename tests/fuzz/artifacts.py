@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from decant.models.encoder import SentenceEncoder
 from export.artifact.manifest import MANIFEST, read_manifest, verify_artifact
 from export.serve.session import OnnxEncoder
-from pipeline.cli.artifact_commands import encode_lines
+from pipeline.cli.encode_verb import encode_lines
 from teachers.cross_encoders.cross_encoder import CrossEncoder
 from tests.fuzz.bounds import works_or_refuses
 from tests.fuzz.mutate import BAD_TEXT, changed, spoiled

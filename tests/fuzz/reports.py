@@ -9,9 +9,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pipeline.cli.promote_command import candidate_of
-from pipeline.cli.releases_command import history_lines, releases_json, releases_table
+from pipeline.cli.releases_verb import history_lines, releases_json, releases_table
 from pipeline.pick.pick import budget_of, choice_json, choice_text, pick_artifact
+from pipeline.pick.run_pick import candidate_of
 from pipeline.registry.registry import Registry
 from pipeline.report.compare import compare_runs
 from pipeline.report.rows import Report, read_report_json

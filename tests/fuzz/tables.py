@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
-from pipeline.cli.artifact_commands import read_labelled
+from pipeline.texts.labelled_pairs import read_labelled
 from pipeline.texts.load import load_texts, read_texts, save_texts
 from pipeline.texts.parse_label import parse_label
 from pipeline.texts.sentences import SentenceSource, load_sentences

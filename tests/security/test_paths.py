@@ -12,7 +12,7 @@ import pytest
 
 from decant.errors import InputError
 from export.artifact.manifest import MANIFEST, read_manifest, verify_artifact
-from pipeline.cli.promote_command import candidate_of
+from pipeline.pick.run_pick import candidate_of
 from pipeline.registry.registry import CURRENT, VERSIONS, Registry
 from pipeline.registry.storage import storage_of
 from tests.test_bad_input import assert_refused

@@ -10,7 +10,9 @@ import pytest
 
 from decant.errors import InputError, shown
 from decant.secrets import redacted
-from pipeline.cli.schedule_command import new_schedule, planned_json
+from pipeline.cli.new_schedule import new_schedule
+from pipeline.cli.schedule_tables import planned_json
+from pipeline.cli.schedule_verbs import ScheduleOptions
 from pipeline.recipe.recipe import load_recipe, recipe_yaml
 from pipeline.schedule.attempts import attempt
 from pipeline.schedule.store import Planned
@@ -98,10 +100,11 @@ def test_logs_and_lists_of_schedules_hold_no_secret(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("name: my\n", encoding="utf-8")
     (tmp_path / "pairs.tsv").touch()
-    schedule = new_schedule(
-        recipe, name=None, out=None, cron=None, every="1h", timezone="UTC", overrides=[hook], promote_to=registry,
-        pairs=tmp_path / "pairs.tsv", retries=0, backoff="1s",
+    options = ScheduleOptions(
+        every="1h", timezone="UTC", set_=[hook], promote_to=registry, pairs=tmp_path / "pairs.tsv", retries=0,
+        backoff="1s",
     )  # fmt: skip
+    schedule = new_schedule(recipe, options)
     assert schedule.promote_to == registry, "the run itself needs it"
     assert SECRET not in json.dumps(planned_json(Planned(schedule, None, False)))
 

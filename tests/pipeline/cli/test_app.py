@@ -60,3 +60,15 @@ def test_too_little_memory_may_pass(
     with pytest.raises(SystemExit, match="75"):
         cli.main()
     assert capsys.readouterr().err == "decant: out of memory; lower batch_size or max_length\n"
+
+
+def test_a_library_that_is_not_installed_is_told_with_what_brings_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work(standalone_mode: bool) -> NoReturn:
+        raise ModuleNotFoundError("No module named 'peft'", name="peft")
+
+    monkeypatch.setattr(cli, "app", work)
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    assert capsys.readouterr().err == "decant: peft is not installed: pip install 'decant[bnb]'\n"

@@ -11,9 +11,9 @@ from sklearn.metrics import accuracy_score, average_precision_score, f1_score, n
 
 from decant.errors import GateError, InputError
 from export.serve.session import OnnxEncoder
-from pipeline.cli.artifact_commands import pair_logits
-from pipeline.cli.promote_command import promote
+from pipeline.measure.artifact_scores import pair_logits
 from pipeline.registry.judge import measure_today
+from pipeline.registry.promote import promote
 from pipeline.registry.registry import Registry
 from pipeline.registry.settings import PromotionSettings
 from tests.tiny_artifacts import exported_artifact

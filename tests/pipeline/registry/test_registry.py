@@ -271,7 +271,7 @@ def test_a_version_does_not_lead_out_of_its_folder(tmp_path: Path) -> None:
 
 def test_the_registry_is_read_without_torch() -> None:
     code = (
-        "import sys, pipeline.registry.registry, pipeline.cli.promote_command, pipeline.cli.releases_command;"
+        "import sys, pipeline.registry.registry, pipeline.registry.promote, pipeline.cli.releases_verb;"
         "print([name for name in ('torch', 'transformers', 'datasets', 'scipy', 'lightning') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

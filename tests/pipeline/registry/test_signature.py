@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from decant.errors import GateError, InputError
-from pipeline.cli.releases_command import roll_back
+from pipeline.registry.promote import roll_back
 from pipeline.registry.registry import Registry
 from pipeline.registry.signature import check_signatures, signer
 from tests.tiny_artifacts import tiny_artifact

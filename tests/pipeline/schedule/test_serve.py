@@ -129,7 +129,7 @@ def test_a_schedule_that_is_lost_again_and_again_waits_for_its_time(store: Store
 
 
 def test_sigterm_ends_the_foreground_and_its_runs(store: Store, url: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pipeline.cli.app", "schedule", "start", "--home", str(tmp_path / "state")]
+    command = [sys.executable, "-m", "pipeline.cli", "schedule", "start", "--home", str(tmp_path / "state")]
     environment = os.environ | {"DECANT_SCHEDULES": url}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as scheduler:
         assert scheduler.stderr is not None

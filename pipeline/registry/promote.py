@@ -1,8 +1,7 @@
-"""`decant promote`: a candidate passes every gate and becomes what is deployed, or is told which one it missed."""
+"""What becomes deployed: a candidate that passes every gate, or an earlier version again."""
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,12 +11,12 @@ from decant.errors import GateError, InputError, TemporaryError
 from decant.files import sha256_of
 from decant.secrets import redacted
 from export.artifact.manifest import MANIFEST, verify_artifact
-from pipeline.pick.run_pick import ARTIFACTS, REPORT, names_artifact
 from pipeline.registry.announce import announce
 from pipeline.registry.gates import measured_gates, missed, stated_gates
 from pipeline.registry.records import Event, EventKind, Gate, Pointer, Release, Today, now
 from pipeline.registry.registry import Registry, Sign, same_model
 from pipeline.registry.settings import PromotionSettings
+from pipeline.registry.signature import voucher
 from pipeline.registry.storage import LockedOutError
 
 Measure = Callable[[Path, Path | None, Path, PromotionSettings], Today]
@@ -33,26 +32,6 @@ class Promotion:
     """None: the deployed artifact is this one already."""
     failed: tuple[str, ...] = ()
     """What went wrong when others were told."""
-
-
-def candidate_of(folder: Path) -> Path:
-    """The artifact to promote: the folder itself, or the one that a run's report chose to ship.
-
-    Raises:
-        InputError: it is neither an artifact nor a finished run, or the run chose none.
-    """
-    if (folder / MANIFEST).is_file():
-        return folder
-    try:
-        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-        selected, because = report["selected"], report["selected_because"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{folder} is neither an artifact (decant.json) nor a finished run ({REPORT})") from error
-    if not selected:
-        raise InputError(f"{folder}: this run chose no artifact to ship: {because}")
-    if not names_artifact(selected):
-        raise InputError(f"{folder}: {REPORT} selects {str(selected)!r}, which is no name of an artifact; run it again")
-    return folder / ARTIFACTS / selected
 
 
 def promote(
@@ -103,6 +82,32 @@ def promote(
     if untold is None:
         return done
     return replace(done, failed=_announced(registry, artifact, untold, replaced, settings))
+
+
+def roll_back(location: str, to: str | None, key: Path | None = None) -> tuple[Pointer, Pointer]:
+    """Deploy an earlier version again, and write that into the history.
+
+    Args:
+        location: the registry's folder or URL.
+        to: the version; None: the one that was deployed before.
+        key: PEM file of the public key that must have signed it; None: none is asked for.
+
+    Returns:
+        The pointer that was, and the pointer that is.
+
+    Raises:
+        InputError: there is nothing to go back to, or that version is not whole.
+        GateError: the key did not sign that version.
+    """
+    registry = Registry.at(location)
+    vouch = voucher(key) if key is not None else None
+    with registry.storage.locked():
+        was, become = registry.rollback(to, vouch)
+        name = registry.release(become.version).name
+        registry.note(
+            Event(time=now(), event="rolled back", candidate=name, version=become.version, replaced=was.version)
+        )
+    return was, become
 
 
 def _deployed(

@@ -1,4 +1,4 @@
-"""`decant certify`: who is told what, and what it ends with."""
+"""An artifact's certificate: what came of loading it in other runtimes, and whether that is good enough."""
 
 from __future__ import annotations
 

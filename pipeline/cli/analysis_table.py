@@ -1,102 +1,22 @@
-"""`decant analyse`: how alike a model's layers attend, which could share a map, and what that would save."""
+"""What `decant analyse` shows and writes of an analysis: a table, sentences, JSON, a picture."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
-from transformers import AutoModel
 
-from decant.errors import InputError
-from decant.models.backbone import load_backbone, load_tokenizer, max_tokens
-from decant.models.reference import resolve_model
-from decant.progress import Watch
 from decant.table import MISSING, Column, Table, line, number_columns
+from pipeline.measure.analyse import Analysis
 from pipeline.report.figures import parameters, share
-from pipeline.texts.quoting import Quoting
-from pipeline.texts.sentences import SentenceSource, load_sentences
-from students.sharing.attention_similarity import AttentionSimilarity, attention_similarity, full_inputs
-from students.sharing.choose_groups import choose_groups, nearest_pair
-from students.sharing.grouping import Groups
-from students.sharing.layer_costs import ModelCost, model_cost
-from students.sharing.sharing_settings import THRESHOLD, SharingSettings
+from students.sharing.attention_similarity import AttentionSimilarity
+from students.sharing.choose_groups import nearest_pair
+from students.sharing.sharing_settings import THRESHOLD
 
 DECIMALS = 4
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """What was found of a model; layers are counted from 0."""
-
-    model: str
-    texts: str
-    inputs: int
-    length: int
-    similarity: AttentionSimilarity
-    settings: SharingSettings
-    groups: Groups
-    cost: ModelCost
-
-
-def sharing_settings(**options: float | str | None) -> SharingSettings:
-    """Settings of automatic grouping from the command's options, by the settings' own field names; None: not given.
-
-    Raises:
-        InputError: options that do not go together.
-    """
-    try:
-        return SharingSettings.model_validate({name: value for name, value in options.items() if value is not None})
-    except ValidationError as error:
-        lines = [
-            "".join(f"--{name} {one['input']}: " for name in one["loc"]) + one["msg"].removeprefix("Value error, ")
-            for one in error.errors()
-        ]
-        raise InputError(*lines) from error
-
-
-def analyse(
-    model: str, texts: Path, columns: Sequence[str], length: int, limit: int, settings: SharingSettings, watch: Watch,
-    quoting: Quoting | None = None,
-) -> Analysis:  # fmt: skip
-    """Run a model on inputs of full length, compare its layers, and choose groups.
-
-    Args:
-        model: a model reference.
-        texts: file of texts.
-        columns: whose texts are read, from a file that has any.
-        length: tokens of an input.
-        limit: most inputs.
-        settings: how groups are chosen.
-        watch: shows how far it is.
-        quoting: of the texts' file; default: found out.
-
-    Raises:
-        InputError: the model or the texts cannot be used, the length is none the model can take, or so much cannot
-            be saved.
-    """
-    folder = resolve_model(model)
-    tokenizer = load_tokenizer(folder, pads=False)
-    most = max_tokens(folder, tokenizer)
-    if not 2 < length <= most:
-        raise InputError(f"--length {length} is outside 3..{most}, what {folder} can take")
-    source = SentenceSource(path=str(texts), columns=tuple(columns), quoting=quoting)
-    read = load_sentences([source], Path(), {"empty": "drop"}).texts
-    try:
-        inputs = full_inputs(read, tokenizer, length, limit)
-    except InputError as error:
-        raise InputError(f"{texts}: {error}") from error
-    backbone = load_backbone(folder, AutoModel)
-    with watch("inputs", len(inputs)) as advance:
-        found = attention_similarity(backbone, inputs, progress=advance)
-    cost = model_cost(backbone)
-    groups = choose_groups(found.layers, settings, cost, found.kinds, length)
-    return Analysis(model, str(texts), len(inputs), length, found, settings, groups, cost)
 
 
 def analysis_table(found: Analysis) -> Table:
@@ -171,16 +91,6 @@ def analysis_json(found: Analysis) -> dict[str, Any]:
         "saved_of_parameters": cost.saved(groups, "parameters", found.length),
         "saved_of_flops": cost.saved(groups, "flops", found.length),
     }
-
-
-def check_out(out: Path | None) -> None:
-    """Refuse a place for the files, before the long work, where no folder can be.
-
-    Raises:
-        InputError: a file is there.
-    """
-    if out is not None and out.exists() and not out.is_dir():
-        raise InputError(f"--out {out} is a file; give a folder")
 
 
 def write_analysis(found: Analysis, out: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from transformers import FNetConfig, FNetModel, LlamaConfig, LlamaForCausalLM
 
 from decant.errors import InputError
-from pipeline.cli.analyse_command import sharing_settings
+from pipeline.cli.analyse_verb import sharing_settings
 from tests.tiny_models import HEADS, LAYERS, WORDS, tiny_backbone_folder, tiny_tokenizer
 from tests.tiny_runs import Said, decant, write_tsv
 

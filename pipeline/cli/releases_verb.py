@@ -1,45 +1,48 @@
-"""`decant releases` and `decant rollback`: what is deployed, what was, what was refused, and the way back."""
+"""`decant releases`: what is deployed, what was, and what was refused."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from decant.errors import InputError
 from decant.secrets import redacted
 from decant.table import MISSING, Table, line, number_columns, text_columns
-from pipeline.registry.records import Event, Pointer, now
-from pipeline.registry.registry import Registry
-from pipeline.registry.signature import voucher
-from pipeline.report.figures import or_missing, points, signed_points, significant
+from pipeline.cli.options import AsJson, RegistryPlace, print_json, print_table
 
+if TYPE_CHECKING:
+    from pipeline.registry.records import Event
+    from pipeline.registry.registry import Registry
+
+app = typer.Typer()
 MINUTE = 16  # characters of a time up to its minute
 
 
-def roll_back(location: str, to: str | None, key: Path | None = None) -> tuple[Pointer, Pointer]:
-    """Deploy an earlier version again, and write that into the history.
+@app.command(epilog="Examples:\n\n    decant releases registry\n\n    decant releases s3://bucket/models --json")
+def releases(
+    registry: RegistryPlace,
+    events: Annotated[int, typer.Option(help="How many of the last events to show.", min=0)] = 10,
+    verify: Annotated[
+        Path | None, typer.Option(help="Public ed25519 key (PEM); every release must be signed by it, and as signed.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is deployed, what was, and what was refused and why."""
+    from pipeline.registry.signature import check_signatures
 
-    Args:
-        location: the registry's folder or URL.
-        to: the version; None: the one that was deployed before.
-        key: PEM file of the public key that must have signed it; None: none is asked for.
-
-    Returns:
-        The pointer that was, and the pointer that is.
-
-    Raises:
-        InputError: there is nothing to go back to, or that version is not whole.
-        GateError: the key did not sign that version.
-    """
-    registry = Registry.at(location)
-    vouch = voucher(key) if key is not None else None
-    with registry.storage.locked():
-        was, become = registry.rollback(to, vouch)
-        name = registry.release(become.version).name
-        registry.note(
-            Event(time=now(), event="rolled back", candidate=name, version=become.version, replaced=was.version)
-        )
-    return was, become
+    held = check_signatures(registry, verify) if verify is not None else None
+    if as_json:
+        print_json(releases_json(registry))
+        return
+    print_table(releases_table(registry))
+    if events:
+        typer.echo("")
+        for event in history_lines(registry, events):
+            typer.echo(event)
+    if verify is not None:
+        typer.echo(f"\n{held} release{'s' if held != 1 else ''} signed by {verify.name}, every file as signed")
 
 
 def releases_json(location: str) -> dict[str, Any]:
@@ -64,6 +67,8 @@ def releases_table(location: str) -> Table:
     Raises:
         InputError: there is no registry.
     """
+    from pipeline.report.figures import or_missing, points, signed_points, significant
+
     registry = _known(location)
     pointer = registry.current()
     figures, lines = number_columns("accuracy", "difference", "ms/text", "MiB"), []
@@ -95,6 +100,8 @@ def _line(event: Event) -> str:
 
 
 def _known(location: str) -> Registry:
+    from pipeline.registry.registry import Registry
+
     registry = Registry.at(location)
     if registry.current() is None and not registry.storage.names("history"):
         raise InputError(f"{location} is no registry yet; `decant promote ARTIFACT --to {location}` begins one")

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from decant.errors import GateError, InputError, TemporaryError
-from pipeline.cli.promote_command import Promotion, candidate_of, promote
-from pipeline.cli.releases_command import history_lines, roll_back
+from pipeline.cli.releases_verb import history_lines
+from pipeline.pick.run_pick import candidate_of
+from pipeline.registry.promote import Promotion, promote, roll_back
 from pipeline.registry.records import Today
 from pipeline.registry.registry import Registry
 from pipeline.registry.settings import PromotionSettings
@@ -146,7 +147,7 @@ def test_what_a_killed_promotion_left_untold_is_told_by_the_next(tmp_path: Path,
 def test_a_promotion_killed_before_its_hook_ended_is_announced_by_the_next(tmp_path: Path, registry: Path) -> None:
     one = tiny_artifact(tmp_path / "one")
     code = (
-        "import os, signal, sys; from pathlib import Path; from pipeline.cli.promote_command import promote;"
+        "import os, signal, sys; from pathlib import Path; from pipeline.registry.promote import promote;"
         "from pipeline.registry.settings import PromotionSettings; from tests.pipeline.registry.conftest import *;"
         "settings = PromotionSettings(pairs='x', command=('sh', '-c', f'kill -9 {os.getpid()}'));"
         "promote(Path(sys.argv[1]), sys.argv[2], settings, lambda *_: today(timed()), print)"
