@@ -1,6 +1,7 @@
 import pytest
 
-from pipeline.report.training_logs import TrainingRecord, smoothed, training_curves
+from pipeline.report.training_logs import TrainingRecord
+from pipeline.report.training_plot import smoothed, training_curves
 
 
 def test_smoothing_keeps_a_straight_line_and_its_ends() -> None:

@@ -14,9 +14,10 @@ from safetensors import safe_open
 from decant.models.encoder import SentenceEncoder
 from export.artifact.bundle import verify_artifact
 from pipeline.report.rows import read_report_json
+from pipeline.fingerprint import entered
 from pipeline.stages.measured_models import EMBEDDED, SHARED_START, START
-from pipeline.stages.sharing import groups_of, said_groups, sharing_inputs
-from students.pair_student import cosines
+from pipeline.stages.sharing import groups_of, said_groups
+from decant.models.similarity import cosines
 from students.sharing.share_maps import share_attention
 from students.sharing.sharing_settings import SharingSettings
 from tests.tiny_models import tiny_encoder
@@ -99,9 +100,9 @@ def test_a_finished_run_is_reused_and_a_wrong_grouping_is_told_before_any_work(s
 
 
 def test_what_fingerprints_state() -> None:
-    assert sharing_inputs(None) == {}, "so that students that share nothing are not made again"
+    assert entered({"sharing": None}) == {}, "so that students that share nothing are not made again"
     one, other = (SharingSettings.model_validate({"groups": groups}) for groups in ([[0, 1]], [[1, 2]]))
-    assert sharing_inputs(one) != sharing_inputs(other)
+    assert entered({"sharing": one}) != entered({"sharing": other})
 
 
 def test_groups_of_a_folder_and_its_cuts(tmp_path: Path) -> None:
