@@ -21,7 +21,7 @@ class CalibrationSettings(BaseModel, frozen=True, extra="forbid"):
     """The texts that quantization is fitted to."""
 
     texts: int = Field(
-        default=256, ge=1, le=100_000, description="Texts, spread evenly over those that the student learned from."
+        default=256, ge=1, le=100_000, description="So many, spread evenly over those that the student learned from."
     )
 
 

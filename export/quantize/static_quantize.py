@@ -39,13 +39,13 @@ class StaticQuantizeSettings(IntegerSettings, frozen=True, extra="forbid"):
         default=2,
         ge=0,
         le=64,
-        description="Columns of an activation, those of its largest values, that are multiplied in float32 where "
-        "that leaves less than half of the error.",
+        description="So many columns of an activation, of its largest values, are multiplied in float32 where that "
+        "leaves less than half of the error.",
     )
     percentiles: tuple[Annotated[float, Field(ge=90, le=100)], ...] = Field(
         default=(99.99, 100),
         min_length=1,
-        description="Percentiles of an activation's values that its range may hold, 100 being all; the best is taken.",
+        description="Of an activation's values that its range may hold; each takes the best, 100 being all of them.",
     )
     min_cosine: MinCosine = None
 

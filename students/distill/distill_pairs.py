@@ -46,8 +46,7 @@ class DistillSettings(FitSettings, frozen=True, extra="forbid"):
     )
     alpha: float = Field(0.5, ge=0, le=1, description="weight of the teacher against the labels")
     loss: LossWeights = Field(
-        {"cosent": 1.0},
-        description="losses of the cosine form: one name, or several as name: weight; the comparator takes DSE's",
+        {"cosent": 1.0}, description="of the cosine form, by name or name: weight; the comparator always takes DSE's"
     )
     pooling: PoolingKind | None = Field(
         None,

@@ -44,7 +44,7 @@ class DistillVectorsSettings(FitSettings, frozen=True, extra="forbid"):
     similarity_kl: float = Field(
         DEFAULTS.similarity_kl, ge=0, description="weight of the KL of the in-batch similarity matrix"
     )
-    temperature: float = Field(DEFAULTS.temperature, gt=0, description="temperature of that KL's softmax")
+    temperature: float = Field(DEFAULTS.temperature, gt=0, description="of that KL's softmax")
     similarity_mse: float = Field(
         DEFAULTS.similarity_mse, ge=0, description="weight of the squared error of the similarity matrix"
     )

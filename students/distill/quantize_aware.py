@@ -58,7 +58,7 @@ class QuantizeAwareSettings(BaseModel, frozen=True, extra="forbid"):
     """How long and how fast an encoder is fine-tuned for its rounding."""
 
     precisions: tuple[Literal["int8-row", "int8-weights", "int4"], ...] = Field(
-        ("int8-row", "int4"), min_length=1, description="precisions that get weights of their own"
+        ("int8-row", "int4"), min_length=1, description="precisions that get weights of their own so"
     )
 
     steps: int = Field(200, ge=1, le=100_000, description="batches; each text is taken again where there are too few")

@@ -21,9 +21,7 @@ from teachers.cross_encoders.fine_tune import TaskKind
 class TuneSettings(AdapterSettings, frozen=True, extra="forbid"):
     """How an embedding teacher is fine-tuned on the labels."""
 
-    loss: LossWeights = Field(
-        {"cosent": 1.0}, description="losses of the cosines: one name, or several as name: weight"
-    )
+    loss: LossWeights = Field({"cosent": 1.0}, description="of the cosines and labels, by name or name: weight")
     max_length: int | None = Field(
         None, ge=4, le=8192, description="tokens a text, specials included; default: as the model's folder says"
     )
