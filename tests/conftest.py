@@ -1,7 +1,9 @@
-"""What every test shares: one torch thread, no data of this machine, and tiny models to build a run from."""
+"""What every test shares: one thread a process, no data of this machine, and tiny models to build a run from."""
 
 from __future__ import annotations
 
+import gc
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,19 @@ from tests.tiny_models import tiny_backbone_folder
 from tests.tiny_runs import CLASSES, Models, SmokeRun, make_smoke_run
 
 torch.set_num_threads(1)  # on models this small, threads only wait for each other
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the same for the processes that tests start
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files with whole runs first: a long one that began last would keep one process busy alone."""
+    long = {item.path for item in items if item.get_closest_marker("smoke")}
+    items.sort(key=lambda item: item.path not in long)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was imported: half a million objects that stay."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -579,6 +579,7 @@ def test_as_a_process_of_its_own(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_ctrl_c_in_training_ends_with_one_line_and_the_same_command_goes_on(number: int, place: Place) -> None:
     recipe = yaml.safe_load(place.recipe.read_text(encoding="utf-8"))

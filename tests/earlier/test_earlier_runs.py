@@ -65,6 +65,7 @@ def done(*arguments: object, stdin: bytes = b"") -> Said:
     return said
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("name", ["nested", "pairs"])
 def test_a_run_of_the_version_before_is_used_again(name: str, copied: Path) -> None:
     run = copied / name / "run"

@@ -26,6 +26,7 @@ def harness(*options: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow  # half a minute; that a killed run goes on is also held by tests/pipeline/runs/test_kill.py
 def test_some_moments_of_a_run() -> None:
     said = harness("--moments", "1", "--kinds", "kill", "--recipes", "short")
     assert said.count("survived") == 1

@@ -25,6 +25,7 @@ from tests.model_zoo import KINDS, REFUSED, Refused
 from tests.model_zoo.followed import ALONE
 from tests.tiny_runs import SPEED, Said, decant, pairs, write_project
 
+pytestmark = pytest.mark.smoke
 LEARNING = {"epochs": 1, "batch_size": 16, "precision": "32-true", "learning_rate": 1.0e-3}
 PROMPTED = {"first_prompt": "query", "second_prompt": "document"}
 

@@ -12,6 +12,8 @@ import pytest
 from tests.made_stages import NAMES
 from tests.tiny_runs import Models, SmokeRun, decant, nested_recipe, read_log, tiny_recipe, write_project
 
+pytestmark = pytest.mark.smoke
+
 # Runs the command line with a process that kills itself: as a stage begins, or when all of it is written but not in
 # place yet, or once a training has ended an epoch.
 KILLED = """

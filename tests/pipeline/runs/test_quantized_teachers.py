@@ -145,6 +145,7 @@ def test_a_model_without_fitting_layers_is_told_before_the_run(override: str, mo
         assert error == f"{ASKING[override]}: {said}"
 
 
+@pytest.mark.smoke
 @needs_bitsandbytes
 def test_checkpoints_for_torch_are_rows_of_the_report(
     models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

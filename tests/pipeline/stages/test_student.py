@@ -32,6 +32,7 @@ def weights(folder: Path) -> dict[str, Tensor]:
     return Student.load(folder).state_dict()
 
 
+@pytest.mark.smoke
 def test_seeds_start_from_the_same_neurons_and_the_soup_is_their_mean(models: Models, tmp_path: Path) -> None:
     made = run(tmp_path, models, **SOUP, **{"epochs": 0})
     first, second = (weights(made / "students" / f"alpha0.5-seed{seed}") for seed in (0, 1))
@@ -48,6 +49,7 @@ def test_seeds_start_from_the_same_neurons_and_the_soup_is_their_mean(models: Mo
     assert any(not torch.equal(weight, second[name]) for name, weight in first.items())
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("better", [True, False])
 def test_the_soup_is_shipped_where_it_is_best_on_dev_and_the_report_says_so(
     better: bool, models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -64,6 +66,7 @@ def test_the_soup_is_shipped_where_it_is_best_on_dev_and_the_report_says_so(
     assert ("training_curves" in report) == (made / "report" / "training.png").is_file() == (not better)
 
 
+@pytest.mark.smoke
 def test_another_seed_of_the_recipe_chooses_the_neurons_again(models: Models, tmp_path: Path) -> None:
     run(tmp_path, models, ffn_width=24, epochs=0)
     before = len(read_log(tmp_path / "run"))

@@ -33,6 +33,7 @@ def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
     return found
 
 
+@pytest.mark.smoke
 def test_a_run_that_goes_on_logs_no_step_twice_and_a_store_that_breaks_ends_only_the_tracking(tmp_path: Path) -> None:
     first = new_run(tmp_path)
     assert first.failure is None

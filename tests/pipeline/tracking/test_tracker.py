@@ -39,6 +39,7 @@ def logged(run: Path, stage: str) -> list[tuple[int, float]]:
         return [(int(row["step"]), float(row["loss"])) for row in csv.DictReader(file) if row["loss"]]
 
 
+@pytest.mark.smoke
 def test_a_run_is_tracked_once(models: Models, tmp_path: Path) -> None:
     tracking = {"tensorboard": True, "mlflow": {"experiment": "tiny"}}
     content = tiny_recipe(models, load=False) | {"tracking": tracking, "description": "a tiny run"}

@@ -68,6 +68,7 @@ def test_every_exit_comes_nearer_to_a_teacher_of_any_width(
     assert not encoder.training
 
 
+@pytest.mark.slow  # twenty seconds; that a grid brings every exit nearer is tested above
 def test_a_nested_training_leaves_better_shallow_exits_than_a_last_only_one(train: Topics, tmp_path: Path) -> None:
     texts = texts_of(train)
     teacher = tiny_encoder(seed=9).encode(texts)
