@@ -51,7 +51,7 @@ def _vectors(model: Model) -> str:
     if facts.prompts:
         named = ", ".join(f"{name} {json.dumps(text, ensure_ascii=False)}" for name, text in facts.prompts.items())
         default = f"{facts.default_prompt} by default" if facts.default_prompt else "none by default"
-        said += f" A prompt stands before a text, and counts among its tokens: {named}; {default}."
+        said += f" Put a prompt before each text; it counts toward the limit of tokens: {named}; {default}."
     if facts.precision not in BATCH_INVARIANT:
         said += " A text's vector depends a little on the others of its batch: send one at a time where it matters."
     return said

@@ -35,7 +35,7 @@ def answer(report: Report) -> str:
     """Say in one sentence what to ship, or that nothing fits."""
     if report.selected is None:
         because = f" ({report.selected_because})" if report.selected_because else ""
-        return f"Nothing here is to be shipped: no artifact fits the budget{because}."
+        return f"Ship nothing: no artifact fits the budget{because}."
     row, refer = report.row(report.selected), references(report)
     parts = [_accuracy(row, refer), _speed(row, refer), _search(row, refer)]
     size = f" ({significant(row.size_mib)} MiB)" if row.size_mib is not None else ""

@@ -18,7 +18,7 @@ TAGS = ["sentence-transformers", "sentence-similarity", "feature-extraction", "o
 INVARIANT = 0.9999  # below this a text alone and in a batch differ by more than rounding
 NO_SUCH_POOLING = "sentence-transformers has no pooling like this model's and cannot load it."
 OPENVINO = (
-    "OpenVINO's IR of it stands in `openvino/`, with the inputs and outputs of the ONNX graph: float32 in "
+    "`openvino/` holds OpenVINO's IR of it, with the inputs and outputs of the ONNX graph: float32 in "
     "`openvino_model.xml`, int8 in `openvino_model_qint8_quantized.xml`, each where the table below has a row of it. "
     "Compile it with `INFERENCE_PRECISION_HINT` `f32`: OpenVINO's default on a processor with bfloat16 is less exact."
 )
@@ -187,7 +187,7 @@ def _prompts(facts: CardFacts) -> str:
     lines = [f"- `{name}`: {json.dumps(text, ensure_ascii=False)}" for name, text in facts.prompts.items()]
     default = f"`{facts.default_prompt}`" if facts.default_prompt else "none"
     said = "It was trained with a prompt before each text, by the kind of the text:"
-    end = f"A text that names none stands behind {default}. The limit of tokens counts the prompt."
+    end = f"A text for which none is named gets {default}. A prompt counts toward the limit of tokens."
     return "\n".join([said, "", *lines, "", end])
 
 
@@ -237,9 +237,9 @@ def _parity(row: Row) -> str:
     if row.parity is None:
         return ""
     said = (
-        "Of the vectors of all parity texts, the worst has cosine "
-        f"{row.parity.min_cosine:.5f} to that of the model it was exported from. Of texts encoded alone and "
-        f"again in a mixed batch, the worst has cosine {row.parity.batch_invariance:.5f} to itself."
+        "Over all parity texts, the lowest cosine to a vector of the model that it was exported from is "
+        f"{row.parity.min_cosine:.5f}. The lowest cosine of a text encoded alone to the same text in a mixed batch is "
+        f"{row.parity.batch_invariance:.5f}."
     )
     if row.parity.batch_invariance < INVARIANT:
         said += " **A text's vector depends a little on the batch it is encoded in**"

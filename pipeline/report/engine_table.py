@@ -35,12 +35,12 @@ def _legend(engines: Sequence[Engine]) -> list[str]:
     least, usual, most = engines[0].facts.shapes
     said = [
         f"TensorRT engines take {_by(least)} to {_by(most)} (texts × tokens) and are tuned for {_by(usual)}. Layers "
-        "are the kernels that the builder fused the graph into, by the numbers that they write; activations are the "
+        "are the kernels that the builder fused the graph into, by the type of their output; activations are the "
         "memory that the largest shape takes. The JSON file beside each engine lists every layer."
     ]
     if any(engine.facts.checked == "header" for engine in engines):
         said.append(
-            "Built, not run here: the runtime takes the file's header for an engine's; more can be told on a GPU only. "
+            "Built, not run here: the runtime accepts the file's header; anything more needs a GPU. "
             "No accuracy or speed of such an engine was measured."
         )
     cosines = [engine.graph_cosine for engine in engines if engine.graph_cosine is not None]

@@ -20,8 +20,8 @@ def paired_table(report: Report) -> Table:
             lines.append(_paired(label(row), measured.difference_to_teacher, picked=row.name == report.selected))
     columns = number_columns("points against the teacher", "95 % interval", "resamples not above the teacher")
     said = (
-        "Both models are judged on the same bootstrap resamples of the test set, so what makes some examples hard for "
-        "both drops out. Above or below: the interval leaves zero out."
+        "Both models are judged on the same bootstrap resamples of the test set, so that examples which are hard for "
+        "both do not blur the difference. Above or below: the interval excludes zero."
     )
     return Table((Column("model"), *columns, Column("verdict")), tuple(lines), (said,))
 

@@ -27,11 +27,11 @@ from pipeline.report.rows import Report
 TEMPLATE = "page.html.jinja"
 SCRIPTS = ("dom", "theme", "choice", "filters", "table", "plot_spec", "plot", "detail", "curves", "lengths", "start")
 OF_TEMPLATES = {
-    "START": START, "engine_table": engine_table, "grid_legend": grid_legend, "grid_table": grid_table,
-    "headlines": headlines, "label": label, "latency_table": latency_table, "loss_table": loss_table,
-    "main_table": main_table, "paired_table": paired_table, "parity_table": parity_table,
-    "pick_sentence": pick_sentence, "provenance": provenance, "regression_table": regression_table,
-    "search_heading": search_heading, "search_table": search_table,
+    function.__name__: function
+    for function in (
+        engine_table, grid_legend, grid_table, headlines, label, latency_table, loss_table, main_table, paired_table,
+        parity_table, pick_sentence, provenance, regression_table, search_heading, search_table,
+    )
 }  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def html_page(runs: Sequence[PageRun]) -> str:
         content=content,
         trainings=_trainings(content["training"]),
         recipe_of=lambda run: yaml.safe_dump(run.report.recipe, sort_keys=False, allow_unicode=True),
-        **OF_TEMPLATES,
+        START=START, **OF_TEMPLATES,
     )  # fmt: skip
 
 

@@ -52,14 +52,16 @@ def _legend(report: Report) -> list[str]:
     said = ["Median milliseconds for one text at a time."]
     if _parted(report):
         said.append(
-            "Tokenizer, encoder and pooling are parts of one text as they come: from text to token ids, to token "
-            "states, and to one vector (cut, mean, norm). They add up to the latency: the tokenizer is timed by "
-            "itself, the rest is the graph's, and pooling's share of that is onnxruntime's node times'."
+            "Tokenizer, encoder and pooling are the parts of one text's latency: from text to token ids, to token "
+            "states, and to one vector (cut, mean, norm). They add up to the whole: the tokenizer is timed alone, the "
+            "rest is the graph, and pooling's part of it comes from the times of onnxruntime's nodes."
         )
     if any(row.latency_parts is not None and row.latency_parts.pooling_ms is None for row in report.rows):
-        said.append("Where pooling has no figure, the encoder's holds it.")
+        said.append("Where pooling has no figure, the encoder's includes it.")
     if _lengths(report):
-        said.append("By length: running text of just so many tokens, specials included, tokenizer included.")
+        said.append(
+            "By length: running text of exactly that many tokens, special ones and the tokenizer's time included."
+        )
     return said
 
 

@@ -87,16 +87,16 @@ def _legend(report: Report, refer: References, metric: SetMetrics | None) -> lis
             f"{METRIC_NAMES[metric.metric]} ×100 on {refer.set_name} ({metric.examples:,} examples), "
             "± half of the 95 % bootstrap interval."
         )
-    said.append("Speed on texts as they come, tokenizer included; ms/text is the median for one text at a time.")
+    said.append("Speed on the texts as given, tokenizer included; ms/text is the median for one text at a time.")
     if any(row.sharing for row in report.rows):
-        said.append("Shared maps: layers, counted from 0, of which the first computes one attention map for all.")
+        said.append("Shared maps: layers, counted from 0, that all use the attention map of the first of them.")
     busy = report.environment.busy
     if busy is not None and busy > QUIET:
         said.append(f"Other work kept {100 * busy:.0f} % of the cores busy: these speeds are too low.")
     if refer.teacher and refer.teacher.pairs_per_second:
         said.append(
-            "A cross-encoder reads pairs, so its figures are a pair's; × teacher compares pairs per second "
-            "with nothing cached, two texts a pair."
+            "A cross-encoder reads pairs, so its figures are per pair; × teacher compares pairs per second, two texts "
+            "each, with no vectors cached."
         )
     elif refer.teacher:
         said.append("× teacher compares texts per second.")

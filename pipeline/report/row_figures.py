@@ -55,6 +55,6 @@ def _costs(row: Row) -> list[tuple[str, str]]:
     if row.peak_memory_mib is not None:
         figures.append(("peak memory", f"{significant(row.peak_memory_mib)} MiB"))
     if row.parity is not None:
-        figures.append(("least cosine to the exported model", f"{row.parity.min_cosine:.6f}"))
-        figures.append(("least cosine, alone against in a batch", f"{row.parity.batch_invariance:.6f}"))
+        figures.append(("lowest cosine to the exported model", f"{row.parity.min_cosine:.6f}"))
+        figures.append(("lowest cosine of a text alone to itself in a batch", f"{row.parity.batch_invariance:.6f}"))
     return [*figures, ("note", row.note or "")]

@@ -29,11 +29,11 @@ def show_report(report: Report, console: Console) -> None:
         return
     main = main_table(report)
     shown = report_table(main, console.width, two_lines=True)
-    dropped = [f"Not shown for want of width: {', '.join(shown.dropped)}."] if shown.dropped else []
+    dropped = [f"Left out to fit the width: {', '.join(shown.dropped)}."] if shown.dropped else []
     _print(console, shown.table, [*main.legend, *dropped])
     if report.grid is not None:
         cuts = report_table(grid_table(report.grid), console.width)
-        dropped = [] if cuts.brackets else ["Not shown for want of width: shares of the full cut."]
+        dropped = [] if cuts.brackets else ["Left out to fit the width: shares of the full cut."]
         _print(console, cuts.table, [*grid_legend(report.grid, in_brackets=cuts.brackets), *dropped])
     console.print(Text(answer(report), style="bold"), width=min(console.width, TEXT_WIDTH))
 

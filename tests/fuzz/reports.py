@@ -16,6 +16,7 @@ from pipeline.registry.registry import Registry
 from pipeline.report.compare import compare_runs
 from pipeline.report.rows import Report, read_report_json
 from pipeline.report.terminal import show_report
+from pipeline.screen.terminal_table import command_table
 from pipeline.screen.text_console import text_console
 from pipeline.snapshot import read_snapshot
 from tests.fuzz.bounds import works_or_refuses
@@ -91,7 +92,7 @@ def registry_target(place: Path, artifact: Path) -> Target:
 
     def show() -> None:
         releases_json(str(place))
-        text_console(file=io.StringIO(), width=160).print(releases_table(str(place)))
+        text_console(file=io.StringIO(), width=160).print(command_table(releases_table(str(place))))
         history_lines(str(place), 10)
 
     def use(contents: list[Any]) -> None:

@@ -19,7 +19,7 @@ def test_a_certain_loss_is_called_a_loss(report: Report) -> None:
 
 def test_nothing_to_ship(report: Report) -> None:
     none = report.model_copy(update={"selected": None, "selected_because": "none under 1 ms"})
-    assert answer(none) == "Nothing here is to be shipped: no artifact fits the budget (none under 1 ms)."
+    assert answer(none) == "Ship nothing: no artifact fits the budget (none under 1 ms)."
     assert headlines(none) == []
 
 

@@ -29,8 +29,8 @@ def test_a_graph_that_is_not_parted_says_so(report: Report) -> None:
     (line,) = table.lines
     assert [cell.text for cell in line.cells[1:]] == ["1.00", "3.00", "–", ""]
     assert line.cells[-1].bars == (25, 75, 0)
-    assert "Where pooling has no figure, the encoder's holds it." in table.legend
-    assert "Where pooling has no figure, the encoder's holds it." not in latency_table(report).legend
+    assert "Where pooling has no figure, the encoder's includes it." in table.legend
+    assert "Where pooling has no figure, the encoder's includes it." not in latency_table(report).legend
 
 
 def test_the_report_holds_the_table_where_it_was_measured(report: Report) -> None:

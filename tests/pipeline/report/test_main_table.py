@@ -35,7 +35,7 @@ def test_the_teacher_is_told_in_pairs_and_not_compared_with_itself(report: Repor
     assert throughput(row) == "30.0 pairs"
     assert against_teacher(row, refer) == "–"
     assert faster_than_teacher(row, refer) is None
-    assert any("figures are a pair's" in sentence for sentence in main_table(report).legend)
+    assert any("figures are per pair" in sentence for sentence in main_table(report).legend)
 
 
 def test_a_row_that_states_pairs_is_compared_by_them(report: Report) -> None:

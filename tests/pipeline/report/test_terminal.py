@@ -24,8 +24,8 @@ def test_every_row_is_one_line_and_no_line_is_too_wide(report: Report, width: in
 
 
 def test_what_does_not_fit_is_named(report: Report) -> None:
-    assert "Not shown for want of width" not in shown(report, 100, terminal=True)
-    assert "Not shown for want of width: precision" in shown(report, 70, terminal=True)
+    assert "Left out to fit the width" not in shown(report, 100, terminal=True)
+    assert "Left out to fit the width: precision" in shown(report, 70, terminal=True)
 
 
 def test_the_pick_is_marked_without_colour(report: Report) -> None:
@@ -64,10 +64,10 @@ def test_cuts_follow_the_main_table_in_every_width(report: Report, grid: Grid) -
     assert "The student's training saw" in cuts_legend
     wide = shown(nested, 80, terminal=True)
     assert "87.00 ±1.5 (98.9 %)" in wide
-    assert "Not shown for want of width: shares" not in wide
+    assert "Left out to fit the width: shares" not in wide
     narrow = shown(nested, 50, terminal=True)
     assert "(98.9 %)" not in narrow
-    assert "Not shown for want of width: shares of the full" in narrow
+    assert "Left out to fit the width: shares of the full" in narrow
 
 
 def test_a_wide_grid_fits_eighty_columns(report: Report, grid: Grid) -> None:

@@ -63,7 +63,7 @@ def test_rows_of_their_own_and_files_in_the_fp32_artifact(copied: SmokeRun) -> N
         assert OnnxEncoder(folder, 1, file).encode(["a big dog"]).shape == (1, 32)
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "L3xD32-int8 in OpenVINO" in card
-    assert "stands in `openvino/`" in card
+    assert "`openvino/` holds OpenVINO's IR" in card
     other = (copied.folder / rows["L3xD32-int8-dynamic"]["path"] / "README.md").read_text(encoding="utf-8")
     assert "OpenVINO" not in other.split("## Limitations")[0]
 

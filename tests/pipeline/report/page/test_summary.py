@@ -14,7 +14,7 @@ def test_one_sentence_holds_the_pick_and_the_rule(report: Report) -> None:
 
 def test_no_pick_is_said_with_the_reason(report: Report) -> None:
     none = report.model_copy(update={"selected": None, "selected_because": "too slow"})
-    assert pick_sentence(none) == "Nothing here is to be shipped: no artifact fits the budget (too slow)."
+    assert pick_sentence(none) == "Ship nothing: no artifact fits the budget (too slow)."
 
 
 def test_the_most_accurate_and_the_fastest_pick_of_several_runs(report: Report) -> None:
