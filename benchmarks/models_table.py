@@ -35,7 +35,8 @@ from export.serve.session import OnnxEncoder
 from pipeline.cli.certify_command import certify_artifact
 from pipeline.screen.console import Screen
 from students.cuts.cut import cut
-from students.distill.distill_vectors import DistillVectorsSettings, embed
+from students.distill.distill_settings import DistillVectorsSettings
+from students.distill.distill_vectors import embed
 from students.nesting.exits import check_pooling
 from students.nesting.nesting import GridNesting
 from tests.model_zoo import KINDS, REFUSED, TEXTS, Kind, Refused

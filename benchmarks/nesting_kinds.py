@@ -21,7 +21,8 @@ from pipeline.report.machine import read_environment
 from pipeline.texts.load import Texts, load_texts
 from pipeline.texts.settings import Task, TextsSettings
 from pipeline.texts.source import Source
-from students.distill.distill_pairs import DistillSettings, distill, new_student
+from students.distill.distill_pairs import distill, new_student
+from students.distill.distill_settings import DistillSettings
 from students.nesting.nested import grid_predictions
 from students.nesting.nesting import (
     EseNesting,

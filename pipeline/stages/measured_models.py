@@ -38,7 +38,7 @@ from pipeline.stages.vectors import VectorTargets, embedder_of, pair_texts
 from pipeline.texts.load import Texts
 from students.cuts.cut import cut
 from students.cuts.start import shared, shared_cross_encoder
-from students.distill.distill_reranker import RerankerSettings
+from students.distill.distill_settings import RerankerSettings
 from students.pair_student import Student
 from students.sharing.sharing_settings import SharingSettings
 from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair

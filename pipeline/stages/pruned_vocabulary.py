@@ -8,7 +8,8 @@ from pathlib import Path
 from decant.models.reference import resolve_model
 from pipeline.recipe.recipe import Recipe
 from pipeline.run_dir import Stage
-from students.cuts.vocabulary import VocabularySettings, vocabulary_size
+from students.cuts.vocabulary import vocabulary_size
+from students.cuts.vocabulary_settings import VocabularySettings
 
 
 def vocabulary_inputs(settings: VocabularySettings | None, listed: Sequence[str]) -> dict[str, object]:

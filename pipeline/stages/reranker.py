@@ -21,7 +21,8 @@ from pipeline.stages.teacher import run_teacher
 from pipeline.stages.vectors import pair_texts
 from pipeline.texts.load import Texts
 from students.cuts.start import shared_cross_encoder
-from students.distill.distill_reranker import RerankerSettings, labels_on_scale, learn_scores
+from students.distill.distill_reranker import labels_on_scale, learn_scores
+from students.distill.distill_settings import RerankerSettings
 from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
 from teachers.cross_encoders.fine_tune import FineTuneSettings, Metric, fine_tune
 

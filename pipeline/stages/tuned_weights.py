@@ -19,7 +19,8 @@ from export.quantize.integer_tables import TABLE_BLOCK
 from export.quantize.quantize_settings import TablePrecision
 from export.serve.encode_texts import fast_encode
 from pipeline.recipe.sections import ExportSettings
-from students.distill.quantize_aware import HELD_BACK, QuantizeAwareSettings, Rounding, fine_tune_rounded
+from students.distill.distill_settings import QuantizeAwareSettings
+from students.distill.quantize_aware import HELD_BACK, Rounding, fine_tune_rounded
 
 TABLE_BITS: dict[TablePrecision, Literal[4, 8] | None] = {"int8": 8, "int4": 4, "fp32": None}
 RECORD = "gain.json"

@@ -13,7 +13,8 @@ from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
 from students.cuts.cut import cut
 from students.cuts.prune import ffn_importance, ffn_neurons, prune_ffn
-from students.cuts.vocabulary import VocabularySettings, prune_vocabulary
+from students.cuts.vocabulary import prune_vocabulary
+from students.cuts.vocabulary_settings import VocabularySettings
 from students.sharing.attention_similarity import AttentionSimilarity, attention_similarity, full_inputs
 from students.sharing.choose_groups import choose_groups, nearest_pair
 from students.sharing.grouping import Groups, check_groups

@@ -23,7 +23,8 @@ from decant.progress import Watch, unwatched
 from decant.training.batch_stream import Batch, BatchStream
 from decant.training.fit import fit
 from decant.training.optimizer import FitSettings, adamw
-from students.losses.causal_losses import PseudoWeights, next_token_loss, pseudo_label_loss
+from students.losses.causal_losses import next_token_loss, pseudo_label_loss
+from students.losses.loss_weights import PseudoWeights
 
 Loss = Callable[[PreTrainedModel, Tensor], Tensor]
 

@@ -19,7 +19,8 @@ from decant.models.shared_config import shared_attention
 from decant.progress import Watch, unwatched
 from decant.training.batch_stream import Batch, BatchStream
 from students.distill.distill_settings import PseudoSettings
-from students.losses.causal_losses import PseudoWeights, hard_label_loss, soft_label_loss
+from students.losses.causal_losses import hard_label_loss, soft_label_loss
+from students.losses.loss_weights import PseudoWeights
 from students.losses.relation_losses import hidden_mse
 from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
 from teachers.cross_encoders.fine_tune import TaskKind

@@ -16,8 +16,8 @@ from decant.models.shared_config import shared_attention
 from decant.progress import Watch, unwatched
 from decant.training.batch_stream import Batch, BatchStream
 from decant.training.devices import ONE_PROCESS, TrainerSettings
-from students.distill.distill_settings import BlockStates, DistillVectorsSettings
-from students.distill.token_states import SAMPLE, Reader, States, check_states
+from students.distill.distill_settings import BlockStates, DistillVectorsSettings, States
+from students.distill.token_states import SAMPLE, Reader, check_states
 from students.nesting.exits import check_pooling
 from students.nesting.nesting import Nesting
 from teachers.labels.neighbours import neighbour_batches, sketch

@@ -10,7 +10,8 @@ from torch import Tensor
 from decant.models.encoder import SentenceEncoder
 from decant.training.batch_stream import Batch
 from decant.training.optimizer import FitSettings, adamw
-from students.losses.vector_losses import VectorWeights, vector_loss
+from students.losses.loss_weights import VectorWeights
+from students.losses.vector_losses import vector_loss
 
 
 class RoundedEncoder(LightningModule):

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from decant.training.batch_stream import Batch
 from decant.training.optimizer import adamw
-from students.distill.distill_reranker import PseudoSettings, score_loss
+from students.distill.distill_reranker import score_loss
+from students.distill.distill_settings import PseudoSettings
 from teachers.cross_encoders.cross_encoder import CrossEncoder
 
 

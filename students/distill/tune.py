@@ -9,8 +9,8 @@ from decant.models.encoder import SentenceEncoder
 from decant.progress import Watch, unwatched
 from decant.training.devices import ONE_PROCESS, TrainerSettings
 from decant.training.lora import add_lora, merge_lora
-from students.distill.distill_pairs import Array, DistillSettings, Metric, distill
-from students.distill.distill_settings import TuneSettings
+from students.distill.distill_pairs import Array, Metric, distill
+from students.distill.distill_settings import DistillSettings, TuneSettings
 from students.pair_student import Student
 from teachers.cross_encoders.cross_encoder import Pair
 from teachers.cross_encoders.fine_tune import TaskKind

@@ -12,7 +12,7 @@ from decant.models.encoder import SentenceEncoder
 from decant.training.batch_stream import Batch
 from decant.training.gather_rows import ROWS, gather_rows, mean_over_ranks, own_rows
 from decant.training.optimizer import adamw
-from students.distill.distill_vectors import DistillVectorsSettings
+from students.distill.distill_settings import DistillVectorsSettings
 from students.distill.token_states import StateLoss
 from students.losses.vector_losses import vector_loss
 from students.nesting.exits import pool_exits

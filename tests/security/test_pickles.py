@@ -118,7 +118,7 @@ def test_a_pickle_given_as_data(ending: str, pickled: Path, artifact: Path, proj
 
 
 def test_a_pickle_given_as_a_list_of_words(pickled: Path, mark: Path) -> None:
-    from students.cuts.vocabulary import VocabularySettings
+    from students.cuts.vocabulary_settings import VocabularySettings
 
     with pytest.raises(InputError, match="is not a text file in UTF-8"):
         listed_texts(VocabularySettings(size=100, keep_from=str(pickled)), Path())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from students.distill.distill_pairs import DistillSettings
+from students.distill.distill_settings import DistillSettings
 from teachers.cross_encoders.cross_encoder import Pair
 from tests.tiny_models import tiny_backbone_folder
 

@@ -24,9 +24,8 @@ from decant.training.gather_rows import world
 from decant.training.launcher import launch
 from decant.training.optimizer import FitSettings
 from students.distill.comparator import Comparator
-from students.distill.distill_vectors import DistillVectorsSettings
+from students.distill.distill_settings import DistillVectorsSettings, HiddenStates, RelationStates, States
 from students.distill.pairs_module import Distillation
-from students.distill.token_states import HiddenStates, RelationStates, States
 from students.distill.vectors_module import VectorDistillation
 from students.losses.pair_losses import PAIR_LOSSES
 from students.nesting.nested import StepExits

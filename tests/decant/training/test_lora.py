@@ -18,7 +18,8 @@ from decant.models.encoder import SentenceEncoder
 from decant.models.quantized import Quantize, in_head, quantized_kind
 from decant.training import checkpoint_callback as keeper
 from decant.training.lora import LoraSettings, add_lora, merge_lora
-from students.distill.tune import TuneSettings, tune
+from students.distill.distill_settings import TuneSettings
+from students.distill.tune import tune
 from teachers.cross_encoders.cross_encoder import CrossEncoder
 from teachers.cross_encoders.fine_tune import FineTuneSettings, fine_tune
 from tests.bnb_extra import needs_bitsandbytes, needs_peft

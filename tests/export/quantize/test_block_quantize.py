@@ -11,8 +11,9 @@ from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
 from export.graphs.graph_file import load_graph
 from export.graphs.to_onnx import export_encoder
-from export.quantize.block_quantize import Bits, BlockQuantizeSettings, quantize_blocks
+from export.quantize.block_quantize import Bits, quantize_blocks
 from export.quantize.block_weights import block_scales, nearest_codes
+from export.quantize.quantize_settings import BlockQuantizeSettings
 from export.quantize.row_products import weight_products
 from export.serve.session import open_session
 from tests.export.graphs.test_to_onnx import random_feed, torch_outputs

@@ -12,7 +12,8 @@ from onnxruntime import InferenceSession
 from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
 from export.graphs.to_onnx import export_encoder
-from export.quantize.row_quantize import RowQuantizeSettings, quantize_rows
+from export.quantize.quantize_settings import RowQuantizeSettings
+from export.quantize.row_quantize import quantize_rows
 from export.serve.session import open_session
 from tests.export.graphs.test_to_onnx import random_feed, torch_outputs
 from tests.export.quantize.test_dynamic_quantize import weight_types

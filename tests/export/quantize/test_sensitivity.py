@@ -15,8 +15,9 @@ from decant.models.encoder import SentenceEncoder
 from export.graphs.graph_file import load_graph
 from export.graphs.to_onnx import export_encoder
 from export.quantize.calibration import sentence_vectors
+from export.quantize.quantize_settings import RowQuantizeSettings
 from export.quantize.row_products import weight_products
-from export.quantize.row_quantize import RowQuantizeSettings, quantize_rows
+from export.quantize.row_quantize import quantize_rows
 from export.quantize.sensitivity import Sensitivity, keep_the_fewest, measure_sensitivity, product_groups
 from tests.export.graphs.test_to_onnx import random_feed, torch_outputs
 from tests.export.quantize.test_row_quantize import operators

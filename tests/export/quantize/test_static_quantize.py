@@ -13,7 +13,8 @@ from decant.models.encoder import SentenceEncoder
 from export.graphs.to_onnx import export_encoder
 from export.quantize.activation_scale import fit_activation
 from export.quantize.column_weights import quantize_columns
-from export.quantize.static_quantize import StaticQuantizeSettings, quantize_static
+from export.quantize.quantize_settings import StaticQuantizeSettings
+from export.quantize.static_quantize import quantize_static
 from export.serve.session import open_session
 from tests.export.graphs.test_to_onnx import random_feed, torch_outputs
 from tests.export.quantize.test_dynamic_quantize import weight_types

@@ -20,7 +20,7 @@ from pipeline.stages.pruned_vocabulary import vocabulary_inputs
 from pipeline.stages.student import students_stage
 from pipeline.stages.texts import texts_stage
 from pipeline.stages.vectors import vectors_stage
-from students.cuts.vocabulary import VocabularySettings
+from students.cuts.vocabulary_settings import VocabularySettings
 from tests.tiny_models import WORDS
 from tests.tiny_runs import Models, decant, nested_recipe, tiny_recipe, write_project
 

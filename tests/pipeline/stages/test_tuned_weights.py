@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from export.quantize.block_quantize import BlockQuantizeSettings
-from export.quantize.row_quantize import RowQuantizeSettings
+from export.quantize.quantize_settings import BlockQuantizeSettings, RowQuantizeSettings
 from pipeline.recipe.sections import ExportSettings
 from pipeline.stages.tuned_weights import rounding_of
-from students.distill.quantize_aware import QuantizeAwareSettings, Rounding
+from students.distill.distill_settings import QuantizeAwareSettings
+from students.distill.quantize_aware import Rounding
 from tests.tiny_runs import SmokeRun, decant
 
 

@@ -27,13 +27,8 @@ from decant.batches import padded
 from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
 from students.cuts.start import shrink
-from students.cuts.vocabulary import (
-    VocabularySettings,
-    check_vocabulary,
-    listed_texts,
-    prune_vocabulary,
-    vocabulary_size,
-)
+from students.cuts.vocabulary import check_vocabulary, listed_texts, prune_vocabulary, vocabulary_size
+from students.cuts.vocabulary_settings import VocabularySettings
 from students.distill.distill_pairs import new_student
 from tests.students.conftest import settings
 from tests.tiny_models import BACKBONES, WORDS, tiny_backbone, tiny_encoder, tiny_tokenizer

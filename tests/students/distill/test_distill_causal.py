@@ -19,7 +19,7 @@ from students.distill.distill_causal import (
     perplexity,
     train_causal,
 )
-from students.losses.causal_losses import PseudoWeights
+from students.losses.loss_weights import PseudoWeights
 from students.sharing.share_maps import share_backbone
 from tests.tiny_models import tiny_tokenizer
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from decant.errors import InputError
-from students.distill.distill_pairs import DistillSettings, distill, new_student
+from students.distill.distill_pairs import distill, new_student
+from students.distill.distill_settings import DistillSettings
 from students.pair_student import Student
 from teachers.cross_encoders.fine_tune import TaskKind
 from tests.students.conftest import Topics, settings

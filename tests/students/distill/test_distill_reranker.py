@@ -8,8 +8,9 @@ import torch
 
 from decant.errors import InputError
 from students.cuts.start import grouped
-from students.distill.distill_reranker import PseudoSettings, labels_on_scale, learn_scores, score_loss
-from students.losses.causal_losses import PseudoWeights
+from students.distill.distill_reranker import labels_on_scale, learn_scores, score_loss
+from students.distill.distill_settings import PseudoSettings
+from students.losses.loss_weights import PseudoWeights
 from students.sharing.share_maps import share_cross_encoder
 from students.sharing.sharing_settings import SharingSettings
 from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
-from students.distill.distill_vectors import DistillVectorsSettings, embed
+from students.distill.distill_settings import DistillVectorsSettings
+from students.distill.distill_vectors import embed
 from students.nesting.nested import teacher_agreement
 from students.nesting.nesting import GridNesting, LastNesting, Nesting
 from tests.held_vectors import Held

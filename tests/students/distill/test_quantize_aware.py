@@ -9,10 +9,12 @@ from decant.batches import padded
 from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
 from export.graphs.to_onnx import export_encoder
-from export.quantize.block_quantize import BlockQuantizeSettings, quantize_blocks
-from export.quantize.row_quantize import RowQuantizeSettings, quantize_rows
+from export.quantize.block_quantize import quantize_blocks
+from export.quantize.quantize_settings import BlockQuantizeSettings, RowQuantizeSettings
+from export.quantize.row_quantize import quantize_rows
 from export.serve.session import open_session
-from students.distill.quantize_aware import QuantizeAwareSettings, Rounding, fine_tune_rounded, rounded
+from students.distill.distill_settings import QuantizeAwareSettings
+from students.distill.quantize_aware import Rounding, fine_tune_rounded, rounded
 from tests.students.conftest import Topics
 from tests.tiny_models import tiny_encoder
 

@@ -12,17 +12,9 @@ from torch import Tensor
 from decant.batches import padded
 from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
-from students.distill.distill_vectors import DistillVectorsSettings, embed
-from students.distill.token_states import (
-    BlockStates,
-    HiddenStates,
-    Reader,
-    RelationStates,
-    StateLoss,
-    States,
-    check_states,
-    teacher_layer,
-)
+from students.distill.distill_settings import BlockStates, DistillVectorsSettings, HiddenStates, RelationStates, States
+from students.distill.distill_vectors import embed
+from students.distill.token_states import Reader, StateLoss, check_states, teacher_layer
 from students.losses.relation_losses import hidden_mse, relation_kl
 from students.nesting.nested import StepExits
 from students.nesting.nesting import GridNesting, LastNesting, Step, Term, TwoDNesting

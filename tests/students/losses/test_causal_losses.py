@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from students.losses.causal_losses import (
-    PseudoWeights,
     hard_label_loss,
     next_token_loss,
     pseudo_label_loss,
     soft_label_loss,
     states_mse,
 )
+from students.losses.loss_weights import PseudoWeights
 
 # one row of two tokens over two words; odds of the first word: teacher 4 and 1/4, student 1 and 4
 TEACHER = torch.tensor([[[math.log(4), 0.0], [0.0, math.log(4)]]])

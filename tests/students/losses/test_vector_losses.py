@@ -8,14 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from students.losses.vector_losses import (
-    VectorWeights,
-    cosine_distance,
-    similarity_kl,
-    similarity_mse,
-    vector_loss,
-    vector_mse,
-)
+from students.losses.loss_weights import VectorWeights
+from students.losses.vector_losses import cosine_distance, similarity_kl, similarity_mse, vector_loss, vector_mse
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 STUDENT = torch.eye(3)  # every cosine to another text is 0
