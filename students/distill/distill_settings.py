@@ -120,7 +120,7 @@ class DistillVectorsSettings(FitSettings, frozen=True, extra="forbid"):
     similarity_kl: float = Field(
         VECTORS.similarity_kl, ge=0, description="weight of the KL of the in-batch similarity matrix"
     )
-    temperature: float = Field(VECTORS.temperature, gt=0, description="temperature of that KL's softmax")
+    temperature: float = Field(VECTORS.temperature, gt=0, description="temperature of the softmax in that KL")
     similarity_mse: float = Field(
         VECTORS.similarity_mse, ge=0, description="weight of the squared error of the similarity matrix"
     )

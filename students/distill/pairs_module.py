@@ -12,8 +12,8 @@ from torch import Tensor
 from decant.training.batch_stream import Batch
 from decant.training.gather_rows import ROWS, gather_rows
 from decant.training.optimizer import FitSettings, adamw
-from students.losses.loss_weights import VectorWeights
-from students.losses.pair_losses import PairLoss, pair_loss
+from students.losses.loss_weights import PairLoss, VectorWeights
+from students.losses.pair_losses import pair_loss
 from students.losses.score_losses import dse, mixed_targets
 from students.losses.vector_losses import vector_loss
 from students.nesting.nested import StepExits

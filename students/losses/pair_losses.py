@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from decant.errors import InputError
-from students.losses.loss_weights import LossWeights as LossWeights
-from students.losses.loss_weights import PairLoss as PairLoss
+from students.losses.loss_weights import PairLoss
 from students.losses.ranking_losses import angle, info_nce
 from students.losses.score_losses import cosent, margin_mse, score_kl, score_mse
 

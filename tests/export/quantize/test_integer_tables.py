@@ -6,7 +6,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from export.quantize.integer_tables import TablePrecision, is_lookup, look_up
+from export.quantize.integer_tables import is_lookup, look_up
+from export.quantize.quantize_settings import TablePrecision
 from export.quantize.row_graph import RowGraph
 from tests.export.quantize.test_row_products import run
 

@@ -14,8 +14,8 @@ from decant.batches import padded
 from decant.training.batch_stream import Batch
 from students.distill.distill_pairs import new_student
 from students.distill.pairs_module import Distillation
-from students.losses.loss_weights import VectorWeights
-from students.losses.pair_losses import PairLoss, pair_loss
+from students.losses.loss_weights import PairLoss, VectorWeights
+from students.losses.pair_losses import pair_loss
 from students.losses.vector_losses import vector_loss
 from students.nesting.nested import StepExits
 from students.nesting.nesting import LastNesting, MatryoshkaNesting, Nesting

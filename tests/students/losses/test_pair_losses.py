@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from students.losses.pair_losses import PAIR_LOSSES, PairLoss, in_batch, pair_loss
+from students.losses.loss_weights import PairLoss
+from students.losses.pair_losses import PAIR_LOSSES, in_batch, pair_loss
 from students.losses.ranking_losses import angle
 from students.losses.score_losses import cosent
 
