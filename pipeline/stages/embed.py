@@ -11,6 +11,7 @@ from decant.models.reference import model_digest, resolve_model
 from decant.progress import Watch
 from decant.training.fit import discard_checkpoints
 from decant.training.optimizer import training_precision
+from decant.training.training import Training
 from pipeline.recipe.recipe import EmbeddingSettings, Recipe
 from pipeline.recipe.recipe_prompts import prompt_inputs, student_prompts
 from pipeline.run_dir import RunDir, Stage, fingerprint
@@ -19,7 +20,7 @@ from pipeline.stages.sharing import sharing_inputs
 from pipeline.stages.vectors import VectorTargets
 from students.cuts.start import shrink
 from students.cuts.vocabulary import listed_texts
-from students.distill.distill_vectors import embed
+from students.distill.distill_vectors import distill_vectors
 from students.nesting.nested import all_dims, teacher_agreement
 from students.pair_student import Student
 
@@ -74,11 +75,9 @@ def embed_stage(
                 return found[encoder.layers, encoder.width]  # no other exit is trained
             return float(np.mean(list(found.values())))
 
-        embed(
-            encoder, read, vector_targets.vectors(vector_targets.texts), dev, folder / "training", settings,
-            student.the_nesting, student.dims, seed=recipe.seed, live=live,
-            devices=recipe.trainer, watch=watch,
-        )  # fmt: skip
+        training = Training(folder / "training", settings, recipe.seed, recipe.trainer, watch)
+        taught = vector_targets.vectors(vector_targets.texts)
+        distill_vectors(encoder, read, taught, dev, training, student.the_nesting, student.dims, live=live)
         Student(encoder).save(folder)
         discard_checkpoints(folder / "training")
 

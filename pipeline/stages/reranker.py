@@ -9,6 +9,7 @@ from pathlib import Path
 from decant.progress import Watch
 from decant.training.fit import discard_checkpoints
 from decant.training.optimizer import FitSettings, training_precision
+from decant.training.training import Training
 from export.artifact.manifest import GRAPH
 from export.artifact.reranker_folder import check_score_parity
 from export.graphs.to_onnx import export_cross_encoder
@@ -23,7 +24,7 @@ from pipeline.texts.load import Texts
 from students.cuts.start import shared_cross_encoder
 from students.distill.distill_reranker import RerankerSettings, labels_on_scale, learn_scores
 from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
-from teachers.cross_encoders.fine_tune import FineTuneSettings, Metric, fine_tune
+from teachers.cross_encoders.fine_tune import FineTuneSettings, Metric, PairData, fine_tune
 
 VERSION = 1
 STAGE_1, STAGE_2, TAUGHT, FACTS = "scores", "training", "before_labels", "reranker.json"
@@ -90,8 +91,8 @@ def _learn_scores(
     start = run_teacher(recipe, pair_targets.teacher.folder, settings.pseudo.dropout)
     student = shared_cross_encoder(start, settings.sharing, pair_texts(texts), recipe.seed)
     learn_scores(
-        student, teacher, training_pairs(texts), lambda: _on_dev(recipe, texts, student), folder / STAGE_1,
-        settings.pseudo, seed=recipe.seed, watch=watch,
+        student, teacher, training_pairs(texts), lambda: _on_dev(recipe, texts, student),
+        Training(folder / STAGE_1, settings.pseudo, recipe.seed, watch=watch),
     ).save(folder / TAUGHT)  # fmt: skip
     discard_checkpoints(folder / STAGE_1)
 
@@ -103,10 +104,9 @@ def _learn_labels(
     before, student = run_teacher(recipe, folder / TAUGHT), run_teacher(recipe, folder / TAUGHT, settings.dropout)
     labels, kind = labels_on_scale(texts.train.labels, pair_targets.logits[: len(texts.train)], recipe.texts.task.kind)
     how = FineTuneSettings.model_validate(settings.model_dump(include=set(FitSettings.model_fields)))
-    fine_tune(
-        student, texts.train.pairs, labels, kind, texts.dev.pairs, _judge(recipe, texts, student),
-        folder / STAGE_2, how, seed=recipe.seed, label="re-ranker on labels", watch=watch,
-    )  # fmt: skip
+    data = PairData(texts.train.pairs, labels, kind, texts.dev.pairs, _judge(recipe, texts, student))
+    training = Training(folder / STAGE_2, how, recipe.seed, watch=watch)
+    fine_tune(student, data, training, label="re-ranker on labels")
     discard_checkpoints(folder / STAGE_2)
     return student if _on_dev(recipe, texts, student) >= _on_dev(recipe, texts, before) else before
 

@@ -18,6 +18,7 @@ from decant.progress import Watch
 from decant.training.checkpoint_callback import DEV_METRIC
 from decant.training.fit import discard_checkpoints
 from decant.training.optimizer import training_precision
+from decant.training.training import Training
 from pipeline.recipe.recipe import Recipe
 from pipeline.recipe.recipe_prompts import pairs_for, prompt_inputs, student_prompts
 from pipeline.run_dir import MARK, RunDir, Stage, fingerprint
@@ -34,6 +35,7 @@ from students.distill.distill_pairs import Metric, distill, new_student
 from students.nesting.nested import all_dims, grid_predictions
 from students.pair_student import Student, cosines
 from teachers.cross_encoders.cross_encoder import Pair
+from teachers.cross_encoders.fine_tune import PairData
 from teachers.labels.token_rows import number_texts
 from teachers.labels.vector_store import JoinedVectors, Vectors
 
@@ -103,11 +105,9 @@ def students_stage(
                     source, recipe.texts.task.outputs, settings, seed, shrink_on, recipe.seed, listed, prompts
                 )
                 judge = _judge(recipe, dev_pairs, student, metric)
-                distill(
-                    student, pairs, wanted, labels, recipe.texts.task.kind, dev_pairs, metric,
-                    folder / TRAINING, settings, alpha=alpha, seed=seed, dev=judge, vectors=vectors,
-                    devices=recipe.trainer, watch=watch,
-                ).save(folder)  # fmt: skip
+                data = PairData(pairs, labels, recipe.texts.task.kind, dev_pairs, metric)
+                training = Training(folder / TRAINING, settings, seed, recipe.trainer, watch)
+                distill(student, data, wanted, training, alpha=alpha, dev=judge, vectors=vectors).save(folder)
                 facts = {"alpha": alpha, "seed": seed, DEV_METRIC: judge()}
                 (folder / FACTS).write_text(json.dumps(facts) + "\n", encoding="utf-8")
                 discard_checkpoints(folder / TRAINING)

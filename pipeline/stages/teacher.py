@@ -9,13 +9,14 @@ from pydantic import BaseModel
 from decant.models.reference import model_digest, resolve_model
 from decant.progress import Watch
 from decant.training.optimizer import training_precision
+from decant.training.training import Training
 from pipeline.recipe.recipe import FineTuneTeacher, LoadTeacher, Recipe
 from pipeline.run_dir import RunDir, Stage, fingerprint
 from pipeline.stages.dev_metric import dev_metric
 from pipeline.texts.load import Texts
 from teachers.cross_encoders.cross_encoder import CrossEncoder
 from teachers.cross_encoders.cross_reading import Classes, statements
-from teachers.cross_encoders.fine_tune import fine_tune
+from teachers.cross_encoders.fine_tune import PairData, fine_tune
 
 VERSION = 2
 
@@ -52,11 +53,9 @@ def teacher_stage(
             quantize=settings.quantize, classes=task.names,
         )  # fmt: skip
         metric = dev_metric(task.kind, texts.dev.labels, recipe.measure.metric)
-        fine_tune(
-            teacher, texts.train.pairs, texts.train.labels, task.kind, texts.dev.pairs, metric,
-            folder / "training", settings, seed=recipe.seed,
-            devices=recipe.trainer, watch=watch,
-        ).save(folder)  # fmt: skip
+        data = PairData(texts.train.pairs, texts.train.labels, task.kind, texts.dev.pairs, metric)
+        training = Training(folder / "training", settings, recipe.seed, recipe.trainer, watch)
+        fine_tune(teacher, data, training).save(folder)
         discard_checkpoints(folder / "training")
 
     return run_dir.make("teacher", fingerprint("teacher", VERSION, inputs), write)

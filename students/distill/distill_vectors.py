@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,10 +13,9 @@ from decant.batches import padded
 from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
 from decant.models.shared_config import shared_attention
-from decant.progress import Watch, unwatched
 from decant.training.batch_stream import Batch, BatchStream
-from decant.training.devices import ONE_PROCESS, TrainerSettings
 from decant.training.optimizer import FitSettings
+from decant.training.training import Training
 from students.distill.token_states import SAMPLE, BlockStates, Reader, States, check_states
 from students.losses.vector_losses import VectorWeights
 from students.nesting.exits import check_pooling
@@ -70,20 +68,16 @@ class DistillVectorsSettings(FitSettings, frozen=True, extra="forbid"):
         return VectorWeights(self.similarity_kl, self.similarity_mse, self.cosine, self.temperature)
 
 
-def embed(
+def distill_vectors(
     encoder: SentenceEncoder,
     texts: Sequence[str],
     teacher: Vectors,
     dev: Callable[[], float],
-    folder: Path,
-    settings: DistillVectorsSettings,
+    training: Training[DistillVectorsSettings],
     nesting: Nesting,
     dims: tuple[int, ...],
     *,
-    seed: int,
     live: SentenceEncoder | None = None,
-    devices: TrainerSettings = ONE_PROCESS,
-    watch: Watch = unwatched,
 ) -> SentenceEncoder:
     """Train every exit of `encoder` in place on the teacher's vectors; return it with the weights best on dev.
 
@@ -93,8 +87,7 @@ def embed(
         teacher: vectors of the texts, in their order, of any width.
         dev: how well the encoder does, higher is better; asked at the end of each epoch.
         dims: vector lengths that are trained beside the full one.
-        folder: checkpoints and logs; a folder left by a killed run is continued.
-        live: the teacher itself, for `settings.states`; its weights stay as they are.
+        live: the teacher itself, where the settings want its token states; its weights stay as they are.
 
     Raises:
         InputError: fewer texts than a batch, a dim above the width, a pooling that has no exits, or a teacher whose
@@ -103,6 +96,7 @@ def embed(
     from decant.training.fit import fit
     from students.distill.vectors_module import VectorDistillation  # Lightning takes seconds to load
 
+    settings, seed = training.settings, training.seed
     check_pooling(encoder)
     _check_live(settings.states, encoder, live, texts)
     if len(texts) < settings.batch_size:
@@ -124,10 +118,7 @@ def embed(
 
     stream = BatchStream(lengths, collate, settings.batch_size, seed, draw)
     module = VectorDistillation(encoder, teacher.dim, live, settings, nesting, dims, seed, len(stream))
-    fit(
-        module, stream, dev, folder, settings, seed=seed, label="student on vectors", devices=devices, given=texts,
-        watch=watch,
-    )  # fmt: skip
+    fit(module, stream, dev, training, label="student on vectors", given=texts)
     return encoder.eval()
 
 
