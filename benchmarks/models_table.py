@@ -30,7 +30,7 @@ from decant.models.embedder import load_embedder
 from decant.models.encoder import SentenceEncoder
 from decant.models.prompts import Prompts
 from decant.training.training import Training
-from export.artifact.bundle import write_artifact
+from export.artifact.bundle import ArtifactFacts, write_artifact
 from export.graphs.to_onnx import export_encoder
 from export.serve.session import OnnxEncoder
 from pipeline.cli.certify_command import certify_artifact
@@ -159,7 +159,7 @@ def _exported(encoder: SentenceEncoder, name: str, scratch: Path) -> tuple[str, 
     graph, artifact = scratch / "model.onnx", scratch / "artifact"
     try:
         export_encoder(encoder, graph)
-        write_artifact(artifact, encoder, graph, name=name, precision="fp32", card=f"# {name}")
+        write_artifact(artifact, encoder, graph, ArtifactFacts(name, "fp32", f"# {name}"))
     except DecantError as error:
         return f"no: {_reason(error, scratch)}", None
     texts = [text for text in TEXTS if encoder.tokenize([text]) != [[encoder.tokenizer.pad_token_id]]]

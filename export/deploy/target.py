@@ -52,8 +52,8 @@ class Model:
 
     @property
     def pools_here(self) -> bool:
-        """As the function of this name."""
-        return pools_here(self.manifest)
+        """As `is_pooled_by_runtimes` says of its manifest."""
+        return is_pooled_by_runtimes(self.manifest)
 
     @property
     def width(self) -> int:
@@ -61,7 +61,7 @@ class Model:
         return int(read_object(self.folder / "1_Pooling" / "config.json")["word_embedding_dimension"])
 
 
-def pools_here(manifest: Manifest) -> bool:
+def is_pooled_by_runtimes(manifest: Manifest) -> bool:
     """Whether a runtime that pools the token states by itself gets the vector; else it must take the graph's."""
     return manifest.pools_last and manifest.pooling in POOLED_BY_MOST
 

@@ -22,7 +22,7 @@ from export.graphs.vector_kinds import VectorKind
 from export.serve.providers import CPU
 from export.serve.rerank_session import OnnxReranker
 from export.serve.session import OnnxComparator, OnnxEncoder
-from pipeline.measure.evaluate import evaluate
+from pipeline.measure.evaluate import Examples, evaluate
 from pipeline.texts.numbers import label_number
 from pipeline.texts.quoting import Quoting
 from pipeline.texts.source import Source, read_rows
@@ -53,7 +53,7 @@ def evaluate_artifact(
     pairs, labels, name = read_labelled(file, first, second, label, quoting)
     encoder = OnnxEncoder(folder, threads)
     scores = score_pairs(encoder, folder, given_pairs(encoder, pairs, prompts), threads)
-    metrics = evaluate("regression", labels, {"artifact": scores})["artifact"]
+    metrics = evaluate(Examples("regression", labels), {"artifact": scores})["artifact"]
     return {
         "artifact": str(folder), "file": name, "pairs": len(pairs), "spearman": metrics.spearman,
         "pearson": metrics.pearson, "ci95": list(metrics.ci95),

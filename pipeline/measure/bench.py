@@ -19,7 +19,7 @@ from decant.training.cores import usable_cores
 from export.artifact.bundle import verify_artifact
 from export.serve.session import OnnxEncoder
 from pipeline.cli.artifact_commands import read_labelled
-from pipeline.measure.evaluate import evaluate
+from pipeline.measure.evaluate import Examples, evaluate
 from pipeline.measure.peers import PEERS, load_peers
 from pipeline.measure.size import size_mib
 from pipeline.measure.speed import Speed, SpeedSettings, measure_speed
@@ -144,5 +144,5 @@ def _accuracy(
     encoders: Mapping[str, Encode], pairs: Sequence[Pair], labels: NDArray[np.float64]
 ) -> dict[str, dict[str, Any]]:
     scores = {name: cosines(*pair_vectors(pairs, encode)) for name, encode in encoders.items()}
-    metrics = evaluate("regression", labels, scores)
+    metrics = evaluate(Examples("regression", labels), scores)
     return {name: {"spearman": one.spearman, "ci95": one.ci95} for name, one in metrics.items()}

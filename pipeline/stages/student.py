@@ -31,11 +31,11 @@ from pipeline.texts.load import Texts
 from students.cuts.soup import soup
 from students.cuts.start import shrink
 from students.cuts.vocabulary import listed_texts
-from students.distill.distill_pairs import Metric, distill, new_student
+from students.distill.distill_pairs import distill, new_student
 from students.nesting.nested import all_dims, grid_predictions
 from students.pair_student import Student, cosines
 from teachers.cross_encoders.cross_encoder import Pair
-from teachers.cross_encoders.fine_tune import PairData
+from teachers.cross_encoders.fine_tune import Metric, PairData
 from teachers.labels.token_rows import number_texts
 from teachers.labels.vector_store import JoinedVectors, Vectors
 

@@ -102,7 +102,7 @@ def write_activation(folder: Path, activation: Activation) -> None:
 def write_cross_folder(folder: Path, prompt: str, activation: Activation) -> None:
     """The files by which sentence-transformers 6 puts a prompt before the first text; older ones know none."""
     write_json(folder / MODULES, [{"idx": 0, "name": "0", "path": "", "type": MODULE_TYPE}], ascii_only=True)
-    stated = {"model_type": "CrossEncoder", "activation_fn": TORCH_NAMES[activation]}
+    stated: dict[str, object] = {"model_type": "CrossEncoder", "activation_fn": TORCH_NAMES[activation]}
     stated |= {"prompts": {PROMPT_NAME: prompt}, "default_prompt_name": PROMPT_NAME}
     write_json(folder / SETTINGS, stated, ascii_only=True)
     reading = {"transformer_task": TASK, "modality_config": TEXT_ONLY, "module_output_name": OUTPUT}
