@@ -24,7 +24,6 @@ from decant.models.quantized import (
     QUANTIZE,
     Quantize,
     quantization,
-    quiet_bitsandbytes,
     require_packages,
     settle,
     stored_kind,
@@ -220,7 +219,6 @@ def _quantized_as(folder: Path, quantize: Quantize | None, for_training: bool) -
     kind = quantize or stored
     if kind is not None:
         require_packages(f"{folder}: loading {kind} weights", *QUANTIZE)
-        quiet_bitsandbytes()
     return kind
 
 

@@ -34,7 +34,7 @@ EXTRA = "pip install 'decant[bnb]'"
 
 
 def require_packages(wanted_for: str, *packages: str) -> None:
-    """Check that packages of the extra `bnb` are there, without importing them.
+    """Check that packages of the extra `bnb` are there, without importing them, and keep them quiet from then on.
 
     Args:
         wanted_for: what needs them, to begin the message with.
@@ -45,6 +45,7 @@ def require_packages(wanted_for: str, *packages: str) -> None:
     absent = [name for name in packages if importlib.util.find_spec(name) is None]
     if absent:
         raise InputError(f"{wanted_for} needs {' and '.join(absent)}, which is not installed: {EXTRA}")
+    quiet_bitsandbytes()  # which peft imports, too
 
 
 def stored_kind(folder: Path) -> Quantize | None:
@@ -127,7 +128,11 @@ def settle(model: nn.Module, folder: Path) -> None:
 
 
 def quiet_bitsandbytes() -> None:
-    """Silence bitsandbytes' own warnings: it tells at import and at each int8 product what it always does."""
+    """Silence bitsandbytes' own warnings: it tells at each int8 product what it always does.
+
+    At import, on a processor with AVX512-BF16, it tells that it found no kernel on the hub, which `settle` makes
+    needless. So this comes before whatever imports it.
+    """
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
