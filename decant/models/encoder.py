@@ -31,6 +31,16 @@ from decant.models.backbone import (
     max_tokens,
     quiet_transformers,
 )
+from decant.models.folder_files import (
+    CONFIG,
+    EXIT_LAYERS,
+    MODULES,
+    NORMALIZE_FOLDER,
+    OWN_CONFIG,
+    POOLING_FOLDER,
+    READING,
+    SETTINGS,
+)
 from decant.models.layout import LEGACY_MODES, Chain, Layout, Similarity, read_layout
 from decant.models.parts import Part
 from decant.models.pooling import TOP_LAYERS, PoolingKind, pool, pooled_width, token_states
@@ -43,9 +53,6 @@ from decant.models.shared_config import read_config
 from decant.models.tail import Tail
 
 Progress = Callable[[int], None]
-OWN_CONFIG = "decant_encoder.json"
-EXIT_LAYERS = "exit_layers.safetensors"
-POOLING_FOLDER, NORMALIZE_FOLDER = "1_Pooling", "2_Normalize"  # as every reader of such a folder expects them
 
 
 @dataclass(frozen=True)
@@ -259,7 +266,7 @@ class SentenceEncoder(nn.Module):
             self.tokenizer.save_pretrained(folder)
         # a tokenizer class that is made of its vocabulary alone forgets that step
         stated = {"max_seq_length": self.max_length, "do_lower_case": lower_cases(self.tokenizer)}
-        write_json(folder / "sentence_bert_config.json", stated)
+        write_json(folder / READING, stated)
         own: dict[str, object] = {"pooling": self.pooling, "dim": self.dim, "max_length": self.max_length}
         if len(self.exit_layers):
             own["exit_layers"] = [int(depth) for depth in self.exit_layers]
@@ -275,16 +282,16 @@ class SentenceEncoder(nn.Module):
         entries = [_entry(0, "Transformer", "")]
         entries += self.before.save(folder, len(entries), on_tokens=True)
         entries.append(_entry(len(entries), "Pooling", POOLING_FOLDER))
-        write_json(folder / POOLING_FOLDER / "config.json", self._pooling_config())
+        write_json(folder / POOLING_FOLDER / CONFIG, self._pooling_config())
         entries += self.tail.save(folder, len(entries))
         if self.dim < self.width:
             entries += _cut_to(self.dim, self.width).save(folder, len(entries))
         if self.unit:
             entries.append(_entry(len(entries), "Normalize", NORMALIZE_FOLDER))
-            write_json(folder / NORMALIZE_FOLDER / "config.json", {})
-        write_json(folder / "modules.json", entries)
+            write_json(folder / NORMALIZE_FOLDER / CONFIG, {})
+        write_json(folder / MODULES, entries)
         write_json(
-            folder / "config_sentence_transformers.json",
+            folder / SETTINGS,
             {
                 "prompts": dict(self.prompts.texts),
                 "default_prompt_name": self.prompts.default,

@@ -23,6 +23,7 @@ from transformers import BitsAndBytesConfig, PretrainedConfig
 
 from decant.errors import InputError
 from decant.files import read_object
+from decant.models.folder_files import CONFIG
 from decant.models.reference import config_folder
 
 Quantize = Literal["nf4", "int8"]
@@ -54,7 +55,7 @@ def stored_kind(folder: Path) -> Quantize | None:
     Raises:
         InputError: in another way than the two that Decant reads.
     """
-    stated = read_object(config_folder(folder) / "config.json").get("quantization_config")
+    stated = read_object(config_folder(folder) / CONFIG).get("quantization_config")
     if not stated:
         return None
     kind = _kind(stated)

@@ -19,6 +19,7 @@ from pydantic import JsonValue
 from decant.errors import InputError
 from decant.files import sha256_of, write_json, written_whole
 from decant.models.encoder import SentenceEncoder
+from decant.models.folder_files import MODULES
 from export.artifact.manifest import CARD as CARD
 from export.artifact.manifest import COMPARATOR as COMPARATOR
 from export.artifact.manifest import EVERY_ARTIFACT as EVERY_ARTIFACT
@@ -106,7 +107,7 @@ def write_artifact(
             recipe_sha256=facts.recipe_sha256,
             metrics=dict(facts.metrics),
             parity=dict(facts.parity) if facts.parity is not None else None,
-            sentence_transformers=(written / "modules.json").is_file() and not stores_shared_maps(encoder),
+            sentence_transformers=(written / MODULES).is_file() and not stores_shared_maps(encoder),
             sha256={path: sha256_of(written / path) for path in files_of(written)},
         )
         write_json(written / MANIFEST, manifest.model_dump(mode="json"), sort_keys=True)
