@@ -69,10 +69,6 @@ def _joined_logits(shards: Sequence[Shard], outputs: int) -> Array:
     return np.concatenate([np.zeros((0, outputs), np.float32), *(shard.labels for shard in shards)])
 
 
-def _both(pair: Pair) -> Pair:
-    return pair
-
-
 def _checked(found: Array, pairs: Sequence[Pair], outputs: int) -> Array:
     logits = np.asarray(found, np.float32).reshape(len(pairs), outputs)
     bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))
@@ -99,4 +95,4 @@ def _other_width(logits: Array, outputs: int) -> str:
     return f"scores of shape {logits.shape}, expected {(len(logits), outputs)}; delete it"
 
 
-SCORES = LabelKind("teacher scores", _both, _checked, _columns, _read, _other_width)
+SCORES = LabelKind[Pair]("teacher scores", lambda pair: pair, _checked, _columns, _read, _other_width)
