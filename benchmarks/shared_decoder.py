@@ -36,6 +36,7 @@ from transformers import PreTrainedModel
 from decant.errors import InputError
 from decant.training.cores import usable_cores
 from decant.training.optimizer import training_precision
+from decant.training.training import Training
 from pipeline.report.machine import read_environment
 from pipeline.screen.console import Screen
 from students.distill.distill_causal import CausalSettings, Loss, PseudoLabels, TokenLoss, perplexity, train_causal
@@ -121,9 +122,8 @@ def trained(
     """Minutes of training the model in place."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        train_causal(
-            model, loss, blocks, dev, Path(folder), settings, seed=seed, label=label, watch=Screen().watch
-        )  # fmt: skip
+        training = Training(Path(folder), settings, seed, watch=Screen().watch)
+        train_causal(model, loss, blocks, dev, training, label=label)
     return (time.perf_counter() - started) / 60
 
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from decant.models.encoder import SentenceEncoder
 from decant.training.cores import usable_cores
+from decant.training.training import Training
 from pipeline.measure.correlation import spearman
 from pipeline.report.machine import read_environment
 from pipeline.stages.sharing import said_groups
@@ -32,7 +33,7 @@ from pipeline.texts.settings import Task, TextsSettings
 from pipeline.texts.source import Source
 from students.cuts.start import grouped
 from students.distill.distill_settings import BlockStates, DistillVectorsSettings
-from students.distill.distill_vectors import embed
+from students.distill.distill_vectors import distill_vectors
 from students.nesting.nesting import LastNesting
 from students.pair_student import Student
 from students.sharing.attention_similarity import AttentionSimilarity
@@ -151,9 +152,9 @@ def trained(
     )
     epoch = count(1.0)
     with tempfile.TemporaryDirectory() as folder:
-        return embed(
-            shared, texts, Held(vectors), lambda: next(epoch), Path(folder), settings,
-            LastNesting(), (), seed=seed, live=copy.deepcopy(unshared),
+        return distill_vectors(
+            shared, texts, Held(vectors), lambda: next(epoch), Training(Path(folder), settings, seed),
+            LastNesting(), (), live=copy.deepcopy(unshared),
         )  # fmt: skip
 
 

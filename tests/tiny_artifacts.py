@@ -8,7 +8,7 @@ import torch
 
 from decant.files import sha256_of
 from decant.models.encoder import SentenceEncoder
-from export.artifact.bundle import write_artifact
+from export.artifact.bundle import ArtifactFacts, write_artifact
 from export.artifact.manifest import EVERY_ARTIFACT, MANIFEST, Manifest, files_of
 from export.artifact.reranker_folder import write_reranker
 from export.certify.record import RuntimeRecord
@@ -62,11 +62,9 @@ def exported_artifact(folder: Path, outputs: int | None = None, seed: int = 0, t
     export_encoder(encoder, graph)
     if outputs is not None:
         export_comparator(_comparator(encoder, outputs, seed), head)
-    write_artifact(
-        folder, encoder, graph, name=folder.name, precision="fp32", card="# Tiny\n", parity=PARITY,
-        metrics={"tiny/test": {"threshold": threshold}} if threshold is not None else None,
-        comparator_graph=head if outputs is not None else None,
-    )  # fmt: skip
+    metrics = {"tiny/test": {"threshold": threshold}} if threshold is not None else {}
+    facts = ArtifactFacts(folder.name, "fp32", "# Tiny\n", metrics=metrics, parity=PARITY)
+    write_artifact(folder, encoder, graph, facts, comparator_graph=head if outputs is not None else None)
     return folder
 
 

@@ -18,13 +18,13 @@ from transformers import AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedM
 from decant.errors import InputError
 from decant.files import read_object, whole_number
 from decant.models.families import family_of, longest_input
+from decant.models.folder_files import CONFIG, TOKENIZER, TOKENIZER_CONFIG
 from decant.models.layout import body_folder, sentence_config, tokenizer_settings
 from decant.models.quantized import (
     LORA,
     QUANTIZE,
     Quantize,
     quantization,
-    quiet_bitsandbytes,
     require_packages,
     settle,
     stored_kind,
@@ -35,7 +35,7 @@ from decant.models.shared_config import read_config, shared_attention
 from decant.models.token_table import check_table
 
 TOKENIZER_FILES = (
-    "tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model",
+    TOKENIZER, "vocab.txt", "vocab.json", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model",
     "spm.model",
 )  # fmt: skip
 UNBOUNDED = 1_000_000  # tokens of a text, where nothing states how many there may be
@@ -78,7 +78,7 @@ def load_tokenizer(
         raise InputError(f"{folder}: its tokenizer has no padding token; set pad_token in tokenizer_config.json")
     if lowers:
         _lower_case(tokenizer)
-    rows = read_object(config_folder(folder) / "config.json").get("vocab_size")
+    rows = read_object(config_folder(folder) / CONFIG).get("vocab_size")
     if isinstance(rows, int):
         check_table(folder, tokenizer.get_vocab(), rows)
     return tokenizer
@@ -220,7 +220,6 @@ def _quantized_as(folder: Path, quantize: Quantize | None, for_training: bool) -
     kind = quantize or stored
     if kind is not None:
         require_packages(f"{folder}: loading {kind} weights", *QUANTIZE)
-        quiet_bitsandbytes()
     return kind
 
 
@@ -269,7 +268,7 @@ def model_size(folder: Path) -> tuple[int, int]:
 
 def has_trained_head(folder: Path) -> bool:
     """Whether the folder's config names a sequence-classification architecture, so its head was trained."""
-    config = read_object(config_folder(folder) / "config.json")
+    config = read_object(config_folder(folder) / CONFIG)
     named = config.get("architectures")
     return isinstance(named, list) and any(str(name).endswith("ForSequenceClassification") for name in named)
 
@@ -288,9 +287,9 @@ def max_tokens(folder: Path, tokenizer: PreTrainedTokenizerFast, *, single: bool
         raise InputError(f"{path}: max_seq_length {own} is more than the {longest} tokens that its positions hold")
     if own is None:
         given = {"model_max_length": tokenizer.model_max_length}  # 10^30 where nothing is stated
-        own = whole_number(place / "tokenizer_config.json", given, "model_max_length") or UNBOUNDED
+        own = whole_number(place / TOKENIZER_CONFIG, given, "model_max_length") or UNBOUNDED
         positions = {"max_position_embeddings": getattr(config, "max_position_embeddings", None)}
-        own = min(own, whole_number(place / "config.json", positions, "max_position_embeddings") or UNBOUNDED)
+        own = min(own, whole_number(place / CONFIG, positions, "max_position_embeddings") or UNBOUNDED)
     return min(own, longest or UNBOUNDED, UNBOUNDED)
 
 

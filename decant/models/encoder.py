@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,16 @@ from decant.models.backbone import (
     max_tokens,
     quiet_transformers,
 )
+from decant.models.folder_files import (
+    CONFIG,
+    EXIT_LAYERS,
+    MODULES,
+    NORMALIZE_FOLDER,
+    OWN_CONFIG,
+    POOLING_FOLDER,
+    READING,
+    SETTINGS,
+)
 from decant.models.layout import LEGACY_MODES, Chain, Layout, Similarity, read_layout
 from decant.models.parts import Part
 from decant.models.pooling import TOP_LAYERS, PoolingKind, pool, pooled_width, token_states
@@ -42,9 +53,27 @@ from decant.models.shared_config import read_config
 from decant.models.tail import Tail
 
 Progress = Callable[[int], None]
-OWN_CONFIG = "decant_encoder.json"
-EXIT_LAYERS = "exit_layers.safetensors"
-POOLING_FOLDER, NORMALIZE_FOLDER = "1_Pooling", "2_Normalize"  # as every reader of such a folder expects them
+
+
+@dataclass(frozen=True)
+class AroundPooling:
+    """What stands around an encoder's pooling.
+
+    Args:
+        before: on each token's state, before the pooling.
+        tail: on the pooled vector.
+        prompts: what stands before a text, by its name.
+        include_prompt: whether a prompt's tokens are pooled with the text's.
+        unit: whether the model's own answer is of unit length; `encode` gives such vectors of every model.
+        similarity: how the model's own answers are compared.
+    """
+
+    before: Tail = field(default_factory=Tail)
+    tail: Tail = field(default_factory=Tail)
+    prompts: Prompts = field(default_factory=Prompts)
+    include_prompt: bool = True
+    unit: bool = True
+    similarity: Similarity = "cosine"
 
 
 class SentenceEncoder(nn.Module):
@@ -53,12 +82,7 @@ class SentenceEncoder(nn.Module):
     Args:
         max_length: the most tokens a text may have, specials included.
         dim: output width, 1..`width`; fewer keeps the first dimensions.
-        before: on each token's state, before the pooling.
-        tail: on the pooled vector.
-        prompts: what stands before a text, by its name.
-        include_prompt: whether a prompt's tokens are pooled with the text's.
-        unit: whether the model's own answer is of unit length; `encode` gives such vectors of every model.
-        similarity: how the model's own answers are compared.
+        around: what stands around the pooling; default: nothing.
     """
 
     def __init__(
@@ -68,13 +92,7 @@ class SentenceEncoder(nn.Module):
         pooling: PoolingKind = "mean",
         max_length: int = 128,
         dim: int | None = None,
-        *,
-        before: Tail | None = None,
-        tail: Tail | None = None,
-        prompts: Prompts | None = None,
-        include_prompt: bool = True,
-        unit: bool = True,
-        similarity: Similarity = "cosine",
+        around: AroundPooling | None = None,
     ) -> None:
         super().__init__()
         if pooling == CONCAT_TOP_MEAN and backbone.config.num_hidden_layers < TOP_LAYERS - 1:
@@ -83,9 +101,10 @@ class SentenceEncoder(nn.Module):
         self.tokenizer = tokenizer
         self.pooling: PoolingKind = pooling
         self.max_length = max_length
-        self.before, self.tail = before or Tail(), tail or Tail()
-        self.prompts, self.include_prompt = prompts or Prompts(), include_prompt
-        self.unit, self.similarity = unit, similarity
+        around = around or AroundPooling()
+        self.before, self.tail = around.before, around.tail
+        self.prompts, self.include_prompt = around.prompts, around.include_prompt
+        self.unit, self.similarity = around.unit, around.similarity
         if dim is not None and not 1 <= dim <= self.width:
             raise InputError(f"dim {dim} is outside 1..{self.width}, the width of this encoder's vectors")
         self.dim = dim or self.width
@@ -247,7 +266,7 @@ class SentenceEncoder(nn.Module):
             self.tokenizer.save_pretrained(folder)
         # a tokenizer class that is made of its vocabulary alone forgets that step
         stated = {"max_seq_length": self.max_length, "do_lower_case": lower_cases(self.tokenizer)}
-        write_json(folder / "sentence_bert_config.json", stated)
+        write_json(folder / READING, stated)
         own: dict[str, object] = {"pooling": self.pooling, "dim": self.dim, "max_length": self.max_length}
         if len(self.exit_layers):
             own["exit_layers"] = [int(depth) for depth in self.exit_layers]
@@ -263,16 +282,16 @@ class SentenceEncoder(nn.Module):
         entries = [_entry(0, "Transformer", "")]
         entries += self.before.save(folder, len(entries), on_tokens=True)
         entries.append(_entry(len(entries), "Pooling", POOLING_FOLDER))
-        write_json(folder / POOLING_FOLDER / "config.json", self._pooling_config())
+        write_json(folder / POOLING_FOLDER / CONFIG, self._pooling_config())
         entries += self.tail.save(folder, len(entries))
         if self.dim < self.width:
             entries += _cut_to(self.dim, self.width).save(folder, len(entries))
         if self.unit:
             entries.append(_entry(len(entries), "Normalize", NORMALIZE_FOLDER))
-            write_json(folder / NORMALIZE_FOLDER / "config.json", {})
-        write_json(folder / "modules.json", entries)
+            write_json(folder / NORMALIZE_FOLDER / CONFIG, {})
+        write_json(folder / MODULES, entries)
         write_json(
-            folder / "config_sentence_transformers.json",
+            folder / SETTINGS,
             {
                 "prompts": dict(self.prompts.texts),
                 "default_prompt_name": self.prompts.default,
@@ -300,6 +319,8 @@ class SentenceEncoder(nn.Module):
         **options: Any,
     ) -> SentenceEncoder:
         """An encoder from a model reference, exactly as its folder says; pooling and length as given, where they are.
+
+        It is in eval mode; `fit` sets what it trains to train mode.
 
         Args:
             max_length: tokens of a text; default: the folder's.
@@ -337,15 +358,15 @@ class SentenceEncoder(nn.Module):
         unit = own.pooling == CONCAT_TOP_MEAN or not kept or bool(after) and after[-1].kind == "Normalize"
         while after and after[-1].kind == "Normalize":
             after.pop()
-        encoder = cls(
-            backbone, tokenizer, chosen, max_length or limit, dim, before=Tail.load(chain.before if kept else ()),
-            tail=_without_cut(Tail.load(after), own.dim), prompts=layout.prompts, include_prompt=chain.include_prompt,
-            unit=unit, similarity=layout.similarity,
+        around = AroundPooling(
+            Tail.load(chain.before if kept else ()), _without_cut(Tail.load(after), own.dim), layout.prompts,
+            chain.include_prompt, unit, layout.similarity,
         )  # fmt: skip
+        encoder = cls(backbone, tokenizer, chosen, max_length or limit, dim, around)
         if own.exit_layers and quantized_kind(backbone) is None:
             encoder.add_exit_layers(own.exit_layers)
             _load_exit_layers(encoder, layout.folder / EXIT_LAYERS)
-        return encoder
+        return encoder.eval()
 
 
 def check_transformer(layout: Layout) -> None:

@@ -19,12 +19,12 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from decant.errors import InputError
 from decant.files import read_object, whole_number
+from decant.models.folder_files import CONFIG, MODULES, SETTINGS
 from decant.models.parts import ACTIVATIONS, Part
 from decant.models.pooling_kind import MODES, PoolingKind
-from decant.models.prompts import CONFIG, Prompts, read_prompts
+from decant.models.prompts import Prompts, read_prompts
 
-MODULES = "modules.json"
-ROUTERS = ("router_config.json", "config.json")  # the file of a router's routes, and its older name
+ROUTERS = ("router_config.json", CONFIG)  # the file of a router's routes, and its older name
 FOLLOWED = "6.2.0"  # the version of sentence-transformers whose reading of a folder is followed
 SENTENCE_CONFIGS = tuple(
     f"sentence_{kind}_config.json"
@@ -155,8 +155,8 @@ def read_layout(folder: Path) -> Layout:
         chains = {name: _chain(folder, [*own, *modules[1:]]) for name, own in routes.items()}
     else:
         chains, default = {"": _chain(folder, modules)}, ""
-    similarity = _similarity(folder / CONFIG, stated)
-    dim = whole_number(folder / CONFIG, stated, "truncate_dim")
+    similarity = _similarity(folder / SETTINGS, stated)
+    dim = whole_number(folder / SETTINGS, stated, "truncate_dim")
     return Layout(folder, chains, default, read_prompts(folder), similarity, dim)
 
 
@@ -182,7 +182,7 @@ def body_folder(folder: Path) -> Path:
 
     A folder whose modules.json cannot be read is its own; who loads the model says what is wrong.
     """
-    if (folder / "config.json").is_file() or not (folder / MODULES).is_file():
+    if (folder / CONFIG).is_file() or not (folder / MODULES).is_file():
         return folder
     try:
         first = next(iter(_entries(folder / MODULES)), {})
@@ -225,12 +225,12 @@ class _Module:
         return cls(kind, model / str(entry.get("path", "")), model)
 
     def config(self) -> tuple[Path, dict[str, Any]]:
-        path = self.folder / "config.json"
+        path = self.folder / CONFIG
         return path, read_object(path) if path.is_file() else {}
 
 
 def _model_config(folder: Path) -> dict[str, Any]:
-    path = folder / CONFIG
+    path = folder / SETTINGS
     stated = read_object(path) if path.is_file() else {}
     kind = stated.get("model_type", "SentenceTransformer")
     if kind != "SentenceTransformer":
@@ -430,7 +430,7 @@ def _pooling(path: Path, stated: Mapping[str, Any]) -> tuple[PoolingKind, bool]:
 
 
 def _bare_pooling(folder: Path) -> PoolingKind:
-    path = folder / "config.json"
+    path = folder / CONFIG
     config = read_object(path) if path.is_file() else {}
     named = config.get("architectures")
     causal = isinstance(named, list) and bool(named) and str(named[0]).endswith("ForCausalLM")

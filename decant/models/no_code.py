@@ -12,9 +12,10 @@ from typing import Any
 
 from decant.errors import InputError
 from decant.files import read_object
-from decant.models.layout import MODULES, ROUTERS, bodies
+from decant.models.folder_files import CONFIG, MODULES, TOKENIZER_CONFIG
+from decant.models.layout import ROUTERS, bodies
 
-MAPPED = ("config.json", "tokenizer_config.json")
+MAPPED = (CONFIG, TOKENIZER_CONFIG)
 KNOWN_MODULES, KNOWN_ACTIVATIONS = "sentence_transformers.", "torch.nn."
 REMEDY = "Decant runs no code of a model; give one that transformers and sentence-transformers load without it"
 
@@ -52,7 +53,7 @@ def _check_module(folder: Path, module: dict[str, Any]) -> None:
         raise InputError(f"{folder / MODULES}: path {place!r} leads out of the folder; copy the model again")
     for member, of_kind in _members(folder / place).items() if kind.endswith((".Router", ".Asym")) else ():
         _check_module(folder / place, {"type": of_kind, "path": member})
-    config = folder / place / "config.json"
+    config = folder / place / CONFIG
     activation = read_object(config).get("activation_function") if place and config.is_file() else None
     if "." in str(activation) and not str(activation).startswith(KNOWN_ACTIVATIONS):  # a class to be imported
         raise InputError(f"{config} asks for code of its own (activation_function: {_said(activation)}); {REMEDY}")

@@ -13,8 +13,8 @@ from typing import overload
 
 from decant.errors import InputError
 from decant.files import read_object
+from decant.models.folder_files import SETTINGS
 
-CONFIG = "config_sentence_transformers.json"
 Pair = tuple[str, str]
 
 
@@ -135,7 +135,7 @@ def read_prompts(folder: Path) -> Prompts:
     Raises:
         InputError: they are no texts by name, or the default one is not among them.
     """
-    path = folder / CONFIG
+    path = folder / SETTINGS
     stated = read_object(path) if path.is_file() else {}
     texts, default = stated.get("prompts") or {}, stated.get("default_prompt_name")
     sound = isinstance(texts, dict) and all(one is None or isinstance(one, str) for one in texts.values())

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from decant.errors import InputError
 from decant.files import read_object
+from decant.models.folder_files import CONFIG
 from decant.models.reference import config_folder
 
 if TYPE_CHECKING:  # a recipe's settings are read without them
@@ -34,7 +35,7 @@ EXTRA = "pip install 'decant[bnb]'"
 
 
 def require_packages(wanted_for: str, *packages: str) -> None:
-    """Check that packages of the extra `bnb` are there, without importing them.
+    """Check that packages of the extra `bnb` are there, without importing them, and keep them quiet from then on.
 
     Args:
         wanted_for: what needs them, to begin the message with.
@@ -45,6 +46,7 @@ def require_packages(wanted_for: str, *packages: str) -> None:
     absent = [name for name in packages if importlib.util.find_spec(name) is None]
     if absent:
         raise InputError(f"{wanted_for} needs {' and '.join(absent)}, which is not installed: {EXTRA}")
+    quiet_bitsandbytes()  # which peft imports, too
 
 
 def stored_kind(folder: Path) -> Quantize | None:
@@ -53,7 +55,7 @@ def stored_kind(folder: Path) -> Quantize | None:
     Raises:
         InputError: in another way than the two that Decant reads.
     """
-    stated = read_object(config_folder(folder) / "config.json").get("quantization_config")
+    stated = read_object(config_folder(folder) / CONFIG).get("quantization_config")
     if not stated:
         return None
     kind = _kind(stated)
@@ -131,7 +133,11 @@ def settle(model: nn.Module, folder: Path) -> None:
 
 
 def quiet_bitsandbytes() -> None:
-    """Silence bitsandbytes' own warnings: it tells at import and at each int8 product what it always does."""
+    """Silence bitsandbytes' own warnings: it tells at each int8 product what it always does.
+
+    At import, on a processor with AVX512-BF16, it tells that it found no kernel on the hub, which `settle` makes
+    needless. So this comes before whatever imports it.
+    """
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from decant.errors import InputError
 from decant.files import expand_user, is_there, read_object, sha256_of, whole_number
+from decant.models.folder_files import ADAPTER, CONFIG, TOKENIZER
 from decant.models.layout import Body, bodies, body_folder
 from decant.models.no_code import check_no_code
 from decant.temporary import raised_for
@@ -26,7 +27,6 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model"]
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5")
 LAYER_KEYS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")  # each is made before any weight is read
-ADAPTER = "adapter_config.json"
 MERGED = ("LORA", "ADALORA", "IA3", "LOHA", "LOKR")  # adapters of peft that become a part of the weights
 MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors format itself
 
@@ -76,7 +76,7 @@ def adapter_base(folder: Path) -> Path | None:
         InputError: it names no model, or one that is not there.
     """
     path = folder / ADAPTER
-    if not path.is_file() or (folder / "config.json").is_file():
+    if not path.is_file() or (folder / CONFIG).is_file():
         return None
     stated = read_object(path)
     base, kind = stated.get("base_model_name_or_path"), str(stated.get("peft_type"))
@@ -88,7 +88,7 @@ def adapter_base(folder: Path) -> Path | None:
         found = _locate(base, folder)
     except InputError as error:
         raise InputError(f"{path}: the model that the adapter was trained on cannot be had: {error}") from error
-    if (found / ADAPTER).is_file() and not (found / "config.json").is_file():
+    if (found / ADAPTER).is_file() and not (found / CONFIG).is_file():
         raise InputError(f"{path}: base_model_name_or_path {base!r} is an adapter itself; give the model under it")
     return found
 
@@ -113,7 +113,7 @@ def check_model_folder(folder: Path) -> None:
 def _check_body(body: Body) -> None:
     folder = body.folder
     if body.kind == "static":
-        if not (folder / "tokenizer.json").is_file():
+        if not (folder / TOKENIZER).is_file():
             raise InputError(f"{folder} is a table of token vectors, but tokenizer.json is missing; copy it again")
         _check_weights(folder)
         return
@@ -122,7 +122,7 @@ def _check_body(body: Body) -> None:
         check_model_folder(base)
         _check_weights(folder)
         return
-    config = folder / "config.json"
+    config = folder / CONFIG
     if not config.is_file():
         held = " but a GGUF file" if any(folder.glob("*.gguf")) else ""
         raise InputError(f"{folder} holds no model{held}: config.json is missing")

@@ -14,10 +14,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from decant.files import read_object, write_json
+from decant.models.folder_files import CONFIG, WEIGHTS
 from decant.models.shared_attention import FollowerAttention
 from decant.models.shared_config import PREFIX, shared_attention
-
-WEIGHTS = "model.safetensors"
 
 
 def save_model(model: PreTrainedModel, folder: Path) -> None:
@@ -25,7 +24,7 @@ def save_model(model: PreTrainedModel, folder: Path) -> None:
     model.save_pretrained(folder)
     if not shared_attention(model.config).groups:
         return
-    path = folder / "config.json"
+    path = folder / CONFIG
     stated = read_object(path)
     stated["model_type"] = PREFIX + stated["model_type"]
     write_json(path, stated, ascii_only=True)

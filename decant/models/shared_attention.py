@@ -127,7 +127,7 @@ def share_layer(
 
 def publish_map(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None,
-    scaling: float = 1.0, dropout: float = 0.0, shared_maps: Maps | None = None, **unused: object,
+    scaling: float = 1.0, dropout: float = 0.0, **passed: Any,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Eager attention that leaves its map for the layers that reuse it: transformers' attention interface.
 
@@ -135,6 +135,7 @@ def publish_map(
         query: [batch, heads, length, size].
         key, value: [batch, key heads, keys, size].
         attention_mask: what is added to the scores, float [batch, 1 or heads, 1 or length, keys].
+        passed: what the model was called with, `shared_maps` among it: where the map is left.
 
     Returns:
         A·V [batch, length, heads, size], and A [batch, heads, length, keys].
@@ -152,8 +153,9 @@ def publish_map(
     if attention_mask is not None:
         scores = scores + attention_mask
     attention_map = functional.softmax(scores, dim=-1)
-    if shared_maps is not None:
-        shared_maps[cast(int, module.group)] = attention_map
+    maps: Maps | None = passed.get("shared_maps")
+    if maps is not None:
+        maps[cast(int, module.group)] = attention_map
     mixed = functional.dropout(attention_map, dropout, module.training) @ _repeated(value, repeats)
     return mixed.transpose(1, 2).contiguous(), attention_map
 
@@ -236,7 +238,7 @@ class MPNetAnchor(nn.Module):
         added = [part for part in (position_bias, attention_mask) if part is not None]
         mask = sum(added[1:], start=added[0]) if added else None
         states, attention_map = publish_map(
-            self, query, key, value, mask, self.head_dim**-0.5, self.dropout.p, shared_maps
+            self, query, key, value, mask, self.head_dim**-0.5, self.dropout.p, shared_maps=shared_maps
         )
         return self.o(states.flatten(-2)), attention_map
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from decant.errors import InputError, one_line
 from decant.files import read_object
+from decant.models.folder_files import CONFIG
 from decant.models.layout import body_folder, config_options
 from decant.models.reference import config_folder
 
@@ -60,7 +61,7 @@ def read_config(folder: Path, **options: object) -> PreTrainedConfig:
 
     options = config_options(body_folder(folder)) | options
     folder = config_folder(folder)
-    stated = read_object(folder / "config.json")
+    stated = read_object(folder / CONFIG)
     kind = str(stated.get("model_type"))
     try:
         if not kind.startswith(PREFIX):
@@ -73,7 +74,7 @@ def read_config(folder: Path, **options: object) -> PreTrainedConfig:
 
 def is_shared(folder: Path) -> bool:
     """Whether the folder's config is of our own type, which plain loaders refuse."""
-    path = config_folder(folder) / "config.json"
+    path = config_folder(folder) / CONFIG
     stated = read_object(path) if path.is_file() else {}  # a table of token vectors has none
     return str(stated.get("model_type")).startswith(PREFIX)
 

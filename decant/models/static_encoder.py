@@ -16,11 +16,10 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from decant.errors import InputError
+from decant.models.folder_files import TOKENIZER, WEIGHTS
 from decant.models.layout import Chain, Layout, Similarity
 from decant.models.prompts import Prompts, prompted
 from decant.models.tail import Tail
-
-WEIGHTS = "model.safetensors"
 
 
 class StaticEncoder:
@@ -78,7 +77,7 @@ class StaticEncoder:
         """
         folder = chain.body.folder
         try:
-            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         except Exception as error:  # tokenizers raises bare Exception
             raise InputError(f"{folder / 'tokenizer.json'} is no tokenizer ({type(error).__name__})") from error
         tokenizer.no_padding()

@@ -17,9 +17,8 @@ from torch.nn import functional
 
 from decant.errors import InputError, one_line
 from decant.files import write_json
+from decant.models.folder_files import CONFIG, WEIGHTS
 from decant.models.parts import Part, config_of, out_width
-
-WEIGHTS = "model.safetensors"
 
 
 class Tail(nn.ModuleList):
@@ -74,7 +73,7 @@ class Tail(nn.ModuleList):
         for number, (module, part) in enumerate(zip(self, self.parts, strict=True), start=first):
             place = f"{number}_{part.kind}"
             stated = config_of(part) | ({"module_input_name": "token_embeddings"} if on_tokens else {})
-            write_json(folder / place / "config.json", stated, ascii_only=True)
+            write_json(folder / place / CONFIG, stated, ascii_only=True)
             weights = {name: weight.detach().cpu().contiguous() for name, weight in module.state_dict().items()}
             if weights:
                 save_file(weights, folder / place / WEIGHTS)

@@ -24,7 +24,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from safetensors.torch import load_file
 
 from decant.errors import InputError
-from decant.progress import Advance, Logged, Watch, unwatched
+from decant.progress import Advance, Logged
 from decant.training.batch_stream import Batch, BatchStream
 from decant.training.checkpoint_callback import (
     BEST,
@@ -36,33 +36,31 @@ from decant.training.checkpoint_callback import (
     trained_weights,
 )
 from decant.training.ddp import trainer_options
-from decant.training.devices import ONE_PROCESS, TrainerSettings
+from decant.training.devices import TrainerSettings
 from decant.training.gather_rows import rank
 from decant.training.launcher import drop_handed, launch
 from decant.training.on_nan import LossError, Retries
 from decant.training.optimizer import FitSettings, training_precision
+from decant.training.training import Training
 
 
 def fit(
     module: LightningModule,
     stream: BatchStream,
     dev: Callable[[], float],
-    folder: Path,
-    settings: FitSettings,
+    training: Training[FitSettings],
     *,
-    seed: int,
     label: str,
-    devices: TrainerSettings = ONE_PROCESS,
     given: Sequence[Any] = (),
-    watch: Watch = unwatched,
 ) -> None:
     """Train `module` in place and leave the weights that were best on dev in it.
 
     Args:
         dev: the metric on dev, higher is better; asked at the end of each epoch.
-        folder: checkpoints, the best weights and the logs; a folder left by a killed run is continued.
-        devices: several: `module` and `stream` go to the other processes by cloudpickle, and its losses must be those
-            of the whole batch, as `decant.training.gather_rows` makes them.
+        training: its folder holds the best weights, too. With several devices, `module` and `stream` go to the other
+            processes by cloudpickle, and its losses must be those of the whole batch, as `decant.training.gather_rows`
+            makes them.
+        label: what a watcher sees.
         given: the texts or pairs of the stream's rows, to name those of a batch whose loss is not a number.
 
     Raises:
@@ -72,17 +70,19 @@ def fit(
     """
     if len(stream.lengths) < 2:
         raise InputError(f"{label}: {len(stream.lengths)} training pairs are too few; at least 2 are needed")
+    folder, settings = training.folder, training.settings
     folder.mkdir(parents=True, exist_ok=True)
     if settings.epochs == 0:
         return
     retries = Retries(folder, settings.on_nan)
     start = trained_weights(module) if settings.on_nan is not None else None
     while True:
-        work = partial(_train, module, stream, folder, settings, seed, devices, retries.rate)
+        work = partial(_train, module, stream, training.unseen, retries.rate)
         try:
-            with watch(label, settings.epochs * len(stream)) as advance, launch(work, devices, folder):
-                more = watch.loggers(folder) if isinstance(watch, Logged) else ()
-                work(dev=dev, given=given, advance=advance, more=more)
+            with training.watch(label, settings.epochs * len(stream)) as advance:
+                more = training.watch.loggers(folder) if isinstance(training.watch, Logged) else ()
+                with launch(work, training.devices, folder):
+                    work(dev=dev, given=given, advance=advance, more=more)
             break
         except LossError as error:
             if start is None or not retries.again(error):
@@ -101,23 +101,24 @@ def discard_checkpoints(folder: Path) -> None:
 
 
 def _train(
-    module: LightningModule, stream: BatchStream, folder: Path, settings: FitSettings, seed: int,
-    devices: TrainerSettings, rate: float, dev: Callable[[], float] | None = None, given: Sequence[Any] = (),
-    advance: Advance | None = None, more: Sequence[Logger] = (),
+    module: LightningModule, stream: BatchStream, training: Training[FitSettings], rate: float,
+    dev: Callable[[], float] | None = None, given: Sequence[Any] = (), advance: Advance | None = None,
+    more: Sequence[Logger] = (),
 ) -> None:  # fmt: skip
     """The training as one process sees it; the first has `dev`, `given`, `advance` and `more` loggers."""
-    keeper = CheckpointCallback(folder, dev, seed, settings.clip, stream, given, rate)
+    folder, settings = training.folder, training.settings
+    keeper = CheckpointCallback(folder, dev, training.seed, settings.clip, stream, given, rate)
     callbacks: list[Callback] = [keeper, _stopper(settings)]
     if advance is not None:
         callbacks.append(_Follow(advance, settings.epochs))
-    if devices.distributed:
+    if training.devices.distributed:
         callbacks.append(_OwnSignals())
     resume = last_state(folder, stream)
-    torch.manual_seed(seed)
+    torch.manual_seed(training.seed)
     module.strict_loading = not has_frozen(module)
     module.train()  # a model comes from its file in eval mode, and Lightning leaves it there: no dropout
     with _quiet_lightning():
-        trainer = _trainer(folder, settings, devices, callbacks, len(stream), more)
+        trainer = _trainer(folder, settings, training.devices, callbacks, len(stream), more)
         trainer.fit(module, train_dataloaders=stream, ckpt_path=resume, weights_only=resume is not None or None)
 
 

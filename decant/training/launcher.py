@@ -29,6 +29,7 @@ from torch import distributed as dist
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from decant.errors import DecantError, InputError, RankError
+from decant.models.quantized import quiet_bitsandbytes
 from decant.training.devices import TrainerSettings, check_devices
 from decant.training.handed_arrays import dump
 
@@ -106,6 +107,7 @@ def serve() -> NoReturn:
     code, said = 0, {"event": DONE}
     try:
         settings = TrainerSettings(**how["settings"])
+        quiet_bitsandbytes()
         work = cloudpickle.loads(source.read(how["bytes"]))
         threading.Thread(target=_end_with_parent, args=(source,), daemon=True).start()
         tell.write(json.dumps({"event": READY}) + "\n")

@@ -7,6 +7,7 @@ import importlib
 import importlib.metadata
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from pydantic import JsonValue
 from decant.errors import InputError
 from decant.files import sha256_of, write_json, written_whole
 from decant.models.encoder import SentenceEncoder
+from decant.models.folder_files import MODULES
 from export.artifact.manifest import CARD as CARD
 from export.artifact.manifest import COMPARATOR as COMPARATOR
 from export.artifact.manifest import EVERY_ARTIFACT as EVERY_ARTIFACT
@@ -36,17 +38,33 @@ if TYPE_CHECKING:  # a folder is read, copied and put in place without torch
 WRITERS = ("onnx", "onnxruntime", "torch", "transformers")
 
 
+@dataclass(frozen=True)
+class ArtifactFacts:
+    """What an artifact says of itself beyond what its encoder and graph show.
+
+    Args:
+        name: the artifact's.
+        precision: of the graph.
+        card: the model card, Markdown.
+        recipe_sha256: hex digest of the resolved recipe.
+        metrics: fractions, 0.8203 for 82.03.
+        parity: figures of the comparison with torch.
+    """
+
+    name: str
+    precision: Precision
+    card: str
+    recipe_sha256: str | None = None
+    metrics: Mapping[str, JsonValue] = field(default_factory=dict)
+    parity: Mapping[str, float] | None = None
+
+
 def write_artifact(
     folder: Path,
     encoder: SentenceEncoder,
     graph: Path,
+    facts: ArtifactFacts,
     *,
-    name: str,
-    precision: Precision,
-    card: str,
-    recipe_sha256: str | None = None,
-    metrics: Mapping[str, JsonValue] | None = None,
-    parity: Mapping[str, float] | None = None,
     comparator_graph: Path | None = None,
     openvino: Path | None = None,
 ) -> Manifest:
@@ -62,12 +80,6 @@ def write_artifact(
         folder: replaced if it is an artifact already.
         encoder: float32 weights and tokenizer that the graph was exported from.
         graph: its exported graph, copied.
-        name: the artifact's name.
-        precision: of the graph.
-        card: the model card, Markdown.
-        recipe_sha256: hex digest of the resolved recipe.
-        metrics: fractions, 0.8203 for 82.03.
-        parity: figures of the comparison with torch.
         comparator_graph: copied beside the graph as comparator.onnx.
         openvino: a folder of its IR, copied as openvino/.
 
@@ -79,13 +91,13 @@ def write_artifact(
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file()):
         raise InputError(f"{folder} is no artifact of Decant, so it is not replaced; move it away, or name another")
     with written_whole(folder) as written:
-        _write_files(written, encoder, graph, card, comparator_graph)
+        _write_files(written, encoder, graph, facts.card, comparator_graph)
         if openvino is not None:
             shutil.copytree(openvino, written / "openvino")
         manifest = Manifest(
             schema=1,
-            name=name,
-            precision=precision,
+            name=facts.name,
+            precision=facts.precision,
             pooling=encoder.pooling,
             layers=encoder.layers,
             dim=encoder.dim,
@@ -96,10 +108,10 @@ def write_artifact(
             prompts=dict(encoder.prompts.texts),
             default_prompt=encoder.prompts.default,
             pools_last=encoder.pools_last,
-            recipe_sha256=recipe_sha256,
-            metrics=dict(metrics or {}),
-            parity=dict(parity) if parity is not None else None,
-            sentence_transformers=(written / "modules.json").is_file() and not stores_shared_maps(encoder),
+            recipe_sha256=facts.recipe_sha256,
+            metrics=dict(facts.metrics),
+            parity=dict(facts.parity) if facts.parity is not None else None,
+            sentence_transformers=(written / MODULES).is_file() and not stores_shared_maps(encoder),
             sha256={path: sha256_of(written / path) for path in files_of(written)},
         )
         write_json(written / MANIFEST, manifest.model_dump(mode="json"), sort_keys=True)

@@ -14,6 +14,18 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from decant.errors import InputError
 from decant.files import sha256_of
+from decant.models.folder_files import (
+    CONFIG,
+    MODULES,
+    NORMALIZE_FOLDER,
+    POOLING_FOLDER,
+    READING,
+    SETTINGS,
+    SPECIAL_TOKENS,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    WEIGHTS,
+)
 from decant.models.pooling_kind import PoolingKind
 from export.certify.record import RuntimeRecord
 from export.graphs.parity import Precision
@@ -21,11 +33,11 @@ from export.graphs.parity import Precision
 MANIFEST, GRAPH, COMPARATOR, CARD = "decant.json", "onnx/model.onnx", "onnx/comparator.onnx", "README.md"
 RERANKER: Final = "reranker"  # what a manifest's `form` is, of a folder that scores pairs
 EVERY_ARTIFACT = [
-    "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-    "sentence_bert_config.json", "model.safetensors", GRAPH, CARD,
+    CONFIG, TOKENIZER, TOKENIZER_CONFIG, SPECIAL_TOKENS,
+    READING, WEIGHTS, GRAPH, CARD,
 ]  # fmt: skip
 SENTENCE_TRANSFORMERS = [
-    "modules.json", "1_Pooling/config.json", "2_Normalize/config.json", "config_sentence_transformers.json",
+    MODULES, f"{POOLING_FOLDER}/{CONFIG}", f"{NORMALIZE_FOLDER}/{CONFIG}", SETTINGS,
 ]  # fmt: skip
 
 

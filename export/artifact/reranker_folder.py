@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from decant.errors import GateError, InputError
 from decant.files import read_object, sha256_of, write_json, written_whole
+from decant.models.folder_files import CONFIG, SPECIAL_TOKENS, TOKENIZER, TOKENIZER_CONFIG
 from decant.models.prompts import Pair
 from decant.models.shared_config import family_config, shared_attention
 from export.artifact.bundle import package_versions
@@ -30,7 +31,7 @@ from teachers.cross_encoders.cross_folder import write_activation
 if TYPE_CHECKING:  # whoever only reads such a folder needs no torch
     from teachers.cross_encoders.cross_encoder import CrossEncoder
 
-FILES = ["config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", GRAPH, CARD]
+FILES = [CONFIG, TOKENIZER, TOKENIZER_CONFIG, SPECIAL_TOKENS, GRAPH, CARD]
 ALONE = 32  # pairs that are scored alone, too
 
 
@@ -160,7 +161,7 @@ def _write_files(folder: Path, cross: CrossEncoder, graph: Path, card: str) -> N
     for path in folder.glob("*.safetensors*"):
         path.unlink()
     write_activation(folder, "identity")  # its scores are the raw ones, whoever reads it
-    write_json(folder / "config.json", family_config(read_object(folder / "config.json")), sort_keys=True)
+    write_json(folder / CONFIG, family_config(read_object(folder / CONFIG)), sort_keys=True)
     complete_tokenizer(folder, cross.tokenizer, cross.max_length)
     if not graph.is_file():
         raise InputError(f"{graph} is missing; export the graph first")

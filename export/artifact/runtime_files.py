@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 from decant.files import read_object, write_json
+from decant.models.folder_files import SPECIAL_TOKENS, TOKENIZER, TOKENIZER_CONFIG
 
 # What transformers 5 writes about how a tokenizer was loaded or last called, such as a max_length that
 # contradicts model_max_length.
@@ -22,7 +23,7 @@ FOREIGN_KEYS = {
 
 def complete_tokenizer(folder: Path, own: PreTrainedTokenizerFast, max_length: int) -> None:
     """The files of a tokenizer that stands in the folder, for old and new readers; it truncates and does not pad."""
-    path = folder / "tokenizer_config.json"
+    path = folder / TOKENIZER_CONFIG
     written = read_object(path)
     config = {key: value for key, value in written.items() if key not in FOREIGN_KEYS}
     if written.get("extra_special_tokens"):
@@ -39,11 +40,11 @@ def complete_tokenizer(folder: Path, own: PreTrainedTokenizerFast, max_length: i
     }
     write_json(path, config, sort_keys=True)
     specials = {role: _plain(token) for role, token in own.special_tokens_map.items()}
-    write_json(folder / "special_tokens_map.json", specials, sort_keys=True)
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    write_json(folder / SPECIAL_TOKENS, specials, sort_keys=True)
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     tokenizer.enable_truncation(max_length, direction=side)
     tokenizer.no_padding()
-    tokenizer.save(str(folder / "tokenizer.json"))
+    tokenizer.save(str(folder / TOKENIZER))
 
 
 def _plain(token: object) -> str | list[str]:

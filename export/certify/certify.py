@@ -25,7 +25,7 @@ from export.certify.runtime_environment import Prepared, Tell, start
 from export.certify.runtimes import Runtime
 from export.deploy.folder import bundle_artifact, convert_by
 from export.deploy.rules import hold
-from export.deploy.target import check_served, pools_here, read_model
+from export.deploy.target import check_served, is_pooled_by_runtimes, read_model
 from export.deploy.tei import tei_rules
 from export.deploy.triton import triton_rules
 from export.graphs.parity import BATCH_INVARIANT
@@ -204,7 +204,7 @@ def _run(manifest: Manifest, prepared: Prepared, expected: Expected, place: Path
         "folder": str(place / "model"), "texts": expected.texts, "timed": [*SENTENCES, *SENTENCES], "batch_size": BATCH,
         "alone": manifest.precision not in BATCH_INVARIANT, "threads": usable_cores(),
         "vectors": str(place / "vectors"), "dim": manifest.dim, "name": "decant-certified",
-        "pooling": manifest.pooling if pools_here(manifest) else None,
+        "pooling": manifest.pooling if is_pooled_by_runtimes(manifest) else None,
         "groups": [asdict(group) for group in expected.groups],
     }  # fmt: skip
     (place / "request.json").write_text(json.dumps(request), encoding="utf-8")

@@ -8,6 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from decant.files import read_object, write_json
+from decant.models.folder_files import (
+    CONFIG,
+    POOLING_FOLDER,
+    READING,
+    SETTINGS,
+    SPECIAL_TOKENS,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    WEIGHTS,
+)
 from decant.models.shared_config import family_config
 from export.artifact.bundle import COMPARATOR, GRAPH, SENTENCE_TRANSFORMERS
 from export.deploy.rules import graph_edges, hold
@@ -17,10 +27,9 @@ from export.deploy.triton import model_config, triton_rules
 from export.graphs.parity import BATCH_INVARIANT
 
 Convert = Callable[[Path, Path], None]  # an ONNX graph, and the .xml to write
-PROMPTS = "config_sentence_transformers.json"
 PARTS = re.compile(r"\d+_(?!Pooling|Normalize)\w+/")  # what follows the pooling, of sentence-transformers
-TOKENIZER = ["tokenizer.json", "tokenizer_config.json"]
-CONFIGURED = ["config.json", "special_tokens_map.json", *TOKENIZER]
+TOKENIZER_FILES = [TOKENIZER, TOKENIZER_CONFIG]
+CONFIGURED = [CONFIG, SPECIAL_TOKENS, *TOKENIZER_FILES]
 QUANTIZED = "onnx/model_quantized.onnx"  # where transformers.js finds dtype q8
 ENCODER, HEAD = "encoder", "comparator"  # a server's names for the two graphs
 
@@ -45,7 +54,7 @@ def write_layout(model: Model, target: Target, out: Path, convert: Convert) -> N
 
 
 def _onnxruntime(model: Model, out: Path) -> None:
-    _copy(model, out, [*TOKENIZER, GRAPH, *([COMPARATOR] if model.comparator else [])])
+    _copy(model, out, [*TOKENIZER_FILES, GRAPH, *([COMPARATOR] if model.comparator else [])])
 
 
 def _sentence_transformers(model: Model, out: Path) -> None:
@@ -54,8 +63,8 @@ def _sentence_transformers(model: Model, out: Path) -> None:
     It does, too, where layers share attention maps: torch would refuse the weights.
     """
     parts = [path for path in model.manifest.sha256 if PARTS.match(path)]
-    weights = ["model.safetensors"] if model.manifest.precision == "fp32" and not model.shared else []
-    _copy(model, out, [*CONFIGURED, *SENTENCE_TRANSFORMERS, "sentence_bert_config.json", *parts, *weights])
+    weights = [WEIGHTS] if model.manifest.precision == "fp32" and not model.shared else []
+    _copy(model, out, [*CONFIGURED, *SENTENCE_TRANSFORMERS, READING, *parts, *weights])
     states = next(edge for edge in graph_edges(model.folder / GRAPH)[1] if edge.name == "last_hidden_state")
     if states.shape[-1] < model.width:  # both backends read the cut, so the graph's states must be as wide as torch's
         from export.deploy.graph import widen_states  # loads onnx, as below; a graph that is only copied needs none
@@ -68,8 +77,8 @@ def _sentence_transformers(model: Model, out: Path) -> None:
 
 def _tei(model: Model, out: Path) -> None:
     """No safetensors: with them the server would fall back from a graph that fails to weights without its cut."""
-    _copy(model, out, [*CONFIGURED, "sentence_bert_config.json", "1_Pooling/config.json", PROMPTS, GRAPH])
-    write_json(out / "config.json", with_sizes(read_object(out / "config.json")), sort_keys=True)
+    _copy(model, out, [*CONFIGURED, READING, f"{POOLING_FOLDER}/{CONFIG}", SETTINGS, GRAPH])
+    write_json(out / CONFIG, with_sizes(read_object(out / CONFIG)), sort_keys=True)
     hold("text-embeddings-inference", tei_rules(out, model.manifest))
 
 
@@ -95,7 +104,7 @@ def _transformers_js(model: Model, out: Path) -> None:
     else:
         shutil.copyfile(model.folder / GRAPH, graph)
     chosen = {"transformers.js_config": {"dtype": "fp32" if fp32 else "q8"}}
-    write_json(out / "config.json", read_object(out / "config.json") | chosen, sort_keys=True)
+    write_json(out / CONFIG, read_object(out / CONFIG) | chosen, sort_keys=True)
 
 
 def _triton(model: Model, out: Path) -> None:
@@ -110,7 +119,7 @@ def _triton(model: Model, out: Path) -> None:
         config = model_config(name, inputs, [edge for edge in outputs if edge.name == output], batches=batches)
         (folder / "config.pbtxt").write_text(config, encoding="utf-8")
         hold("Triton", triton_rules(folder))
-    _copy(model, out, TOKENIZER)
+    _copy(model, out, TOKENIZER_FILES)
 
 
 def _openvino(model: Model, out: Path, convert: Convert) -> None:
@@ -124,15 +133,15 @@ def _openvino(model: Model, out: Path, convert: Convert) -> None:
             spell_out_rows(model.folder / graph, source)
         convert(source, out / name / "1" / "model.xml")
         (out / "spelled.onnx").unlink(missing_ok=True)
-    _copy(model, out, TOKENIZER)
+    _copy(model, out, TOKENIZER_FILES)
 
 
 def _copy(model: Model, out: Path, files: list[str]) -> None:
     for path in files:
         _make_parent(out / path)
         shutil.copyfile(model.folder / path, out / path)
-    if model.shared and "config.json" in files:
-        write_json(out / "config.json", family_config(read_object(out / "config.json")), sort_keys=True)
+    if model.shared and CONFIG in files:
+        write_json(out / CONFIG, family_config(read_object(out / CONFIG)), sort_keys=True)
 
 
 def _make_parent(path: Path) -> None:

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 
 from decant.errors import InputError
 from decant.files import read_object
+from decant.models.folder_files import CONFIG, POOLING_FOLDER, TOKENIZER, TOKENIZER_CONFIG
 from decant.models.no_code import check_no_code
 from decant.models.pooling_kind import CONCAT_TOP_MEAN
 from decant.models.shared_config import is_shared
@@ -52,16 +53,16 @@ class Model:
 
     @property
     def pools_here(self) -> bool:
-        """As the function of this name."""
-        return pools_here(self.manifest)
+        """As `is_pooled_by_runtimes` says of its manifest."""
+        return is_pooled_by_runtimes(self.manifest)
 
     @property
     def width(self) -> int:
         """Width of the token states that sentence-transformers pools; the graph's may be cut to fewer."""
-        return int(read_object(self.folder / "1_Pooling" / "config.json")["word_embedding_dimension"])
+        return int(read_object(self.folder / POOLING_FOLDER / CONFIG)["word_embedding_dimension"])
 
 
-def pools_here(manifest: Manifest) -> bool:
+def is_pooled_by_runtimes(manifest: Manifest) -> bool:
     """Whether a runtime that pools the token states by itself gets the vector; else it must take the graph's."""
     return manifest.pools_last and manifest.pooling in POOLED_BY_MOST
 
@@ -85,8 +86,8 @@ def read_model(folder: Path, manifest: Manifest) -> Model:
         InputError: its files ask the runtime for code of their own.
     """
     check_no_code(folder)
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    pad = read_object(folder / "tokenizer_config.json")["pad_token"]
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    pad = read_object(folder / TOKENIZER_CONFIG)["pad_token"]
     token = pad["content"] if isinstance(pad, dict) else pad
     empty, short = tokenizer.encode("").ids, tokenizer.encode("a").ids
     shared = 0
@@ -112,7 +113,7 @@ def check_served(model: Model, target: Target) -> None:
             raise InputError(f"{target} has no {what}, as this artifact has{others}")
         if model.comparator:
             raise InputError(f"{target} cannot run the comparator that scores this artifact's pairs{others}")
-    side = read_object(model.folder / "tokenizer_config.json").get("truncation_side", "right")
+    side = read_object(model.folder / TOKENIZER_CONFIG).get("truncation_side", "right")
     if target in CUT_AT_THE_RIGHT and side != "right":
         raise InputError(f"{target} cuts long texts at the right, this artifact at the {side}{others}")
     if target == "transformers.js" and len(model.suffix) > 1:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from decant.files import read_object
+from decant.models.folder_files import CONFIG, POOLING_FOLDER, READING, TOKENIZER_CONFIG
 from export.artifact.bundle import GRAPH, Manifest
 from export.deploy.rules import Rule, graph_edges
 
@@ -21,8 +22,8 @@ def with_sizes(config: dict[str, Any]) -> dict[str, Any]:
 
 def tei_rules(folder: Path, manifest: Manifest) -> list[Rule]:
     """The rules, checked on a folder whose files all stand where the layout puts them."""
-    config, pooling = read_object(folder / "config.json"), read_object(folder / "1_Pooling" / "config.json")
-    length = read_object(folder / "sentence_bert_config.json").get("max_seq_length")
+    config, pooling = read_object(folder / CONFIG), read_object(folder / POOLING_FOLDER / CONFIG)
+    length = read_object(folder / READING).get("max_seq_length")
     inputs, outputs = graph_edges(folder / GRAPH)
     vector = next((edge for edge in outputs if edge.name == "sentence_embedding"), None)
     return [
@@ -46,7 +47,7 @@ def tei_rules(folder: Path, manifest: Manifest) -> list[Rule]:
         ),
         Rule(
             "texts are padded at the right",
-            read_object(folder / "tokenizer_config.json").get("padding_side", "right") == "right",
+            read_object(folder / TOKENIZER_CONFIG).get("padding_side", "right") == "right",
         ),
     ]  # fmt: skip
 

@@ -16,7 +16,7 @@ from decant.files import read_object, write_json
 from decant.models.backbone import quiet_transformers
 from decant.models.bfloat16 import bfloat16_is_native
 from decant.models.encoder import SentenceEncoder
-from decant.models.prompts import CONFIG
+from decant.models.folder_files import SETTINGS, TOKENIZER_CONFIG
 from decant.models.quantized import quantized_kind
 from export.artifact.bundle import GRAPH
 from export.graphs.to_onnx import export_encoder
@@ -84,10 +84,10 @@ def encoding_precision(precision: EncodePrecision) -> Literal["fp32", "bf16"]:
 def _save_tokenizer(encoder: SentenceEncoder, folder: Path) -> None:
     with quiet_transformers():
         encoder.tokenizer.save_pretrained(folder)
-    config = folder / "tokenizer_config.json"
+    config = folder / TOKENIZER_CONFIG
     stated = read_object(config)
     # what the encoder itself tokenizes by, whatever the tokenizer's own limit is
     stated |= {"model_max_length": encoder.max_length, "truncation_side": encoder.tokenizer.truncation_side}
     write_json(config, stated, sort_keys=True)
     prompts = {"prompts": dict(encoder.prompts.texts), "default_prompt_name": encoder.prompts.default}
-    write_json(folder / CONFIG, prompts, sort_keys=True)
+    write_json(folder / SETTINGS, prompts, sort_keys=True)

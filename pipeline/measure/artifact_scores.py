@@ -14,7 +14,7 @@ from decant.models.prompts import Prompted
 from decant.models.similarity import cosines, pair_vectors
 from export.artifact.manifest import COMPARATOR, verify_artifact
 from export.serve.session import OnnxComparator, OnnxEncoder
-from pipeline.measure.evaluate import evaluate
+from pipeline.measure.evaluate import Examples, evaluate
 from pipeline.texts.labelled_pairs import read_labelled
 from pipeline.texts.quoting import Quoting
 
@@ -44,7 +44,7 @@ def evaluate_artifact(
     pairs, labels, name = read_labelled(file, *columns, quoting)
     encoder = OnnxEncoder(folder, threads)
     scores = score_pairs(encoder, folder, given_pairs(encoder, pairs, prompts), threads)
-    metrics = evaluate("regression", labels, {"artifact": scores})["artifact"]
+    metrics = evaluate(Examples("regression", labels), {"artifact": scores})["artifact"]
     return {
         "artifact": str(folder), "file": name, "pairs": len(pairs), "spearman": metrics.spearman,
         "pearson": metrics.pearson, "ci95": list(metrics.ci95),

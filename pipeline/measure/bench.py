@@ -18,7 +18,7 @@ from decant.table import MISSING, Table, line, number_columns, text_columns
 from decant.training.cores import usable_cores
 from export.artifact.manifest import verify_artifact
 from export.serve.session import OnnxEncoder
-from pipeline.measure.evaluate import evaluate
+from pipeline.measure.evaluate import Examples, evaluate
 from pipeline.measure.peers import PEERS, load_peers
 from pipeline.measure.size import size_mib
 from pipeline.measure.speed import Speed, SpeedSettings, measure_speed
@@ -139,5 +139,5 @@ def _accuracy(
     encoders: Mapping[str, Encode], pairs: Sequence[Pair], labels: NDArray[np.float64]
 ) -> dict[str, dict[str, Any]]:
     scores = {name: cosines(*pair_vectors(pairs, encode)) for name, encode in encoders.items()}
-    metrics = evaluate("regression", labels, scores)
+    metrics = evaluate(Examples("regression", labels), scores)
     return {name: {"spearman": one.spearman, "ci95": one.ci95} for name, one in metrics.items()}

@@ -81,6 +81,36 @@ def judge(
     return Judged(main, values, samples, len(labels))
 
 
+@dataclass(frozen=True)
+class Examples:
+    """A test set, and how every model is judged on it.
+
+    Args:
+        task: what the labels mean.
+        labels: [n], as `judge` takes them.
+        dev_labels: binary only: [dev].
+        metric: main metric; None for the task's first.
+        resamples: number of bootstrap resamples.
+        seed: of the resamples.
+    """
+
+    task: TaskKind
+    labels: NDArray[np.floating] | NDArray[np.integer]
+    dev_labels: NDArray[np.integer] | None = None
+    metric: MetricName | None = None
+    resamples: int = RESAMPLES
+    seed: int = 0
+
+    def judge(self, predictions: FloatArray, dev_predictions: FloatArray | None = None) -> Judged:
+        """One model; `dev_predictions` are its scores [dev], for the threshold of a binary task."""
+        dev = None
+        if dev_predictions is not None and self.dev_labels is not None:
+            dev = DevScores(dev_predictions, self.dev_labels)
+        return judge(
+            self.task, self.labels, predictions, dev, metric=self.metric, resamples=self.resamples, seed=self.seed
+        )
+
+
 def compare(row: Judged, teacher: Judged | None = None, student: Judged | None = None) -> SetMetrics:
     """Set one model's figures beside the teacher's and the full student's.
 
@@ -110,31 +140,20 @@ def compare(row: Judged, teacher: Judged | None = None, student: Judged | None =
 
 
 def evaluate(
-    task: TaskKind,
-    labels: NDArray[np.floating] | NDArray[np.integer],
+    examples: Examples,
     predictions: Mapping[str, FloatArray],
     *,
+    dev_predictions: Mapping[str, FloatArray] | None = None,
     teacher: str | None = None,
     student: str | None = None,
-    dev_labels: NDArray[np.integer] | None = None,
-    dev_predictions: Mapping[str, FloatArray] | None = None,
-    metric: MetricName | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> dict[str, SetMetrics]:
     """Measure every row on one test set, on the same resamples.
 
     Args:
-        task: what the labels mean; shapes as in `judge`.
-        labels: [n].
         predictions: each row's, by the row's name.
+        dev_predictions: binary only: each row's scores [dev], by the row's name.
         teacher: name of the row that `of_teacher` and `difference_to_teacher` refer to.
         student: name of the row that `of_student` refers to.
-        dev_labels: binary only: [dev].
-        dev_predictions: binary only: each row's scores [dev], by the row's name.
-        metric: main metric; None for the task's first.
-        resamples: number of bootstrap resamples.
-        seed: of the resamples.
 
     Raises:
         ValueError: as `judge`, or a named teacher or student has no predictions.
@@ -142,12 +161,8 @@ def evaluate(
     for role, name in (("teacher", teacher), ("student", student)):
         if name is not None and name not in predictions:
             raise ValueError(f"{role} {name!r} has no predictions; {', '.join(predictions)} have")
-    judged = {}
-    for name, scores in predictions.items():
-        dev = None
-        if dev_labels is not None and dev_predictions is not None and name in dev_predictions:
-            dev = DevScores(dev_predictions[name], dev_labels)
-        judged[name] = judge(task, labels, scores, dev, metric=metric, resamples=resamples, seed=seed)
+    dev = dev_predictions or {}
+    judged = {name: examples.judge(scores, dev.get(name)) for name, scores in predictions.items()}
     teacher_row = judged[teacher] if teacher is not None else None
     student_row = judged[student] if student is not None else None
     return {name: compare(row, teacher_row, student_row) for name, row in judged.items()}

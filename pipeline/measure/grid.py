@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, Field, model_validator
 
-from pipeline.measure.bootstrap import RESAMPLES, percentile_interval
+from pipeline.measure.bootstrap import percentile_interval
 from pipeline.measure.set_metrics import IfMeasured, MetricName
 
 if TYPE_CHECKING:  # at run time they would pull in all of training and of scipy
     from pipeline.measure.correlation import FloatArray
-    from teachers.cross_encoders.fine_tune import TaskKind
+    from pipeline.measure.evaluate import Examples
 
 Cut = tuple[int, int]
 """Layers kept from the input, and dimensions kept of the vector."""
@@ -69,71 +69,52 @@ class Grid(BaseModel, frozen=True, extra="forbid"):
         return next((cell for cell in self.cells if (cell.layers, cell.dim) == (layers, dim)), None)
 
 
+class CutScores(NamedTuple):
+    """One model's predictions at its cuts: [pairs] scores, or logits [pairs, classes], as `judge` takes them.
+
+    Binary only: [dev] scores at every cut, too, from which its threshold is chosen.
+    """
+
+    test: Mapping[Cut, FloatArray]
+    dev: Mapping[Cut, FloatArray] = MappingProxyType({})
+
+
+NO_CUTS = CutScores(MappingProxyType({}))
+
+
 def measure_grid(
-    predictions: Mapping[Cut, FloatArray],
-    labels: NDArray[np.floating] | NDArray[np.integer],
-    task: TaskKind,
+    examples: Examples,
+    student: CutScores,
     *,
     set_name: str,
-    start_predictions: Mapping[Cut, FloatArray] | None = None,
-    pca_predictions: Mapping[Cut, FloatArray] | None = None,
-    dev_labels: NDArray[np.integer] | None = None,
-    dev_predictions: Mapping[Cut, FloatArray] | None = None,
-    start_dev_predictions: Mapping[Cut, FloatArray] | None = None,
-    pca_dev_predictions: Mapping[Cut, FloatArray] | None = None,
+    start: CutScores = NO_CUTS,
+    pca: CutScores = NO_CUTS,
     trained_on_labels: bool | None = None,
-    metric: MetricName | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> Grid:
     """Measure every cut on one test set.
 
-    Each cut is judged on the resamples that `evaluate` draws from the same examples, number and seed, so a cell's
-    interval equals that of a report row with the same predictions.
+    Each cut is judged on the resamples that `evaluate` draws from the same examples, so a cell's interval equals that
+    of a report row with the same predictions.
 
     Args:
-        predictions: by (layers, dim): [pairs] scores, or logits [pairs, classes], as `judge` takes them. The cut of
-            the most layers and the most dimensions must be among them; others may be missing.
-        labels: [pairs].
-        task: what the labels mean.
+        student: the cut of the most layers and the most dimensions must be among its cuts; others may be missing.
         set_name: test set's name in the report.
-        start_predictions: the start model's at some of the same cuts.
-        pca_predictions: the student's full vectors' at some of the same depths, brought to some of the dims by PCA.
-        dev_labels: binary only: [dev].
-        dev_predictions: binary only: [dev] scores at every cut, from which its threshold is chosen.
-        start_dev_predictions: binary only: likewise for `start_predictions`.
-        pca_dev_predictions: binary only: likewise for `pca_predictions`.
+        start: the start model's, at some of the same cuts.
+        pca: the student's full vectors' at some of the same depths, brought to some of the dims by PCA.
         trained_on_labels: whether the student's training saw this task's labels; None: not known.
-        metric: main metric; None for the task's first.
-        resamples: number of bootstrap resamples.
-        seed: of the resamples.
 
     Raises:
         ValueError: no predictions, none of the full cut, the start model's or PCA's at a cut that the student lacks,
             or as `judge`.
     """
-    from pipeline.measure.evaluate import DevScores, judge
-
-    full = _full_cut(predictions, {"the start model has": start_predictions or {}, "PCA has": pca_predictions or {}})
-
-    def dev(scores: Mapping[Cut, FloatArray] | None, cut: Cut) -> DevScores | None:
-        return DevScores(scores[cut], dev_labels) if scores and cut in scores and dev_labels is not None else None
-
+    full = _full_cut(student.test, {"the start model has": start.test, "PCA has": pca.test})
     judged = {
-        cut: judge(task, labels, scores, dev(dev_predictions, cut), metric=metric, resamples=resamples, seed=seed)
-        for cut, scores in sorted(predictions.items(), reverse=True)
+        cut: examples.judge(scores, student.dev.get(cut)) for cut, scores in sorted(student.test.items(), reverse=True)
     }
-
-    def values(
-        scores: Mapping[Cut, FloatArray] | None, dev_scores: Mapping[Cut, FloatArray] | None
-    ) -> dict[Cut, float]:  # of these no interval is shown, so one resample will do
-        return {
-            cut: judge(task, labels, one, dev(dev_scores, cut), metric=metric, resamples=1).value
-            for cut, one in (scores or {}).items()
-        }
-
-    start_values = values(start_predictions, start_dev_predictions)
-    pca_values = values(pca_predictions, pca_dev_predictions)
+    once = replace(examples, resamples=1)  # of the others no interval is shown
+    start_values, pca_values = (
+        {cut: once.judge(scores, one.dev.get(cut)).value for cut, scores in one.test.items()} for one in (start, pca)
+    )
     whole = judged[full]
     cells = [
         Cell(

@@ -16,6 +16,7 @@ from decant.files import read_object, write_json
 from decant.models.backbone import quiet_transformers
 from decant.models.embedder import load_embedder
 from decant.models.encoder import SentenceEncoder
+from decant.models.folder_files import MODULES, OWN_CONFIG
 from decant.models.prompts import Prompts, PromptText, prompted
 from decant.models.quantized import quiet_bitsandbytes
 from decant.models.reference import model_digest, resolve_model
@@ -58,7 +59,7 @@ def hold_to_peer(recipe: Recipe, base: Path, texts: Texts, run_dir: RunDir, scre
 
 def can_compare(folder: Path) -> bool:
     """Whether sentence-transformers is installed and has a way of loading the folder."""
-    own_pooling = (folder / "decant_encoder.json").is_file() and not (folder / "modules.json").is_file()
+    own_pooling = (folder / OWN_CONFIG).is_file() and not (folder / MODULES).is_file()
     return importlib.util.find_spec("sentence_transformers") is not None and not own_pooling and not is_shared(folder)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from decant.errors import InputError
 from decant.files import read_object
+from decant.models.folder_files import CONFIG
 from decant.models.reference import resolve_model
 from pipeline.recipe.recipe import LoadTeacher, Recipe
 from pipeline.stages.teacher import allowed_outputs, classes_of
@@ -50,7 +51,7 @@ def _of_classes(recipe: Recipe, settings: LoadTeacher, source: Path) -> list[str
 
 def _named(source: Path, outputs: int) -> tuple[str, ...] | None:
     """The classes as the folder names them; None where it names none, or contradicts itself."""
-    path = source / "config.json"
+    path = source / CONFIG
     try:
         return stated_names(path, read_object(path), outputs)
     except InputError:

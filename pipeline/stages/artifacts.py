@@ -8,7 +8,7 @@ from pathlib import Path
 
 from decant.models.encoder import SentenceEncoder
 from decant.models.reference import HUB_ID
-from export.artifact.bundle import COMPARATOR, GRAPH, write_artifact
+from export.artifact.bundle import COMPARATOR, GRAPH, ArtifactFacts, write_artifact
 from export.artifact.reranker_folder import write_reranker
 from export.graphs.parity import Precision
 from pipeline.pick.budget import choose, steady_artifacts
@@ -51,12 +51,14 @@ def make_artifacts(run: Run, made: Made) -> Done:
             row = report.row(graph.name)
             comparator = graph.folder / COMPARATOR
             smaller = cut(encoder, graph.layers, graph.dim)
-            facts = _facts(recipe, base, smaller, graph.precision, irs.folder_of(graph.name) is not None)
+            told = _facts(recipe, base, smaller, graph.precision, irs.folder_of(graph.name) is not None)
+            facts = ArtifactFacts(
+                f"{recipe.name}-{graph.name}", graph.precision, model_card(report, graph.name, told),
+                recipe_digest(recipe),
+                {name: metrics.model_dump(mode="json") for name, metrics in row.metrics.items()}, graph.parity,
+            )  # fmt: skip
             write_artifact(
-                folder / graph.name, smaller, graph.folder / GRAPH, name=f"{recipe.name}-{graph.name}",
-                precision=graph.precision, card=model_card(report, graph.name, facts),
-                recipe_sha256=recipe_digest(recipe), parity=graph.parity,
-                metrics={name: metrics.model_dump(mode="json") for name, metrics in row.metrics.items()},
+                folder / graph.name, smaller, graph.folder / GRAPH, facts,
                 comparator_graph=comparator if comparator.is_file() else None,
                 openvino=irs.folder_of(graph.name),
             )  # fmt: skip

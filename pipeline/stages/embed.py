@@ -10,6 +10,7 @@ from decant.models.encoder import SentenceEncoder
 from decant.models.reference import model_digest
 from decant.training.fit import discard_checkpoints
 from decant.training.optimizer import training_precision
+from decant.training.training import Training
 from pipeline.fingerprint import stated
 from pipeline.recipe.recipe_prompts import prompt_inputs, student_prompts
 from pipeline.stages.estimate import Estimate
@@ -17,7 +18,7 @@ from pipeline.stages.sharing import said_maps
 from pipeline.stages.stage import Done, Made, Run, Stage
 from students.cuts.start import shrink
 from students.cuts.vocabulary import listed_texts
-from students.distill.distill_vectors import embed
+from students.distill.distill_vectors import distill_vectors
 from students.nesting.nested import all_dims, teacher_agreement
 from students.pair_student import Student
 
@@ -65,11 +66,9 @@ def make_embedded(run: Run, made: Made) -> Done:
                 return found[encoder.layers, encoder.width]  # no other exit is trained
             return float(np.mean(list(found.values())))
 
-        embed(
-            encoder, read, vector_targets.vectors(vector_targets.texts), dev, folder / "training", settings,
-            student.the_nesting, student.dims, seed=recipe.seed, live=live,
-            devices=recipe.trainer, watch=run.watch,
-        )  # fmt: skip
+        training = Training(folder / "training", settings, recipe.seed, recipe.trainer, run.watch)
+        taught = vector_targets.vectors(vector_targets.texts)
+        distill_vectors(encoder, read, taught, dev, training, student.the_nesting, student.dims, live=live)
         Student(encoder).save(folder)
         discard_checkpoints(folder / "training")
 

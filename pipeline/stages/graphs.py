@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from decant.errors import GateError, InputError
 from decant.models.encoder import SentenceEncoder
-from decant.models.prompts import CONFIG as PROMPTS
+from decant.models.folder_files import SETTINGS as PROMPTS
 from export.artifact.bundle import COMPARATOR, GRAPH
 from export.graphs.graph_file import load_graph
 from export.graphs.parity import (

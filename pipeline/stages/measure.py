@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from decant.progress import Watch
 from decant.training.cores import usable_cores
 from pipeline.fingerprint import pairs_digest, stated
-from pipeline.measure.evaluate import evaluate
+from pipeline.measure.evaluate import Examples, evaluate
 from pipeline.measure.grid import Grid
 from pipeline.measure.regressions import Regression, worst_regressions
 from pipeline.measure.set_metrics import SetMetrics
@@ -105,11 +105,11 @@ def _measure(
                 dev[_run_name(one)] = model.predict(texts.dev.pairs)
             advance(1)
     labels = label_values(recipe.texts.task.kind, texts.test)
-    metrics = evaluate(
-        recipe.texts.task.kind, labels, test, teacher=TEACHER, student=STUDENT,
-        dev_labels=texts.dev.labels.astype(np.int64) if dev else None, dev_predictions=dev or None,
-        metric=recipe.measure.metric, resamples=recipe.measure.resamples, seed=recipe.seed,
+    examples = Examples(
+        recipe.texts.task.kind, labels, texts.dev.labels.astype(np.int64) if dev else None,
+        recipe.measure.metric, recipe.measure.resamples, recipe.seed,
     )  # fmt: skip
+    metrics = evaluate(examples, test, dev_predictions=dev, teacher=TEACHER, student=STUDENT)
     seeds = _seeds(recipe, {_run_name(one): metrics[_run_name(one)].value for one in runs}, runs)
     speed = measured_speed(recipe.measure.speed, texts, candidates, watch)
     set_name = recipe.set_name

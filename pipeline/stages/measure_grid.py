@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decant.models.encoder import SentenceEncoder
-from pipeline.measure.grid import Grid, measure_grid
+from pipeline.measure.evaluate import Examples
+from pipeline.measure.grid import NO_CUTS, CutScores, Grid, measure_grid
 from pipeline.measure.pca import fit_texts, pca_predictions
 from pipeline.recipe.recipe import Recipe
 from pipeline.recipe.recipe_prompts import pairs_for
@@ -39,15 +40,15 @@ def student_grid(run: Run, made: Made) -> Grid:
         short = pca_predictions(model.encode, _pca_texts(recipe, made), pairs, dims[1:])
         pca = [{(model.layers, dim): scores for dim, scores in one.items()} for one in short]
         advance(1)
+        examples = Examples(
+            recipe.texts.task.kind, label_values(recipe.texts.task.kind, texts.test),
+            texts.dev.labels.astype(np.int64) if binary else None,
+            recipe.measure.metric, recipe.measure.resamples, recipe.seed,
+        )  # fmt: skip
         return measure_grid(
-            every(model, texts.test), label_values(recipe.texts.task.kind, texts.test), recipe.texts.task.kind,
-            set_name=recipe.set_name, start_predictions=every(start, texts.test) if start is not None else None,
-            pca_predictions=pca[0], pca_dev_predictions=pca[1] if binary else None,
-            dev_labels=texts.dev.labels.astype(np.int64) if binary else None,
-            dev_predictions=every(model, texts.dev) if binary else None,
-            start_dev_predictions=every(start, texts.dev) if binary and start is not None else None,
-            trained_on_labels=recipe.saw_labels(), metric=recipe.measure.metric,
-            resamples=recipe.measure.resamples, seed=recipe.seed,
+            examples, CutScores(*(every(model, split) for split in splits)), set_name=recipe.set_name,
+            start=CutScores(*(every(start, split) for split in splits)) if start is not None else NO_CUTS,
+            pca=CutScores(*pca), trained_on_labels=recipe.saw_labels(),
         )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from decant.training.fit import discard_checkpoints
 from decant.training.optimizer import FitSettings, training_precision
+from decant.training.training import Training
 from export.artifact.manifest import GRAPH
 from export.artifact.reranker_folder import check_score_parity
 from export.graphs.to_onnx import export_cross_encoder
@@ -25,7 +26,7 @@ from students.cuts.start import shared_cross_encoder
 from students.distill.distill_reranker import labels_on_scale, learn_scores
 from students.distill.distill_settings import RerankerSettings
 from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
-from teachers.cross_encoders.fine_tune import FineTuneSettings, Metric, fine_tune
+from teachers.cross_encoders.fine_tune import FineTuneSettings, Metric, PairData, fine_tune
 
 VERSION = 1
 STAGE_1, STAGE_2, TAUGHT, FACTS = "scores", "training", "before_labels", "reranker.json"
@@ -117,8 +118,8 @@ def _learn_scores(taught: _Taught, folder: Path) -> None:
     start = taught.teacher(settings.pseudo.dropout)
     student = shared_cross_encoder(start, settings.sharing, pair_texts(taught.texts), seed)
     learn_scores(
-        student, taught.teacher(), training_pairs(taught.texts), lambda: taught.on_dev(student), folder / STAGE_1,
-        settings.pseudo, seed=seed, watch=taught.run.watch,
+        student, taught.teacher(), training_pairs(taught.texts), lambda: taught.on_dev(student),
+        Training(folder / STAGE_1, settings.pseudo, seed, watch=taught.run.watch),
     ).save(folder / TAUGHT)  # fmt: skip
     discard_checkpoints(folder / STAGE_1)
 
@@ -129,10 +130,9 @@ def _learn_labels(taught: _Taught, folder: Path) -> CrossEncoder:
     before, student = run_teacher(recipe, folder / TAUGHT), run_teacher(recipe, folder / TAUGHT, settings.dropout)
     labels, kind = labels_on_scale(train.labels, taught.pair_targets.logits[: len(train)], recipe.texts.task.kind)
     how = FineTuneSettings.model_validate(settings.model_dump(include=set(FitSettings.model_fields)))
-    fine_tune(
-        student, train.pairs, labels, kind, taught.texts.dev.pairs, taught.judge(student),
-        folder / STAGE_2, how, seed=recipe.seed, label="re-ranker on labels", watch=taught.run.watch,
-    )  # fmt: skip
+    data = PairData(train.pairs, labels, kind, taught.texts.dev.pairs, taught.judge(student))
+    training = Training(folder / STAGE_2, how, recipe.seed, watch=taught.run.watch)
+    fine_tune(student, data, training, label="re-ranker on labels")
     discard_checkpoints(folder / STAGE_2)
     return student if taught.on_dev(student) >= taught.on_dev(before) else before
 

@@ -18,6 +18,7 @@ from decant.models.similarity import cosines
 from decant.training.checkpoint_callback import DEV_METRIC
 from decant.training.fit import discard_checkpoints
 from decant.training.optimizer import training_precision
+from decant.training.training import Training
 from pipeline.fingerprint import digest, pairs_digest, stated
 from pipeline.recipe.recipe import Recipe
 from pipeline.recipe.recipe_prompts import pairs_for, prompt_inputs, student_prompts
@@ -32,10 +33,11 @@ from pipeline.texts.load import Texts, pair_texts
 from students.cuts.soup import soup
 from students.cuts.start import shrink
 from students.cuts.vocabulary import listed_texts
-from students.distill.distill_pairs import Metric, distill, new_student
+from students.distill.distill_pairs import distill, new_student
 from students.nesting.nested import all_dims, grid_predictions
 from students.pair_student import Student
 from teachers.cross_encoders.cross_encoder import Pair
+from teachers.cross_encoders.fine_tune import Metric, PairData
 from teachers.labels.token_rows import number_texts
 from teachers.labels.vector_store import JoinedVectors, Vectors
 
@@ -136,11 +138,9 @@ def _train(run: Run, made: Made, pairs: PairsOfStudent) -> list[Trained]:
                     source, recipe.texts.task.outputs, settings, seed, shrink_on, recipe.seed, listed, pairs.prompts
                 )
                 judge = pairs.judge(student)
-                distill(
-                    student, pairs.train, wanted, labels, recipe.texts.task.kind, pairs.dev, pairs.metric,
-                    folder / TRAINING, settings, alpha=alpha, seed=seed, dev=judge, vectors=vectors,
-                    devices=recipe.trainer, watch=run.watch,
-                ).save(folder)  # fmt: skip
+                data = PairData(pairs.train, labels, recipe.texts.task.kind, pairs.dev, pairs.metric)
+                training = Training(folder / TRAINING, settings, seed, recipe.trainer, run.watch)
+                distill(student, data, wanted, training, alpha=alpha, dev=judge, vectors=vectors).save(folder)
                 facts = {"alpha": alpha, "seed": seed, DEV_METRIC: judge()}
                 (folder / FACTS).write_text(json.dumps(facts) + "\n", encoding="utf-8")
                 discard_checkpoints(folder / TRAINING)

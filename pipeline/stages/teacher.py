@@ -6,6 +6,7 @@ from pathlib import Path
 
 from decant.models.reference import model_digest
 from decant.training.optimizer import training_precision
+from decant.training.training import Training
 from pipeline.fingerprint import stated
 from pipeline.recipe.recipe import FineTuneTeacher, LoadTeacher, Recipe
 from pipeline.stages.dev_metric import dev_metric
@@ -13,7 +14,7 @@ from pipeline.stages.estimate import Estimate
 from pipeline.stages.stage import Done, Made, Run, Stage
 from teachers.cross_encoders.cross_encoder import CrossEncoder
 from teachers.cross_encoders.cross_reading import Classes, statements
-from teachers.cross_encoders.fine_tune import fine_tune
+from teachers.cross_encoders.fine_tune import PairData, fine_tune
 
 VERSION = 2
 
@@ -50,11 +51,9 @@ def make_teacher(run: Run, made: Made) -> Done:
             quantize=settings.quantize, classes=task.names,
         )  # fmt: skip
         metric = dev_metric(task.kind, texts.dev.labels, recipe.measure.metric)
-        fine_tune(
-            teacher, texts.train.pairs, texts.train.labels, task.kind, texts.dev.pairs, metric,
-            folder / "training", settings, seed=recipe.seed,
-            devices=recipe.trainer, watch=run.watch,
-        ).save(folder)  # fmt: skip
+        data = PairData(texts.train.pairs, texts.train.labels, task.kind, texts.dev.pairs, metric)
+        training = Training(folder / "training", settings, recipe.seed, recipe.trainer, run.watch)
+        fine_tune(teacher, data, training).save(folder)
         discard_checkpoints(folder / "training")
 
     made.teacher = run.make("teacher", VERSION, inputs, write)

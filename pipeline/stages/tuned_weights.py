@@ -12,6 +12,7 @@ import numpy as np
 from decant.models.encoder import SentenceEncoder
 from decant.progress import Watch
 from decant.training.fit import discard_checkpoints
+from decant.training.training import Training
 from export.graphs.parity import Precision
 from export.graphs.to_onnx import export_encoder
 from export.quantize.block_quantize import Bits, tables_of
@@ -47,8 +48,8 @@ def tuned_graph(
     chosen = [texts[row] for row in rows]
     vectors = fast_encode(encoder, len(chosen), folder, "fp32")(chosen, lambda done: None)
     tuned, before, after = fine_tune_rounded(
-        encoder, chosen, vectors, rounding_of(precision, settings), record.parent, aware,
-        seed=seed, label=f"{name}, fine-tuned for its rounding", watch=watch,
+        encoder, chosen, vectors, rounding_of(precision, settings), Training(record.parent, aware, seed, watch=watch),
+        label=f"{name}, fine-tuned for its rounding",
     )  # fmt: skip
     export_encoder(tuned, graph)
     gain = {"cosine_before": before, "cosine_after": after}

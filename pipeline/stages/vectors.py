@@ -25,6 +25,7 @@ from decant.models.quantized import quantized_kind
 from decant.models.reference import model_digest
 from decant.training.fit import discard_checkpoints
 from decant.training.optimizer import training_precision
+from decant.training.training import Training
 from export.quantize.save_quantized import quantized
 from export.serve.encode_texts import encoding_precision, fast_encode
 from pipeline.fingerprint import stated
@@ -40,6 +41,7 @@ from pipeline.texts.mining import check_mining
 from pipeline.texts.sentences import leak_key, load_sentences
 from pipeline.texts.source import source_digest
 from students.distill.tune import tune
+from teachers.cross_encoders.fine_tune import PairData
 from teachers.labels.ray_workers import ray_workers
 from teachers.labels.shard_store import link_shards
 from teachers.labels.vector_store import Encode, JoinedVectors, MixedVectors, Vectors, teacher_vectors
@@ -243,10 +245,8 @@ def _teacher(run: Run, made: Made, number: int) -> Path:
             SentenceEncoder.load(source, quantize=settings.quantize).save(folder)
             return
         metric = dev_metric(kind, texts.dev.labels, recipe.measure.metric)
-        tuned = tune(
-            source, texts.train.pairs, texts.train.labels, kind, texts.dev.pairs, metric, folder / "training", how,
-            seed=recipe.seed, devices=recipe.trainer, watch=run.watch,
-        )  # fmt: skip
+        data = PairData(texts.train.pairs, texts.train.labels, kind, texts.dev.pairs, metric)
+        tuned = tune(source, data, Training(folder / "training", how, recipe.seed, recipe.trainer, run.watch))
         (quantized(tuned, settings.quantize) if settings.quantize is not None else tuned).save(folder)
         discard_checkpoints(folder / "training")
 

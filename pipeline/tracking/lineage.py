@@ -7,12 +7,12 @@ import json
 from collections.abc import Sequence
 
 from decant.files import sha256_of
+from decant.models.folder_files import WEIGHTS
 from export.artifact.manifest import MANIFEST
 from pipeline.report.rows import Report
 from pipeline.run_dir import MARK, RunDir
 from pipeline.stages.artifacts import decant_version
 
-WEIGHTS = "model.safetensors"
 SHOWN = 12  # hex digits in the line for people
 
 

@@ -24,6 +24,7 @@ from decant.errors import InputError
 from decant.files import expand_user
 from decant.models.backbone import load_tokenizer, quiet_transformers
 from decant.models.encoder import SentenceEncoder
+from decant.models.folder_files import TOKENIZER
 from decant.models.shared_config import read_config
 from students.cuts.prune import FAMILIES
 from students.cuts.tokenizer_json import Chains, Content, base_tokens, check_model, tokens_of, without_the_others
@@ -166,7 +167,7 @@ def _loaded(encoder: SentenceEncoder, content: Content) -> PreTrainedTokenizerFa
         folder = Path(scratch)
         encoder.tokenizer.save_pretrained(folder)
         encoder.backbone.config.save_pretrained(folder)
-        (folder / "tokenizer.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        (folder / TOKENIZER).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
         tokenizer = load_tokenizer(folder)
     if json.loads(tokenizer.backend_tokenizer.to_str())["model"] != content["model"] or len(tokenizer) != len(
         tokens_of(content)

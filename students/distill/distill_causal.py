@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +18,10 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from decant.errors import InputError
-from decant.progress import Watch, unwatched
 from decant.training.batch_stream import Batch, BatchStream
 from decant.training.fit import fit
 from decant.training.optimizer import FitSettings, adamw
+from decant.training.training import Training
 from students.losses.causal_losses import next_token_loss, pseudo_label_loss
 from students.losses.loss_weights import PseudoWeights
 
@@ -119,23 +118,21 @@ def train_causal(
     loss: Loss,
     blocks: NDArray[np.int64],
     dev: NDArray[np.int64],
-    folder: Path,
-    settings: CausalSettings,
+    training: Training[CausalSettings],
     *,
-    seed: int,
     label: str,
-    watch: Watch = unwatched,
 ) -> None:
     """Train `model` in place and leave the weights of the epoch that was best on dev in it; always in one process.
 
     Args:
         blocks: int64 [blocks, length].
         dev: the same, held out; the metric is 1 / perplexity, the mean probability given to a true token, 0..1.
-        folder: as `decant.training.fit.fit` has it.
+        label: as `decant.training.fit.fit` has it.
 
     Raises:
         InputError: fewer blocks than two, or a loss that is not a number.
     """
+    settings = training.settings
 
     def collate(rows: NDArray[np.int64]) -> Batch:
         return {"ids": torch.from_numpy(blocks[rows])}
@@ -143,9 +140,9 @@ def train_causal(
     def metric() -> float:
         return 1 / perplexity(model, dev, settings.batch_size)
 
-    stream = BatchStream([blocks.shape[1]] * len(blocks), collate, settings.batch_size, seed)
+    stream = BatchStream([blocks.shape[1]] * len(blocks), collate, settings.batch_size, training.seed)
     module = CausalTraining(model, loss, settings, len(stream))
-    fit(module, stream, metric, folder, settings, seed=seed, label=label, watch=watch)
+    fit(module, stream, metric, training, label=label)
     model.eval()
 
 

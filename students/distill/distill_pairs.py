@@ -13,9 +13,8 @@ from decant.batches import padded
 from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
 from decant.models.prompts import Prompts
-from decant.progress import Watch, unwatched
 from decant.training.batch_stream import Batch, BatchStream
-from decant.training.devices import ONE_PROCESS, TrainerSettings
+from decant.training.training import Training
 from students.cuts.start import shrink
 from students.distill.comparator import Comparator
 from students.distill.distill_settings import DistillSettings
@@ -24,13 +23,11 @@ from students.nesting.exits import check_pooling
 from students.nesting.nested import StepExits, all_dims
 from students.nesting.nesting import LastNesting, trained_dims
 from students.pair_student import Student
-from teachers.cross_encoders.cross_encoder import Pair
-from teachers.cross_encoders.fine_tune import TaskKind
+from teachers.cross_encoders.fine_tune import PairData
 from teachers.labels.token_rows import number_texts, texts_at, tokenize_rows
 from teachers.labels.vector_store import Vectors
 
 Array = NDArray[np.float32]
-Metric = Callable[[Array], float]
 
 
 def new_student(
@@ -75,31 +72,22 @@ def new_student(
 
 def distill(
     student: Student,
-    pairs: Sequence[Pair],
+    data: PairData,
     targets: Array,
-    labels: Array,
-    kind: TaskKind,
-    dev_pairs: Sequence[Pair],
-    dev_metric: Metric,
-    folder: Path,
-    settings: DistillSettings,
+    training: Training[DistillSettings],
     *,
     alpha: float,
-    seed: int,
     dev: Callable[[], float] | None = None,
     vectors: Vectors | None = None,
     label: str = "student",
-    devices: TrainerSettings = ONE_PROCESS,
-    watch: Watch = unwatched,
 ) -> Student:
     """Train `student` in place and return it with the weights that were best on dev.
 
     Args:
+        data: its predictions are the student's.
         targets: the teacher's, float32 [pairs, outputs]: raw logits for the comparator, scores on the labels'
             scale for the cosine.
-        labels: float32 [pairs]: 0..1, or class numbers; NaN where a pair has none.
-        dev_metric: the student's predictions on the dev pairs → the task's metric, higher is better.
-        folder: checkpoints and logs; a folder left by a killed run is continued.
+        alpha: weight of the teacher against the labels, in place of the settings' own.
         dev: what decides which epoch is best, where it is not the whole student's metric.
         vectors: the embedding teacher's, of the distinct texts of the pairs in the order of their first standing.
         label: what the progress bar calls the training.
@@ -107,8 +95,9 @@ def distill(
     from decant.training.fit import fit
     from students.distill.pairs_module import Distillation  # Lightning takes seconds to load
 
-    sides, places = number_texts(pairs)
-    tokens = tokenize_rows(texts_at(pairs, places), student.encoder.tokenize, len(student.encoder.tokenizer))
+    settings, seed = training.settings, training.seed
+    sides, places = number_texts(data.pairs)
+    tokens = tokenize_rows(texts_at(data.pairs, places), student.encoder.tokenize, len(student.encoder.tokenizer))
     kept = vectors if settings.keep and settings.nesting is not None else None
     pad_id = int(student.encoder.tokenizer.pad_token_id)
 
@@ -121,21 +110,19 @@ def distill(
             "second_ids": second_ids,
             "second_mask": second_mask,
             "targets": torch.from_numpy(targets[rows]),
-            "labels": torch.from_numpy(labels[rows]),
+            "labels": torch.from_numpy(data.labels[rows]),
         }
         if kept is None:
             return batch
         return batch | {"vectors": torch.from_numpy(kept.take(sides[rows].T.ravel().astype(np.int64)))}
 
     def whole() -> float:
-        return dev_metric(student.predict(dev_pairs))
+        return data.dev_metric(student.predict(data.dev_pairs))
 
     lengths = tokens.lengths[sides].sum(axis=1)
     stream = BatchStream(lengths, collate, settings.batch_size, seed)
     exits = None if settings.nesting is None else StepExits(student.encoder, settings.nesting, settings.dims, seed)
-    module = Distillation(student, kind, settings.loss, alpha, settings, len(stream), exits, settings.keep)
+    module = Distillation(student, data.kind, settings.loss, alpha, settings, len(stream), exits, settings.keep)
     said = f"{label} (seed {seed}, alpha {alpha:g})"
-    fit(
-        module, stream, dev or whole, folder, settings, seed=seed, label=said, devices=devices, given=pairs, watch=watch
-    )
+    fit(module, stream, dev or whole, training, label=said, given=data.pairs)
     return student.eval()

@@ -6,7 +6,6 @@ Stage 1 learns the teacher's scores and its states at the ends of the groups, st
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,8 +15,8 @@ from torch.nn import functional
 
 from decant.errors import InputError
 from decant.models.shared_config import shared_attention
-from decant.progress import Watch, unwatched
 from decant.training.batch_stream import Batch, BatchStream
+from decant.training.training import Training
 from students.distill.distill_settings import PseudoSettings
 from students.losses.causal_losses import hard_label_loss, soft_label_loss
 from students.losses.loss_weights import PseudoWeights
@@ -33,11 +32,7 @@ def learn_scores(
     teacher: CrossEncoder,
     pairs: Sequence[Pair],
     dev: Callable[[], float],
-    folder: Path,
-    settings: PseudoSettings,
-    *,
-    seed: int,
-    watch: Watch = unwatched,
+    training: Training[PseudoSettings],
 ) -> CrossEncoder:
     """Stage 1: train `student` in place and return it with the weights that were best on dev.
 
@@ -45,7 +40,6 @@ def learn_scores(
         student: shares maps, and is else of the teacher's shape.
         teacher: runs beside it; its weights stay as they are.
         dev: how well the student does, higher is better; asked at the end of each epoch.
-        folder: checkpoints and logs; a folder left by a killed run is continued.
 
     Raises:
         InputError: the student shares no map, or there are too few pairs.
@@ -56,14 +50,15 @@ def learn_scores(
     ends = [group[-1] for group in shared_attention(student.model.config).groups]
     if not ends:
         raise InputError("the re-ranker shares no attention map; stage 1 has nothing to learn back")
+    settings = training.settings
     ids, types = student.tokenize(pairs)
 
     def collate(rows: NDArray[np.int64]) -> Batch:
         return student.collate([ids[row] for row in rows], None if types is None else [types[row] for row in rows])
 
-    stream = BatchStream([len(row) for row in ids], collate, settings.batch_size, seed)
+    stream = BatchStream([len(row) for row in ids], collate, settings.batch_size, training.seed)
     module = ScoreLearning(student, teacher, ends, settings, len(stream))
-    fit(module, stream, dev, folder, settings, seed=seed, label="re-ranker on scores", given=pairs, watch=watch)
+    fit(module, stream, dev, training, label="re-ranker on scores", given=pairs)
     return student.eval()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,9 +12,8 @@ from decant.batches import padded
 from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
 from decant.models.shared_config import shared_attention
-from decant.progress import Watch, unwatched
 from decant.training.batch_stream import Batch, BatchStream
-from decant.training.devices import ONE_PROCESS, TrainerSettings
+from decant.training.training import Training
 from students.distill.distill_settings import BlockStates, DistillVectorsSettings, States
 from students.distill.token_states import SAMPLE, Reader, check_states
 from students.nesting.exits import check_pooling
@@ -25,20 +23,16 @@ from teachers.labels.token_rows import tokenize_rows
 from teachers.labels.vector_store import Vectors
 
 
-def embed(
+def distill_vectors(
     encoder: SentenceEncoder,
     texts: Sequence[str],
     teacher: Vectors,
     dev: Callable[[], float],
-    folder: Path,
-    settings: DistillVectorsSettings,
+    training: Training[DistillVectorsSettings],
     nesting: Nesting,
     dims: tuple[int, ...],
     *,
-    seed: int,
     live: SentenceEncoder | None = None,
-    devices: TrainerSettings = ONE_PROCESS,
-    watch: Watch = unwatched,
 ) -> SentenceEncoder:
     """Train every exit of `encoder` in place on the teacher's vectors; return it with the weights best on dev.
 
@@ -48,8 +42,7 @@ def embed(
         teacher: vectors of the texts, in their order, of any width.
         dev: how well the encoder does, higher is better; asked at the end of each epoch.
         dims: vector lengths that are trained beside the full one.
-        folder: checkpoints and logs; a folder left by a killed run is continued.
-        live: the teacher itself, for `settings.states`; its weights stay as they are.
+        live: the teacher itself, where the settings want its token states; its weights stay as they are.
 
     Raises:
         InputError: fewer texts than a batch, a dim above the width, a pooling that has no exits, or a teacher whose
@@ -58,6 +51,7 @@ def embed(
     from decant.training.fit import fit
     from students.distill.vectors_module import VectorDistillation  # Lightning takes seconds to load
 
+    settings, seed = training.settings, training.seed
     check_pooling(encoder)
     _check_live(settings.states, encoder, live, texts)
     if len(texts) < settings.batch_size:
@@ -79,10 +73,7 @@ def embed(
 
     stream = BatchStream(lengths, collate, settings.batch_size, seed, draw)
     module = VectorDistillation(encoder, teacher.dim, live, settings, nesting, dims, seed, len(stream))
-    fit(
-        module, stream, dev, folder, settings, seed=seed, label="student on vectors", devices=devices, given=texts,
-        watch=watch,
-    )  # fmt: skip
+    fit(module, stream, dev, training, label="student on vectors", given=texts)
     return encoder.eval()
 
 

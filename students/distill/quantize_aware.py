@@ -23,9 +23,9 @@ from decant.batches import padded
 from decant.errors import InputError
 from decant.models.backbone import layer_list
 from decant.models.encoder import SentenceEncoder
-from decant.progress import Watch, unwatched
 from decant.training.batch_stream import Batch, BatchStream
 from decant.training.optimizer import FitSettings
+from decant.training.training import Training
 from students.distill.distill_settings import QuantizeAwareSettings
 
 HELD_BACK = 256  # texts that tell whether the training helped
@@ -59,12 +59,9 @@ def fine_tune_rounded(
     texts: Sequence[str],
     vectors: Array,
     rounding: Rounding,
-    folder: Path,
-    settings: QuantizeAwareSettings,
+    training: Training[QuantizeAwareSettings],
     *,
-    seed: int,
     label: str = "quantization-aware",
-    watch: Watch = unwatched,
 ) -> tuple[SentenceEncoder, float, float]:
     """A copy of the encoder with weights that bear the rounding better, and what that is worth.
 
@@ -74,7 +71,6 @@ def fine_tune_rounded(
         encoder: with mean or cls pooling; not changed.
         texts: to learn from; the last few, at most 256, are held back.
         vectors: the encoder's own, of the texts, float32 [texts, dim].
-        folder: checkpoints and logs; a folder left by a killed run is continued.
 
     Returns:
         The encoder, or the given one where the training did not help; and the mean cosine of the rounded encoder's
@@ -86,6 +82,7 @@ def fine_tune_rounded(
     from decant.training.fit import fit
     from students.distill.quantize_aware_module import RoundedEncoder  # Lightning takes seconds to load
 
+    settings = training.settings
     held = min(HELD_BACK, len(texts) // 10)
     count = len(texts) - held
     if count < 2 * settings.batch_size:
@@ -103,7 +100,7 @@ def fine_tune_rounded(
     def dev() -> float:
         return float((tuned.encode(texts[count:]) * vectors[count:]).sum(axis=1).mean())
 
-    stream = BatchStream([len(row) for row in ids], collate, settings.batch_size, seed)
+    stream = BatchStream([len(row) for row in ids], collate, settings.batch_size, training.seed)
     epochs = -(-settings.steps // len(stream))
     how = FitSettings(
         epochs=epochs, learning_rate=settings.learning_rate, batch_size=settings.batch_size, precision="32-true",
@@ -112,7 +109,7 @@ def fine_tune_rounded(
     with rounded(tuned, rounding):
         before = dev()
         module = RoundedEncoder(tuned, how, len(stream))
-        fit(module, stream, dev, folder, how, seed=seed, label=label, given=texts[:count], watch=watch)
+        fit(module, stream, dev, training.by(how), label=label, given=texts[:count])
         tuned.eval()
         after = dev()
     return (tuned, before, after) if after > before else (encoder, before, before)

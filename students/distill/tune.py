@@ -2,50 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from decant.models.encoder import SentenceEncoder
-from decant.progress import Watch, unwatched
-from decant.training.devices import ONE_PROCESS, TrainerSettings
 from decant.training.lora import add_lora, merge_lora
-from students.distill.distill_pairs import Array, Metric, distill
+from decant.training.training import Training
+from students.distill.distill_pairs import distill
 from students.distill.distill_settings import DistillSettings, TuneSettings
 from students.pair_student import Student
-from teachers.cross_encoders.cross_encoder import Pair
-from teachers.cross_encoders.fine_tune import TaskKind
+from teachers.cross_encoders.fine_tune import PairData
 
 
-def tune(
-    reference: str | Path,
-    pairs: Sequence[Pair],
-    labels: Array,
-    kind: TaskKind,
-    dev_pairs: Sequence[Pair],
-    dev_metric: Metric,
-    folder: Path,
-    settings: TuneSettings,
-    *,
-    seed: int,
-    devices: TrainerSettings = ONE_PROCESS,
-    watch: Watch = unwatched,
-) -> SentenceEncoder:
-    """An embedding model whose cosines follow the labels; arguments as `distill_pairs.distill` has them.
+def tune(reference: str | Path, data: PairData, training: Training[TuneSettings]) -> SentenceEncoder:
+    """An embedding model whose cosines follow the labels.
 
     Its weights are plain float32, adapters merged into them.
     """
-    shared = settings.model_dump(exclude={"lora", "quantize"})
+    settings = training.settings
+    shared = DistillSettings(**settings.model_dump(exclude={"lora", "quantize"}))
     encoder = SentenceEncoder.load(
         reference, settings.max_length, dropout=settings.dropout, for_training=True, quantize=settings.quantize
     ).for_cosine()
     if settings.lora is not None:
-        add_lora(encoder.backbone, settings.lora, seed)
+        add_lora(encoder.backbone, settings.lora, training.seed)
     student = Student(encoder)
-    distill(
-        student, pairs, labels[:, None], labels, kind, dev_pairs, dev_metric, folder,
-        DistillSettings(**shared), alpha=0.0, seed=seed, label="embedding teacher", devices=devices,
-        watch=watch,
-    )  # fmt: skip
+    distill(student, data, data.labels[:, None], training.by(shared), alpha=0.0, label="embedding teacher")
     if settings.lora is not None:
         encoder.backbone = merge_lora(encoder.backbone)
     return encoder

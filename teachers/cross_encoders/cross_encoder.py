@@ -137,7 +137,7 @@ class CrossEncoder(nn.Module):
         cls, reference: str | Path, outputs: Sequence[int], max_length: int | None = None, *,
         classes: Classes | None = None, quantize: Quantize | None = None, dropout: float | None = None,
     ) -> CrossEncoder:  # fmt: skip
-        """A trained cross-encoder.
+        """A trained cross-encoder, in eval mode.
 
         Args:
             outputs: the numbers of logits that it may give.
@@ -163,7 +163,7 @@ class CrossEncoder(nn.Module):
         if order is not None and list(order) != sorted(order):
             reorder_outputs(model, order)
         cross.name_classes(classes.names if classes is not None else ())
-        return cross
+        return cross.eval()
 
     @classmethod
     def from_backbone(

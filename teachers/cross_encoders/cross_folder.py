@@ -15,13 +15,13 @@ from typing import Any, Literal
 
 from decant.errors import InputError
 from decant.files import read_object, whole_number, write_json
+from decant.models.folder_files import CONFIG, MODULES, READING, SETTINGS
 
 Activation = Literal["identity", "sigmoid"]
 TORCH_NAMES: dict[Activation, str] = {
     "identity": "torch.nn.modules.linear.Identity",
     "sigmoid": "torch.nn.modules.activation.Sigmoid",
 }
-MODULES, SETTINGS, READING = "modules.json", "config_sentence_transformers.json", "sentence_bert_config.json"
 MODULE_TYPE = "sentence_transformers.base.modules.transformer.Transformer"
 TASK, OUTPUT = "sequence-classification", "scores"
 TEXT_ONLY = {"text": {"method": "forward", "method_output_name": "logits"}}
@@ -62,7 +62,7 @@ def read_cross_folder(folder: Path) -> CrossFolder:
             raise InputError(
                 f"{folder} has a {SETTINGS} but no {MODULES}, without which it means nothing; copy the model again"
             )
-        return CrossFolder(_activation(folder / "config.json", read_object(folder / "config.json"), None))
+        return CrossFolder(_activation(folder / CONFIG, read_object(folder / CONFIG), None))
     if not own:
         kind = settings.get("model_type", "SentenceTransformer")
         raise InputError(f"{folder} is a {kind} of sentence-transformers, not a CrossEncoder; give a cross-encoder")
@@ -70,7 +70,7 @@ def read_cross_folder(folder: Path) -> CrossFolder:
     reading = read_object(folder / READING) if (folder / READING).is_file() else {}
     _check_reading(folder / READING, reading)
     return CrossFolder(
-        _activation(folder / SETTINGS, read_object(folder / "config.json"), settings.get("activation_fn")),
+        _activation(folder / SETTINGS, read_object(folder / CONFIG), settings.get("activation_fn")),
         _prompt(folder / SETTINGS, settings),
         _flag(folder / READING, reading, "do_lower_case"),
         whole_number(folder / READING, reading, "max_seq_length"),
@@ -90,7 +90,7 @@ def stated_activation(folder: Path) -> Activation:
 
 def write_activation(folder: Path, activation: Activation) -> None:
     """Say in a folder that `write_cross_folder` has written, or in its config alone, what is put on a logit."""
-    for name in ("config.json", SETTINGS):
+    for name in (CONFIG, SETTINGS):
         path = folder / name
         if path.is_file():
             content = read_object(path)
@@ -102,7 +102,7 @@ def write_activation(folder: Path, activation: Activation) -> None:
 def write_cross_folder(folder: Path, prompt: str, activation: Activation) -> None:
     """The files by which sentence-transformers 6 puts a prompt before the first text; older ones know none."""
     write_json(folder / MODULES, [{"idx": 0, "name": "0", "path": "", "type": MODULE_TYPE}], ascii_only=True)
-    stated = {"model_type": "CrossEncoder", "activation_fn": TORCH_NAMES[activation]}
+    stated: dict[str, object] = {"model_type": "CrossEncoder", "activation_fn": TORCH_NAMES[activation]}
     stated |= {"prompts": {PROMPT_NAME: prompt}, "default_prompt_name": PROMPT_NAME}
     write_json(folder / SETTINGS, stated, ascii_only=True)
     reading = {"transformer_task": TASK, "modality_config": TEXT_ONLY, "module_output_name": OUTPUT}

@@ -13,6 +13,7 @@ from decant.errors import InputError
 from decant.files import read_object, whole_number
 from decant.models.backbone import has_trained_head, load_tokenizer
 from decant.models.families import FAMILIES
+from decant.models.folder_files import CONFIG, TOKENIZER_CONFIG
 from decant.models.reference import adapter_base
 from decant.models.shared_config import read_config
 from teachers.cross_encoders.class_names import class_order, stated_names
@@ -66,13 +67,13 @@ def statements(
         if classes.stated is not None:
             raise InputError(f"{folder} gives one score a pair, that of the second class; leave teacher.classes out")
         return None, said
-    content = read_object(folder / "config.json")
+    content = read_object(folder / CONFIG)
     if content.get("problem_type") == "multi_label_classification":
         raise InputError(
             f"{folder}: its classes do not exclude each other (problem_type: multi_label_classification), but those of "
             "the task do; give a model that was trained for one class a pair"
         )
-    stated = classes.stated or stated_names(folder / "config.json", content, given)
+    stated = classes.stated or stated_names(folder / CONFIG, content, given)
     return class_order(folder, stated, classes.names), said
 
 
@@ -153,7 +154,7 @@ def stated_length(
 ) -> int | None:  # fmt: skip
     """The most tokens of a pair by what the folder states and its positions hold; None where neither says so."""
     own = {"model_max_length": tokenizer.model_max_length}
-    tokens = said.max_length or whole_number(folder / "tokenizer_config.json", own, "model_max_length")
+    tokens = said.max_length or whole_number(folder / TOKENIZER_CONFIG, own, "model_max_length")
     stated = [length for length in (tokens, _positions(folder, model)) if length is not None and length < UNSTATED]
     return min(stated, default=None)
 
@@ -175,7 +176,7 @@ def reads_types(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> b
 
 
 def _without_head(folder: Path) -> InputError:
-    named = str(read_object(folder / "config.json").get("architectures") or "")
+    named = str(read_object(folder / CONFIG).get("architectures") or "")
     if "ForCausalLM" in named or "ForConditionalGeneration" in named:
         return InputError(
             f"{folder} is a language model ({named.strip('[]')}), whose scores would be words that it says next; give "
@@ -192,7 +193,7 @@ def _positions(folder: Path, model: PreTrainedModel) -> int | None:
         if rows is not None and isinstance(padding, int):
             return int(rows.shape[0]) - padding - 1
     own = {"max_position_embeddings": getattr(model.config, "max_position_embeddings", None)}
-    return whole_number(folder / "config.json", own, "max_position_embeddings")
+    return whole_number(folder / CONFIG, own, "max_position_embeddings")
 
 
 def _counts_padding(model: PreTrainedModel) -> bool:

@@ -95,4 +95,4 @@ def _other_width(logits: Array, outputs: int) -> str:
     return f"scores of shape {logits.shape}, expected {(len(logits), outputs)}; delete it"
 
 
-SCORES = LabelKind("teacher scores", tuple, _checked, _columns, _read, _other_width)
+SCORES = LabelKind[Pair]("teacher scores", lambda pair: pair, _checked, _columns, _read, _other_width)

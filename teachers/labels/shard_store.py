@@ -77,12 +77,8 @@ class ShardStore(Generic[Item]):
     shard_rows: int
 
     def shards(self) -> list[Shard]:
-        """Every shard there is.
-
-        Raises:
-            InputError: one cannot be read, or is of another width.
-        """
-        return [self._open(path) for path in sorted(self.folder.glob(SHARD_FILES))]
+        """Every shard there is, as `open` gives it."""
+        return [self.open(path) for path in sorted(self.folder.glob(SHARD_FILES))]
 
     def label(
         self, items: Sequence[Item], label: Label[Item], label_parts: LabelParts[Item] | None, watch: Watch
@@ -108,38 +104,32 @@ class ShardStore(Generic[Item]):
         todo = missing[np.argsort(-lengths[missing], kind="stable")]
         parts = [todo[start : start + self.shard_rows] for start in range(0, len(todo), self.shard_rows)]
         given = ([items[row] for row in rows] for rows in parts)
-        numbers = self._free_numbers(len(parts))
+        # the lowest free numbers, so that a lost shard comes back by its own name
+        paths = (self.folder / f"shard-{number:06d}.arrow" for number in count())
+        free = list(islice((path for path in paths if not path.exists()), len(parts)))
         with watch(self.kind.name, len(todo)) as advance:
             with closing((label_parts or in_turn(label))(given, advance)) as labelled:
                 for part, found in labelled:
                     rows = parts[part]
                     labels = self.kind.checked(np.asarray(found), [items[row] for row in rows], self.width)
-                    shards.append(self._add(self.kind.columns(keys[rows], labels), numbers[part]))
+                    shards.append(self._add(self.kind.columns(keys[rows], labels), free[part]))
         places = find_rows(keys, joined_keys(shards))
         if (places < 0).any():
             raise RuntimeError(f"{int((places < 0).sum())} items have no label, though all shards were made")
         return shards, places
 
-    def open_paths(self, paths: Sequence[Path]) -> list[Shard]:
-        """The shards in these files, in their order."""
-        return [self._open(path) for path in paths]
-
-    def _free_numbers(self, shards: int) -> list[int]:
-        """Numbers of the next shards: the lowest free ones, so that a lost shard comes back by its own name."""
-        free = (number for number in count() if not self._path(number).exists())
-        return list(islice(free, shards))
-
-    def _add(self, table: pa.Table, number: int) -> Shard:
-        path = self._path(number)
+    def _add(self, table: pa.Table, path: Path) -> Shard:
         with written_whole(path) as written, pa.OSFile(str(written), "wb") as sink:
             with pa.ipc.new_file(sink, table.schema) as writer:
                 writer.write_table(table)
-        return self._open(path)
+        return self.open(path)
 
-    def _path(self, number: int) -> Path:
-        return self.folder / f"shard-{number:06d}.arrow"
+    def open(self, path: Path) -> Shard:
+        """One shard.
 
-    def _open(self, path: Path) -> Shard:
+        Raises:
+            InputError: it is damaged, or of another width.
+        """
         try:
             with pa.memory_map(str(path)) as source:
                 batch = pa.ipc.open_file(source).get_batch(0)

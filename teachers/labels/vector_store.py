@@ -168,7 +168,8 @@ def teacher_vectors(
 
 
 def _mapped(paths: Sequence[Path], shard: NDArray[np.int32], row: NDArray[np.int64], dim: int) -> VectorStore:
-    return VectorStore(ShardStore(Path(), dim, VECTORS, SHARD_TEXTS).open_paths(paths), shard, row, dim)
+    store = ShardStore(Path(), dim, VECTORS, SHARD_TEXTS)
+    return VectorStore([store.open(path) for path in paths], shard, row, dim)
 
 
 def _unit(vectors: NDArray[np.float32], texts: Sequence[str], dim: int) -> NDArray[np.float16]:
@@ -217,8 +218,4 @@ def _other_width(vectors: NDArray[np.float16], dim: int) -> str:
     )
 
 
-def _alone(text: str) -> tuple[str]:
-    return (text,)
-
-
-VECTORS = LabelKind("teacher vectors", _alone, _unit, _columns, _read, _other_width)
+VECTORS = LabelKind[str]("teacher vectors", lambda text: (text,), _unit, _columns, _read, _other_width)

@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from decant.models.encoder import SentenceEncoder
-from export.artifact.bundle import write_artifact
+from export.artifact.bundle import ArtifactFacts, write_artifact
 from export.graphs.to_onnx import export_encoder
 from export.quantize.dynamic_quantize import quantize_dynamic
 from tests.tiny_models import tiny_encoder
@@ -60,5 +60,5 @@ def int8_graph(graph: Path) -> Path:
 def artifact(encoder: SentenceEncoder, graph: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The encoder's artifact folder, for tests that only read."""
     folder = tmp_path_factory.mktemp("artifacts") / "L4xD24-fp32"
-    write_artifact(folder, encoder, graph, name="L4xD24-fp32", precision="fp32", card="# Tiny\n")
+    write_artifact(folder, encoder, graph, ArtifactFacts("L4xD24-fp32", "fp32", "# Tiny\n"))
     return folder

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from export.artifact.bundle import write_artifact
+from export.artifact.bundle import ArtifactFacts, write_artifact
 from export.graphs.to_onnx import export_encoder
 from tests.fuzz.artifacts import artifact_targets, model_target
 from tests.fuzz.recipes import recipe_targets
@@ -43,5 +43,5 @@ def _artifact(folder: Path) -> Path:
     encoder = tiny_encoder("bert", dim=24, max_length=64, num_hidden_layers=1)
     with tempfile.TemporaryDirectory() as scratch:
         export_encoder(encoder, Path(scratch) / "model.onnx")
-        write_artifact(folder, encoder, Path(scratch) / "model.onnx", name="tiny", precision="fp32", card="# Tiny\n")
+        write_artifact(folder, encoder, Path(scratch) / "model.onnx", ArtifactFacts("tiny", "fp32", "# Tiny\n"))
     return folder

@@ -139,3 +139,14 @@ def test_encoding_keeps_the_mode_and_counts_progress() -> None:
     assert encoder.training
     assert encoder.backbone.training
     assert finished == [4, 2]
+
+
+def test_a_loaded_encoder_is_in_eval_mode_and_stays_so(tmp_path: Path) -> None:
+    tiny_encoder("bert", "cls+mean").save(tmp_path)
+    encoder = SentenceEncoder.load(tmp_path, dropout=0.5, for_training=True)
+    assert not any(module.training for module in encoder.modules())
+    first = encoder.encode(TEXTS)
+    assert not any(module.training for module in encoder.modules())
+    np.testing.assert_array_equal(encoder.encode(TEXTS), first)
+    encoder.train().encode(TEXTS)
+    assert encoder.training, "encoding leaves the mode as it was"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from decant.models.encoder import SentenceEncoder
 from decant.models.quantized import Quantize, precision_of, quantized_kind
 from pipeline.measure.size import parameter_count
 from teachers.cross_encoders.cross_encoder import CrossEncoder
-from tests.bnb_extra import needs_bitsandbytes
+from tests.bnb_extra import needs_bitsandbytes, needs_peft
 from tests.tiny_models import BACKBONES, tiny_backbone_folder, tiny_encoder, tiny_tokenizer
 
 TEXTS = ["a man is playing a guitar", "two dogs run in the park", "", "word " * 100, "the girl eats on the street"]
@@ -217,3 +219,36 @@ def test_absent_packages_are_named(bert: Path, monkeypatch: pytest.MonkeyPatch) 
     said = r"loading nf4 weights needs bitsandbytes and accelerate, which is not installed: pip install 'decant\[bnb\]'"
     with pytest.raises(InputError, match=said):
         SentenceEncoder.load(bert, quantize="nf4")
+
+
+# as on a processor with AVX512-BF16, where bitsandbytes looks for a kernel on the hub while it is imported
+WITH_BF16 = """
+import sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "bitsandbytes.backends.cpu.ops":
+            sys.modules["bitsandbytes.functional"].has_avx512bf16 = lambda: True
+
+sys.modules["kernels"] = None  # not installed
+sys.meta_path.insert(0, Finder())
+"""
+LORA = """
+from decant.training.lora import LoraSettings, add_lora
+from tests.tiny_models import tiny_encoder
+add_lora(tiny_encoder().backbone, LoraSettings(), 0)
+"""
+LOAD = """
+import sys
+from pathlib import Path
+from decant.models.encoder import SentenceEncoder
+SentenceEncoder.load(Path(sys.argv[1]), quantize="nf4")
+"""
+
+
+@needs_peft
+@pytest.mark.parametrize(("code", "told"), [("import peft", True), (LORA, False), (LOAD, False)])
+def test_bitsandbytes_tells_of_no_kernel_on_the_hub(code: str, told: bool, bert: Path) -> None:
+    command = [sys.executable, "-c", f"{WITH_BF16}{code}\nassert 'bitsandbytes' in sys.modules", str(bert)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ("kernels-community" in ran.stderr + ran.stdout) == told

@@ -17,6 +17,7 @@ from decant.errors import InputError
 from decant.training.batch_stream import Batch, BatchStream
 from decant.training.fit import discard_checkpoints, fit
 from decant.training.optimizer import FitSettings, adamw, training_precision
+from decant.training.training import Training
 from teachers.cross_encoders.cross_encoder import CrossEncoder
 from tests.tiny_models import BACKBONES, tiny_backbone_folder
 
@@ -53,7 +54,7 @@ def settings(**changes: object) -> FitSettings:
 
 
 def train(module: Line, dev: Callable[[], float], folder: Path) -> None:
-    fit(module, stream(), dev, folder, module.settings, seed=0, label="line")
+    fit(module, stream(), dev, Training(folder, module.settings, 0), label="line")
 
 
 def test_learns_and_leaves_nothing_but_logs_once_discarded(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_loss_that_is_no_number(tmp_path: Path, value: float) -> None:
 @pytest.mark.parametrize("rows", [0, 1])
 def test_too_few_rows(tmp_path: Path, rows: int) -> None:
     with pytest.raises(InputError, match=f"line: {rows} training pairs are too few; at least 2 are needed"):
-        fit(Line(settings()), stream(rows), lambda: 0.0, tmp_path, settings(), seed=0, label="line")
+        fit(Line(settings()), stream(rows), lambda: 0.0, Training(tmp_path, settings(), 0), label="line")
 
 
 def test_dropout_is_on_from_the_first_step_on(tmp_path: Path) -> None:

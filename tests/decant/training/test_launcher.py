@@ -23,6 +23,7 @@ from decant.training.gather_rows import ROWS, from_first, gather_rows, rank, wor
 from decant.training.launcher import launch
 from decant.training.on_nan import LossError, OnNan
 from decant.training.optimizer import FitSettings, adamw
+from decant.training.training import Training
 
 TWO = TrainerSettings(devices=2, accelerator="cpu")
 ROW_COUNT, BATCHES = 27, 7  # the last batch has three rows
@@ -98,7 +99,7 @@ def train(
 ) -> dict[str, Tensor]:
     curve = module or Curve()
     stream = BatchStream([1] * ROW_COUNT, collate, SETTINGS.batch_size, 0)
-    fit(curve, stream, dev or judged(0.1, 0.3, 0.2), folder, SETTINGS, seed=0, label="curve", devices=devices)
+    fit(curve, stream, dev or judged(0.1, 0.3, 0.2), Training(folder, SETTINGS, 0, devices), label="curve")
     return {name: weight.detach().clone() for name, weight in curve.state_dict().items()}
 
 
@@ -188,8 +189,8 @@ def test_a_loss_that_is_not_a_number_is_named_once_and_trained_past(tmp_path: Pa
     stream = lambda: BatchStream([1] * ROW_COUNT, collate, SETTINGS.batch_size, 0)
     pairs = [f"row {row}" for row in range(ROW_COUNT)]
     with pytest.raises(LossError, match="the loss is nan at step 1;") as caught:
-        fit(Spoilt(), stream(), lambda: 0.0, tmp_path / "a", SETTINGS, seed=0, label="c", devices=TWO, given=pairs)
+        fit(Spoilt(), stream(), lambda: 0.0, Training(tmp_path / "a", SETTINGS, 0, TWO), label="c", given=pairs)
     assert caught.value.batch["texts"] == [f"row {row}" for row in stream().batches(0)[1]]
     module = Spoilt()
-    fit(module, stream(), lambda: 0.0, tmp_path / "b", how, seed=0, label="c", devices=TWO)
+    fit(module, stream(), lambda: 0.0, Training(tmp_path / "b", how, 0, TWO), label="c")
     assert module.seen == 2 + SETTINGS.epochs * BATCHES

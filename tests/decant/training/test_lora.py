@@ -18,10 +18,11 @@ from decant.models.encoder import SentenceEncoder
 from decant.models.quantized import Quantize, in_head, quantized_kind
 from decant.training import checkpoint_callback as keeper
 from decant.training.lora import LoraSettings, add_lora, merge_lora
+from decant.training.training import Training
 from students.distill.distill_settings import TuneSettings
 from students.distill.tune import tune
 from teachers.cross_encoders.cross_encoder import CrossEncoder
-from teachers.cross_encoders.fine_tune import FineTuneSettings, fine_tune
+from teachers.cross_encoders.fine_tune import FineTuneSettings, PairData, fine_tune
 from tests.bnb_extra import needs_bitsandbytes, needs_peft
 from tests.teachers.cross_encoders.test_fine_tune import assert_same_weights, examples, run, settings
 from tests.tiny_models import tiny_backbone_folder, tiny_tokenizer
@@ -138,7 +139,8 @@ def test_learns_a_separable_task(quantize: Quantize | None, backbone: Path, tmp_
     def accuracy(logits: np.ndarray) -> float:
         return float(((logits > 0.5) == dev_labels).mean())
 
-    fine_tune(teacher, pairs, labels, "regression", dev_pairs, accuracy, tmp_path, chosen, seed=0)
+    data = PairData(pairs, labels, "regression", dev_pairs, accuracy)
+    fine_tune(teacher, data, Training(tmp_path, chosen, 0))
     assert accuracy(teacher.score(dev_pairs)) > 0.8, "from chance, over frozen random embeddings"
     assert torch.equal(teacher.model.get_input_embeddings().weight, frozen)
     assert quantized_kind(teacher.model) is None
@@ -157,7 +159,7 @@ def test_an_embedding_teacher_is_tuned_by_adapters(quantize: Quantize | None, ba
         seen.append(float(np.corrcoef(cosines, labels)[0, 1]))
         return seen[-1]
 
-    tuned = tune(backbone, pairs, labels, "regression", pairs, metric, tmp_path, how, seed=0)
+    tuned = tune(backbone, PairData(pairs, labels, "regression", pairs, metric), Training(tmp_path, how, 0))
     before = SentenceEncoder.load(backbone, 32, quantize=quantize)
     first, second = (before.encode([pair[side] for pair in pairs]) for side in (0, 1))
     start = float(np.corrcoef(np.einsum("td,td->t", first, second), labels)[0, 1])

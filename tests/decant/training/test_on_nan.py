@@ -15,6 +15,7 @@ from torch import Tensor
 from decant.training.fit import fit
 from decant.training.on_nan import LossError, OnNan, retries_note
 from decant.training.optimizer import FitSettings
+from decant.training.training import Training
 from tests.decant.training.test_fit import ROWS, Line, settings, stream
 
 TEXTS = [f"text {row}" for row in range(ROWS)]
@@ -32,7 +33,7 @@ def nan_at(*calls: int) -> Callable[[Tensor], Tensor]:
 
 
 def train(module: Line, folder: Path) -> None:
-    fit(module, stream(), lambda: 0.0, folder, module.settings, seed=0, label="line", given=TEXTS)
+    fit(module, stream(), lambda: 0.0, Training(folder, module.settings, 0), label="line", given=TEXTS)
 
 
 def rates() -> list[float]:

@@ -17,7 +17,7 @@ from transformers import AutoTokenizer
 from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
 from decant.models.pooling import PoolingKind
-from export.artifact.bundle import Manifest, read_manifest, verify_artifact, write_artifact
+from export.artifact.bundle import ArtifactFacts, Manifest, read_manifest, verify_artifact, write_artifact
 from export.graphs.to_onnx import export_comparator, export_encoder
 from export.serve.session import OnnxEncoder
 from students.distill.comparator import Comparator
@@ -77,8 +77,7 @@ def test_figures_are_kept(encoder: SentenceEncoder, graph: Path, tmp_path: Path)
     metrics = {"stsb/test": {"spearman": 0.8203, "ci95": [0.81, 0.83]}}
     parity = {"texts": 500, "min_cosine": 0.999999}
     written = write_artifact(
-        tmp_path / "a", encoder, graph, name="a", precision="fp32", card="# a", recipe_sha256="ab" * 32,
-        metrics=metrics, parity=parity,
+        tmp_path / "a", encoder, graph, ArtifactFacts("a", "fp32", "# a", "ab" * 32, metrics, parity)
     )  # fmt: skip
     assert read_manifest(tmp_path / "a") == written
     assert read(tmp_path / "a/decant.json")["parity"] == parity
@@ -111,7 +110,7 @@ def test_all_readers_give_the_same_vectors(kind: str, pooling: PoolingKind, dim:
     encoder = tiny_encoder(kind, pooling, dim=dim, max_length=64)
     export_encoder(encoder, tmp_path / "model.onnx")
     folder = tmp_path / "artifact"
-    write_artifact(folder, encoder, tmp_path / "model.onnx", name="a", precision="fp32", card="# a")
+    write_artifact(folder, encoder, tmp_path / "model.onnx", ArtifactFacts("a", "fp32", "# a"))
     expected = encoder.encode(TEXTS)
     reader = SentenceTransformer(str(folder), device="cpu")
     assert reader.max_seq_length == 64
@@ -124,7 +123,7 @@ def test_pooling_unknown_to_sentence_transformers(tmp_path: Path) -> None:
     encoder = tiny_encoder("bert", "concat_top_mean")
     export_encoder(encoder, tmp_path / "model.onnx")
     folder = tmp_path / "artifact"
-    write_artifact(folder, encoder, tmp_path / "model.onnx", name="a", precision="fp32", card="# a")
+    write_artifact(folder, encoder, tmp_path / "model.onnx", ArtifactFacts("a", "fp32", "# a"))
     assert not (folder / "modules.json").exists()
     assert verify_artifact(folder).sentence_transformers is False
     np.testing.assert_allclose(OnnxEncoder(folder).encode(TEXTS), encoder.encode(TEXTS), atol=1e-5)
@@ -133,12 +132,12 @@ def test_pooling_unknown_to_sentence_transformers(tmp_path: Path) -> None:
 def test_comparator_is_bundled(encoder: SentenceEncoder, graph: Path, tmp_path: Path) -> None:
     comparator = tmp_path / "c.onnx"
     export_comparator(Comparator(24, 1, hidden=8), comparator)
-    folder, facts = tmp_path / "a", {"name": "a", "precision": "fp32", "card": "# a"}
-    write_artifact(folder, encoder, graph, **facts, comparator_graph=comparator)  # type: ignore[arg-type]
+    folder, facts = tmp_path / "a", ArtifactFacts("a", "fp32", "# a")
+    write_artifact(folder, encoder, graph, facts, comparator_graph=comparator)
     assert "onnx/comparator.onnx" in verify_artifact(folder).sha256
     export_comparator(Comparator(25, 1, hidden=8), comparator)
     with pytest.raises(InputError, match=r"c\.onnx does not take vectors of 24 dimensions"):
-        write_artifact(folder, encoder, graph, **facts, comparator_graph=comparator)  # type: ignore[arg-type]
+        write_artifact(folder, encoder, graph, facts, comparator_graph=comparator)
     assert "onnx/comparator.onnx" in verify_artifact(folder).sha256, "the artifact before it still stands"
 
 
@@ -205,7 +204,7 @@ def test_manifest_of_another_layout(tmp_path: Path, content: str, message: str) 
 
 def test_artifact_is_replaced_whole(copied: Path, encoder: SentenceEncoder, graph: Path) -> None:
     (copied / "onnx" / "stale.onnx").write_bytes(b"x")
-    write_artifact(copied, encoder, graph, name="again", precision="fp32", card="# again")
+    write_artifact(copied, encoder, graph, ArtifactFacts("again", "fp32", "# again"))
     assert verify_artifact(copied).name == "again"
     assert [path.name for path in copied.parent.iterdir()] == ["copied"]
 
@@ -214,18 +213,18 @@ def test_other_folders_are_not_replaced(tmp_path: Path, encoder: SentenceEncoder
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("words")
     with pytest.raises(InputError, match="is no artifact of Decant, so it is not replaced"):
-        write_artifact(tmp_path / "mine", encoder, graph, name="a", precision="fp32", card="# a")
+        write_artifact(tmp_path / "mine", encoder, graph, ArtifactFacts("a", "fp32", "# a"))
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "words"
 
 
 def test_graph_of_another_width_leaves_nothing(tmp_path: Path, graph: Path) -> None:
     other = tiny_encoder("bert", dim=8, max_length=64)
     with pytest.raises(InputError, match="gives 24 dimensions where the encoder has 8"):
-        write_artifact(tmp_path / "a", other, graph, name="a", precision="fp32", card="# a")
+        write_artifact(tmp_path / "a", other, graph, ArtifactFacts("a", "fp32", "# a"))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_missing_graph_leaves_nothing(tmp_path: Path, encoder: SentenceEncoder) -> None:
     with pytest.raises(InputError, match=r"none\.onnx is missing; export the graph first"):
-        write_artifact(tmp_path / "a", encoder, tmp_path / "none.onnx", name="a", precision="fp32", card="# a")
+        write_artifact(tmp_path / "a", encoder, tmp_path / "none.onnx", ArtifactFacts("a", "fp32", "# a"))
     assert list(tmp_path.iterdir()) == []

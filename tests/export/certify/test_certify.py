@@ -11,7 +11,7 @@ import pytest
 
 from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
-from export.artifact.bundle import read_manifest, verify_artifact, write_artifact
+from export.artifact.bundle import ArtifactFacts, read_manifest, verify_artifact, write_artifact
 from export.certify import certify as certify_module
 from export.certify.certificate import with_section
 from export.certify.certify import Expected, certify, compare
@@ -51,7 +51,7 @@ def few_texts(monkeypatch: pytest.MonkeyPatch) -> None:
 def copied(encoder: SentenceEncoder, graph: Path, tmp_path: Path) -> Path:
     """An artifact of its own, in a folder of its own."""
     folder = tmp_path / "artifacts" / "L4xD24-fp32"
-    write_artifact(folder, encoder, graph, name="L4xD24-fp32", precision="fp32", card=CARD)
+    write_artifact(folder, encoder, graph, ArtifactFacts("L4xD24-fp32", "fp32", CARD))
     return folder
 
 
@@ -169,7 +169,7 @@ def test_a_runtime_whose_vectors_differ_is_said_to(copied: Path, tmp_path: Path)
 def test_a_runtime_that_strips_is_said_to_where_it_matters(kind: str, said: bool, tmp_path: Path) -> None:
     encoder = tiny_encoder(kind, max_length=64)
     export_encoder(encoder, tmp_path / "model.onnx")
-    write_artifact(tmp_path / "a", encoder, tmp_path / "model.onnx", name="a", precision="fp32", card=CARD)
+    write_artifact(tmp_path / "a", encoder, tmp_path / "model.onnx", ArtifactFacts("a", "fp32", CARD))
     stripping = replace(runtimes_of(["onnxruntime"])[0], strips=True)
     records = certify(tmp_path / "a", [stripping], here, print, "a machine")
     assert records["onnxruntime"].status == "agrees"
@@ -179,7 +179,7 @@ def test_a_runtime_that_strips_is_said_to_where_it_matters(kind: str, said: bool
 def test_a_quantized_graph_is_compared_alone_and_not_by_torch(
     encoder: SentenceEncoder, int8_graph: Path, tmp_path: Path
 ) -> None:
-    write_artifact(tmp_path / "a", encoder, int8_graph, name="a", precision="int8-dynamic", card=CARD)
+    write_artifact(tmp_path / "a", encoder, int8_graph, ArtifactFacts("a", "int8-dynamic", CARD))
     records, _ = run(tmp_path / "a", "onnxruntime", "sentence-transformers")
     assert records["onnxruntime"].status == "agrees", "a batch would change its vectors"
     assert records["onnxruntime"].min_cosine > 0.99999
@@ -249,7 +249,7 @@ def test_the_runtime_itself_agrees(name: str, copied: Path) -> None:
 def test_shared_maps_are_run_where_the_graph_is(tmp_path: Path) -> None:
     shared = share_attention(tiny_encoder("bert", max_length=64), [[1, 2]])
     export_encoder(shared, tmp_path / "model.onnx")
-    write_artifact(tmp_path / "a", shared, tmp_path / "model.onnx", name="a", precision="fp32", card=CARD)
+    write_artifact(tmp_path / "a", shared, tmp_path / "model.onnx", ArtifactFacts("a", "fp32", CARD))
     names = ("onnxruntime", "sentence-transformers", "text-embeddings-inference")
     records, _ = run(tmp_path / "a", *names)
     assert [records[name].status for name in names] == ["agrees", "cannot run", "rules hold"]

@@ -11,7 +11,7 @@ from sentence_transformers import SentenceTransformer
 
 from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
-from export.artifact.bundle import verify_artifact, write_artifact
+from export.artifact.bundle import ArtifactFacts, verify_artifact, write_artifact
 from export.deploy import folder as folder_module
 from export.deploy.folder import bundle_artifact
 from export.deploy.target import TARGETS, Target, target_of
@@ -67,7 +67,7 @@ def bundled(artifact: Path, target: Target, out: Path) -> Path:
 def int8(encoder: SentenceEncoder, int8_graph: Path, tmp_path: Path) -> Path:
     """A dynamically quantized artifact."""
     folder = tmp_path / "int8"
-    write_artifact(folder, encoder, int8_graph, name="int8", precision="int8-dynamic", card="# int8")
+    write_artifact(folder, encoder, int8_graph, ArtifactFacts("int8", "int8-dynamic", "# int8"))
     return folder
 
 
@@ -75,8 +75,8 @@ def int8(encoder: SentenceEncoder, int8_graph: Path, tmp_path: Path) -> Path:
 def compared(encoder: SentenceEncoder, graph: Path, tmp_path: Path) -> Path:
     """An artifact with a comparator."""
     export_comparator(Comparator(24, 3, hidden=8), tmp_path / "c.onnx")
-    facts = {"name": "compared", "precision": "fp32", "card": "# a", "comparator_graph": tmp_path / "c.onnx"}
-    write_artifact(tmp_path / "compared", encoder, graph, **facts)  # type: ignore[arg-type]
+    facts = ArtifactFacts("compared", "fp32", "# a")
+    write_artifact(tmp_path / "compared", encoder, graph, facts, comparator_graph=tmp_path / "c.onnx")
     return tmp_path / "compared"
 
 
@@ -86,7 +86,7 @@ def concatenated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("concatenated")
     encoder = tiny_encoder("bert", "concat_top_mean")
     export_encoder(encoder, root / "model.onnx")
-    write_artifact(root / "a", encoder, root / "model.onnx", name="a", precision="fp32", card="# a")
+    write_artifact(root / "a", encoder, root / "model.onnx", ArtifactFacts("a", "fp32", "# a"))
     return root / "a"
 
 
@@ -170,7 +170,7 @@ def test_what_a_runtime_would_serve_wrongly_is_refused(
 def test_texts_cut_at_the_left_are_refused_where_the_runtime_cuts(graph: Path, tmp_path: Path) -> None:
     encoder = tiny_encoder("bert", dim=24, max_length=64)
     encoder.tokenizer.truncation_side = "left"
-    write_artifact(tmp_path / "a", encoder, graph, name="a", precision="fp32", card="# a")
+    write_artifact(tmp_path / "a", encoder, graph, ArtifactFacts("a", "fp32", "# a"))
     for target in ("tei", "fastembed", "transformers.js"):
         with pytest.raises(InputError, match=f"{target} cuts long texts at the right, this artifact at the left"):
             bundled(tmp_path / "a", target_of(target), tmp_path / "out")
@@ -251,7 +251,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     encoder = share_attention(tiny_encoder("bert", max_length=64), [[1, 2]])
     export_encoder(encoder, folder / "model.onnx")
     written = write_artifact(
-        folder / "artifact", encoder, folder / "model.onnx", name="shared", precision="fp32", card="# shared"
+        folder / "artifact", encoder, folder / "model.onnx", ArtifactFacts("shared", "fp32", "# shared")
     )
     assert not written.sentence_transformers
     return folder / "artifact"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from decant.errors import GateError, InputError
 from decant.models.encoder import SentenceEncoder
-from export.artifact.bundle import write_artifact
+from export.artifact.bundle import ArtifactFacts, write_artifact
 from export.graphs.parity import Parity, ParitySettings, check_comparator_parity, check_parity
 from export.graphs.probe_texts import texts_of_every_length
 from export.graphs.to_onnx import export_comparator
@@ -63,7 +63,7 @@ def test_exported_encoder_holds(artifact: Path, encoder: SentenceEncoder) -> Non
 def test_int8_is_measured_and_not_gated_on_invariance(
     encoder: SentenceEncoder, int8_graph: Path, tmp_path: Path
 ) -> None:
-    write_artifact(tmp_path / "int8", encoder, int8_graph, name="int8", precision="int8-dynamic", card="# int8")
+    write_artifact(tmp_path / "int8", encoder, int8_graph, ArtifactFacts("int8", "int8-dynamic", "# int8"))
     texts = texts_of_every_length(TEXTS, encoder.tokenize, encoder.max_length, count=80)
     served = OnnxEncoder(tmp_path / "int8", threads=1)
     parity = check_parity(served, texts, encoder.encode(texts), "int8-dynamic")

@@ -12,7 +12,7 @@ import torch
 
 from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
-from export.artifact.bundle import write_artifact
+from export.artifact.bundle import ArtifactFacts, write_artifact
 from export.graphs.to_onnx import export_comparator, export_encoder
 from export.serve.session import OnnxComparator, OnnxEncoder, open_session
 from students.distill.comparator import Comparator
@@ -42,7 +42,7 @@ def test_tokens_are_the_tokenizers_own(kind: str, tmp_path: Path) -> None:
     encoder = tiny_encoder(kind, max_length=17)
     export_encoder(encoder, tmp_path / "model.onnx")
     graph = tmp_path / "model.onnx"
-    write_artifact(tmp_path / "artifact", encoder, graph, name="a", precision="fp32", card="# a")
+    write_artifact(tmp_path / "artifact", encoder, graph, ArtifactFacts("a", "fp32", "# a"))
     tokens = OnnxEncoder(tmp_path / "artifact").tokenize(TEXTS)
     assert tokens == encoder.tokenize(TEXTS)
     assert max(map(len, tokens)) == 17

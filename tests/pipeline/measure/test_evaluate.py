@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr
 
-from pipeline.measure.evaluate import DevScores, compare, evaluate, judge
+from pipeline.measure.evaluate import DevScores, Examples, compare, evaluate, judge
 
 GENERATOR = np.random.default_rng(0)
 LABELS = GENERATOR.random(80)
@@ -12,8 +12,7 @@ STUDENT = LABELS + GENERATOR.normal(0, 0.3, 80)
 
 def test_regression_rows_name_their_metric_and_stand_beside_teacher_and_student() -> None:
     rows = evaluate(
-        "regression",
-        LABELS,
+        Examples("regression", LABELS),
         {"big": TEACHER, "small": STUDENT, "tiny": -LABELS},
         teacher="big",
         student="small",
@@ -35,7 +34,7 @@ def test_regression_rows_name_their_metric_and_stand_beside_teacher_and_student(
 
 
 def test_json_holds_only_the_metrics_of_the_task() -> None:
-    row = evaluate("regression", LABELS, {"big": TEACHER}, teacher="big")["big"]
+    row = evaluate(Examples("regression", LABELS), {"big": TEACHER}, teacher="big")["big"]
     assert set(row.model_dump()) == {
         "metric", "examples", "spearman", "pearson", "ci95", "of_teacher", "of_student",
     }  # fmt: skip
@@ -83,6 +82,6 @@ def test_wrong_input_is_refused() -> None:
     with pytest.raises(ValueError, match=r"multiclass logits must be \[2, classes\], got \[2\]"):
         judge("multiclass", np.array([0, 1]), np.array([0.0, 1.0]))
     with pytest.raises(ValueError, match="teacher 'huge' has no predictions; big have"):
-        evaluate("regression", LABELS, {"big": TEACHER}, teacher="huge")
+        evaluate(Examples("regression", LABELS), {"big": TEACHER}, teacher="huge")
     with pytest.raises(ValueError, match="spearman on 80 examples cannot be compared with spearman on 40"):
         compare(judge("regression", LABELS, STUDENT), judge("regression", LABELS[:40], STUDENT[:40]))

@@ -12,7 +12,7 @@ from sentence_transformers import SentenceTransformer
 
 from decant.models.encoder import SentenceEncoder
 from decant.models.families import FAMILIES
-from export.artifact.bundle import write_artifact
+from export.artifact.bundle import ArtifactFacts, write_artifact
 from export.graphs.to_onnx import export_encoder
 from export.serve.session import OnnxEncoder
 from students.cuts.cut import cut
@@ -52,7 +52,7 @@ def test_a_cut_is_the_same_to_every_reader(kind: Kind, tmp_path: Path) -> None:
     expected = smaller.encode(SOME)
     export_encoder(smaller, tmp_path / "model.onnx")
     artifact = tmp_path / "artifact"
-    write_artifact(artifact, smaller, tmp_path / "model.onnx", name="cut", precision="fp32", card="# cut")
+    write_artifact(artifact, smaller, tmp_path / "model.onnx", ArtifactFacts("cut", "fp32", "# cut"))
     assert least(SentenceEncoder.load(artifact).encode(SOME), expected) > 0.99999
     served = OnnxEncoder(artifact)
     assert least(served.encode(SOME), expected) > 0.99999

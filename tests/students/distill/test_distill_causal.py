@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel
 
 from decant.errors import InputError
+from decant.training.training import Training
 from students.distill.distill_causal import (
     CausalSettings,
     PseudoLabels,
@@ -67,16 +68,16 @@ def test_perplexity_by_the_models_probabilities() -> None:
 
 def test_two_stages_bring_a_shared_model_back(tmp_path: Path) -> None:
     plain = decoder()
-    train_causal(plain, TokenLoss(), counting(96), counting(6), tmp_path / "0", SETTINGS, seed=0, label="model")
+    train_causal(plain, TokenLoss(), counting(96), counting(6), Training(tmp_path / "0", SETTINGS, 0), label="model")
     assert perplexity(plain, counting(12), 4) < 2, "counts"
     kept = copy.deepcopy(plain.state_dict())
     shared = share_backbone(plain, GROUPS)
     pseudo, ids = PseudoLabels(plain, [2], PseudoWeights()), torch.from_numpy(counting(12))
     cut = float(pseudo(shared, ids).detach())
-    train_causal(shared, pseudo, counting(96), counting(6), tmp_path / "1", SETTINGS, seed=0, label="stage 1")
+    train_causal(shared, pseudo, counting(96), counting(6), Training(tmp_path / "1", SETTINGS, 0), label="stage 1")
     assert float(pseudo(shared, ids).detach()) < 0.8 * cut
     first = perplexity(shared, counting(12), 4)
-    train_causal(shared, TokenLoss(), counting(96), counting(6), tmp_path / "2", SETTINGS, seed=0, label="stage 2")
+    train_causal(shared, TokenLoss(), counting(96), counting(6), Training(tmp_path / "2", SETTINGS, 0), label="stage 2")
     assert perplexity(shared, counting(12), 4) < first
     assert all(torch.equal(kept[name], weight) for name, weight in plain.state_dict().items()), "the teacher stays"
 
@@ -98,7 +99,7 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
         model = decoder()
         settings = SETTINGS.model_copy(update={"epochs": 1})
         train_causal(
-            model, TokenLoss(), counting(16), counting(2), tmp_path / str(number), settings, seed=3, label="model"
+            model, TokenLoss(), counting(16), counting(2), Training(tmp_path / str(number), settings, 3), label="model"
         )
         found.append(model.state_dict())
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from decant.errors import InputError
+from decant.training.training import Training
 from students.distill.distill_pairs import distill, new_student
 from students.distill.distill_settings import DistillSettings
 from students.pair_student import Student
-from teachers.cross_encoders.fine_tune import TaskKind
+from teachers.cross_encoders.fine_tune import PairData, TaskKind
 from tests.students.conftest import Topics, settings
 
 
@@ -31,10 +32,8 @@ def cosine_student(
     student = new_student(backbone, 1, chosen, seed)
     before = dev.spearman(student.predict(dev.pairs))
     targets = train.scores[:, None]
-    distill(
-        student, train.pairs, targets, labels, "regression", dev.pairs, dev.spearman, folder, chosen,
-        alpha=chosen.alpha, seed=seed,
-    )  # fmt: skip
+    data = PairData(train.pairs, labels, "regression", dev.pairs, dev.spearman)
+    distill(student, data, targets, Training(folder, chosen, seed), alpha=chosen.alpha)
     return before, student
 
 
@@ -71,9 +70,8 @@ def test_comparator_learns_every_kind(
 
     student = new_student(backbone, outputs, chosen, seed=0)
     before = metric(student.predict(dev.pairs))
-    distill(
-        student, train.pairs, targets, labels, kind, dev.pairs, metric, tmp_path, chosen, alpha=0.5, seed=0
-    )  # fmt: skip
+    data = PairData(train.pairs, labels, kind, dev.pairs, metric)
+    distill(student, data, targets, Training(tmp_path, chosen, 0), alpha=0.5)
     assert metric(student.predict(dev.pairs)) > max(0.6, before + 0.2)
 
 

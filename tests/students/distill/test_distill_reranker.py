@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from decant.errors import InputError
+from decant.training.training import Training
 from students.cuts.start import grouped
 from students.distill.distill_reranker import labels_on_scale, learn_scores, score_loss
 from students.distill.distill_settings import PseudoSettings
@@ -59,7 +60,7 @@ def test_stage_1_brings_the_teachers_scores_back(teacher: CrossEncoder, tmp_path
     def dev() -> float:
         return -float(np.abs(student.score(pairs) - wanted).mean())
 
-    learn_scores(student, teacher, pairs, dev, tmp_path, SETTINGS, seed=0)
+    learn_scores(student, teacher, pairs, dev, Training(tmp_path, SETTINGS, 0))
     assert before > 0.1, "sharing alone must cost something"
     assert -dev() < 0.5 * before
     assert all(torch.equal(weight, kept[name]) for name, weight in weights.items()), "the teacher stays as it is"
@@ -67,7 +68,7 @@ def test_stage_1_brings_the_teachers_scores_back(teacher: CrossEncoder, tmp_path
 
 def test_a_student_without_shared_maps_is_refused(teacher: CrossEncoder, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="shares no attention map"):
-        learn_scores(teacher, teacher, word_pairs(4, 0), lambda: 0.0, tmp_path, SETTINGS, seed=0)
+        learn_scores(teacher, teacher, word_pairs(4, 0), lambda: 0.0, Training(tmp_path, SETTINGS, 0))
 
 
 def test_groups_are_chosen_on_a_cross_encoders_own_maps(teacher: CrossEncoder) -> None:

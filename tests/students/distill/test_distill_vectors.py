@@ -11,8 +11,9 @@ from torch import Tensor
 
 from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
+from decant.training.training import Training
 from students.distill.distill_settings import DistillVectorsSettings
-from students.distill.distill_vectors import embed
+from students.distill.distill_vectors import distill_vectors
 from students.nesting.nested import teacher_agreement
 from students.nesting.nesting import GridNesting, LastNesting, Nesting
 from tests.held_vectors import Held
@@ -38,7 +39,8 @@ def trained(
     dev: Callable[[], float] = lambda: 0.0,
     **changes: object,
 ) -> SentenceEncoder:
-    return embed(encoder, texts, Held(teacher), dev, folder, settings(**changes), nesting, (8,), seed=0)
+    training = Training(folder, settings(**changes), 0)
+    return distill_vectors(encoder, texts, Held(teacher), dev, training, nesting, (8,))
 
 
 def test_batches_of_neighbours_teach_too(train: Topics, dev: Topics, tmp_path: Path) -> None:

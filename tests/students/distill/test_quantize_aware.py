@@ -8,6 +8,7 @@ import pytest
 from decant.batches import padded
 from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
+from decant.training.training import Training
 from export.graphs.to_onnx import export_encoder
 from export.quantize.block_quantize import quantize_blocks
 from export.quantize.quantize_settings import BlockQuantizeSettings, RowQuantizeSettings
@@ -68,7 +69,7 @@ def test_fine_tuning_brings_the_rounded_vectors_nearer(train: Topics, tmp_path: 
     given = encoder.backbone.encoder.layer[0].output.dense.weight.clone()
     vectors = encoder.encode(texts)
     settings = QuantizeAwareSettings(steps=60, batch_size=16, learning_rate=2e-3)
-    tuned, before, after = fine_tune_rounded(encoder, texts, vectors, HALVES, tmp_path, settings, seed=0)
+    tuned, before, after = fine_tune_rounded(encoder, texts, vectors, HALVES, Training(tmp_path, settings, 0))
     assert 1 - after < 0.8 * (1 - before)
     assert given.equal(encoder.backbone.encoder.layer[0].output.dense.weight), "the given encoder is not changed"
     held = texts[-len(texts) // 10 :]
@@ -80,7 +81,9 @@ def test_fine_tuning_brings_the_rounded_vectors_nearer(train: Topics, tmp_path: 
 def test_what_does_not_help_is_not_taken(train: Topics, tmp_path: Path) -> None:
     encoder, texts = tiny_encoder(), texts_of(train)
     settings = QuantizeAwareSettings(steps=4, batch_size=16, learning_rate=0.5)
-    tuned, before, after = fine_tune_rounded(encoder, texts, encoder.encode(texts), HALVES, tmp_path, settings, seed=0)
+    tuned, before, after = fine_tune_rounded(
+        encoder, texts, encoder.encode(texts), HALVES, Training(tmp_path, settings, 0)
+    )
     assert tuned is encoder
     assert after == before
 
@@ -89,5 +92,9 @@ def test_too_few_texts(tmp_path: Path) -> None:
     encoder = tiny_encoder()
     with pytest.raises(InputError, match="quantize_aware: 3 texts are fewer than two batches of 64"):
         fine_tune_rounded(
-            encoder, ["a", "b", "c"], np.zeros((3, 32), np.float32), HALVES, tmp_path, QuantizeAwareSettings(), seed=0
+            encoder,
+            ["a", "b", "c"],
+            np.zeros((3, 32), np.float32),
+            HALVES,
+            Training(tmp_path, QuantizeAwareSettings(), 0),
         )

@@ -12,8 +12,9 @@ from torch import Tensor
 from decant.batches import padded
 from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
+from decant.training.training import Training
 from students.distill.distill_settings import BlockStates, DistillVectorsSettings, HiddenStates, RelationStates, States
-from students.distill.distill_vectors import embed
+from students.distill.distill_vectors import distill_vectors
 from students.distill.token_states import Reader, StateLoss, check_states, teacher_layer
 from students.losses.relation_losses import hidden_mse, relation_kl
 from students.nesting.nested import StepExits
@@ -155,7 +156,8 @@ def embedded(
     judge = dev or (lambda: float(next(counted)))
     how: DistillVectorsSettings = settings(states=kind, **changes)
     live = teacher if kind is not None else None
-    return embed(student, texts, vectors, judge, folder, how, GridNesting(), (8,), seed=0, live=live)
+    training = Training(folder, how, 0)
+    return distill_vectors(student, texts, vectors, judge, training, GridNesting(), (8,), live=live)
 
 
 @KINDS
@@ -212,9 +214,9 @@ def test_embedding_refuses_too(train: Topics, tmp_path: Path) -> None:
         embedded(HIDDEN, train, tmp_path, tiny_encoder("roberta"))
     texts = texts_of(train)
     with pytest.raises(InputError, match="a teacher that runs beside the student, but none is given"):
-        embed(
-            tiny_encoder(), texts, Held(np.eye(len(texts), 32, dtype=np.float32)), lambda: 0.0, tmp_path,
-            settings(states=HIDDEN), LastNesting(), (), seed=0,
+        distill_vectors(
+            tiny_encoder(), texts, Held(np.eye(len(texts), 32, dtype=np.float32)), lambda: 0.0,
+            Training(tmp_path, settings(states=HIDDEN), 0), LastNesting(), (),
         )  # fmt: skip
 
 
@@ -252,9 +254,9 @@ def test_block_loss_of_a_deeper_wider_teacher_goes_through_a_map() -> None:
 def test_block_ends_need_groups(train: Topics, tmp_path: Path) -> None:
     texts, teacher = texts_of(train), tiny_encoder(seed=9)
     with pytest.raises(InputError, match="follows the ends of groups that share a map, but the student has none"):
-        embed(
-            tiny_encoder(), texts, Held(teacher.encode(texts)), lambda: 0.0, tmp_path,
-            settings(states=BlockStates(kind="blocks")), LastNesting(), (), seed=0, live=teacher,
+        distill_vectors(
+            tiny_encoder(), texts, Held(teacher.encode(texts)), lambda: 0.0,
+            Training(tmp_path, settings(states=BlockStates(kind="blocks")), 0), LastNesting(), (), live=teacher,
         )  # fmt: skip
 
 
@@ -268,8 +270,6 @@ def test_a_shared_student_comes_back_to_its_unshared_teacher(train: Topics, dev:
         return float((student.encode(held) * teacher.encode(held)).sum(axis=1).mean())
 
     before = nearness()
-    embed(
-        student, texts, Held(teacher.encode(texts)), nearness, tmp_path,
-        settings(states=BlockStates(kind="blocks"), learning_rate=1e-3), LastNesting(), (), seed=0, live=live,
-    )  # fmt: skip
+    training = Training(tmp_path, settings(states=BlockStates(kind="blocks"), learning_rate=1e-3), 0)
+    distill_vectors(student, texts, Held(teacher.encode(texts)), nearness, training, LastNesting(), (), live=live)
     assert 1 - nearness() < 0.8 * (1 - before)

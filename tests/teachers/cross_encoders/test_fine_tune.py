@@ -13,8 +13,9 @@ from torch import Tensor
 
 from decant.progress import Advance, Watch, unwatched
 from decant.training import checkpoint_callback as keeper
+from decant.training.training import Training
 from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
-from teachers.cross_encoders.fine_tune import FineTuneSettings, TaskKind, fine_tune, task_loss
+from teachers.cross_encoders.fine_tune import FineTuneSettings, PairData, TaskKind, fine_tune, task_loss
 from tests.tiny_models import tiny_backbone_folder
 
 ANIMALS, PLACES = ["cat", "dog"], ["park", "river"]
@@ -89,7 +90,8 @@ def run(backbone: Path, folder: Path, kill_after: int | None = None, **changes: 
     teacher.model.register_forward_pre_hook(count)
     watcher: Watch = watch
     try:
-        fine_tune(teacher, pairs, labels, "regression", dev_pairs, metric, folder, chosen, seed=5, watch=watcher)
+        data = PairData(pairs, labels, "regression", dev_pairs, metric)
+        fine_tune(teacher, data, Training(folder, chosen, 5, watch=watcher))
     except Killed:
         assert kill_after is not None
     seen.weights = {name: weight.clone() for name, weight in teacher.state_dict().items()}
@@ -184,7 +186,7 @@ def test_learns_a_separable_task(backbone: Path, tmp_path: Path, kind: TaskKind)
     teacher = CrossEncoder.from_backbone(backbone, outputs, max_length=32, dropout=0.0)
     before = accuracy(teacher.score(dev_pairs))
     chosen = settings(epochs=8, batch_size=8, learning_rate=5e-3)
-    trained = fine_tune(teacher, pairs, labels, kind, dev_pairs, accuracy, tmp_path, chosen, seed=0)
+    trained = fine_tune(teacher, PairData(pairs, labels, kind, dev_pairs, accuracy), Training(tmp_path, chosen, 0))
     assert trained is teacher
     assert not teacher.training
     assert accuracy(teacher.score(dev_pairs)) > max(before, 0.9)
@@ -195,9 +197,8 @@ def test_no_epochs_leave_the_weights(backbone: Path, tmp_path: Path) -> None:
     teacher = CrossEncoder.from_backbone(backbone, 1, max_length=32)
     before = teacher.score(pairs)
     chosen = settings(epochs=0)
-    fine_tune(
-        teacher, pairs, labels, "regression", pairs, lambda scores: 0.0, tmp_path, chosen, seed=0, watch=unwatched
-    )
+    data = PairData(pairs, labels, "regression", pairs, lambda scores: 0.0)
+    fine_tune(teacher, data, Training(tmp_path, chosen, 0, watch=unwatched))
     assert np.array_equal(teacher.score(pairs), before)
 
 
