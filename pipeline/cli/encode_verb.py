@@ -105,5 +105,7 @@ def encode_lines(
             flush()
     flush()
     if format_ == "npy":
-        np.save(out, np.concatenate(whole), allow_pickle=False)
+        matrix = np.concatenate(whole)
+        np.lib.format.write_array_header_1_0(out, np.lib.format.header_data_from_array_1_0(matrix))
+        out.write(matrix.tobytes())  # np.save asks for a place in the file, which a pipe may not have
     out.flush()

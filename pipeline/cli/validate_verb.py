@@ -13,11 +13,12 @@ app = typer.Typer()
 @app.command(epilog="Example:\n\n    decant validate configs/stsb.yaml --set student.epochs=5")
 def validate(recipe: RecipeFile, set_: Overrides = None, as_json: AsJson = False) -> None:
     """Check a recipe, its files and its models; tell all errors at once."""
-    from pipeline.preflight.preflight import preflight_errors
     from pipeline.recipe.recipe import RecipeError, load_recipe
 
     try:
         loaded = load_recipe(recipe, set_ or ())
+        from pipeline.preflight.preflight import preflight_errors  # with torch, which a wrong recipe need not wait for
+
         errors = preflight_errors(loaded, recipe.parent)
     except RecipeError as error:
         errors = error.errors
