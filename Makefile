@@ -14,7 +14,7 @@ demo-schedule: $(VENV)/.installed  ## a schedule that promotes, refuses, skips, 
 	$(BIN)/python configs/quickstart/demo_schedule.py
 
 test: $(VENV)/.installed-dev  ## install and run the tests
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(VENV)/.installed-dev  ## what must hold before a commit
 	$(BIN)/ruff check .

@@ -20,12 +20,6 @@ torch.set_num_threads(1)  # on models this small, threads only wait for each oth
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the same for the processes that tests start
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files with whole runs first: a long one that began last would keep one process busy alone."""
-    long = {item.path for item in items if item.get_closest_marker("smoke")}
-    items.sort(key=lambda item: item.path not in long)
-
-
 def pytest_collection_finish() -> None:
     """Spare the garbage collector what was imported: half a million objects that stay."""
     gc.collect()
