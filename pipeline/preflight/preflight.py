@@ -13,8 +13,9 @@ from decant.training.devices import check_devices
 from export.graphs.small_vectors import check_small_vectors
 from pipeline.preflight.quantizable import not_quantizable
 from pipeline.preflight.teacher_checks import refused_teacher
-from pipeline.recipe.recipe import Recipe, RecipeError, StudentSettings
+from pipeline.recipe.recipe import Recipe, RecipeError
 from pipeline.recipe.recipe_prompts import prompt_errors
+from pipeline.recipe.sections import StudentSettings
 from pipeline.texts.source import local_file
 from pipeline.tracking.settings import tracking_errors
 from students.cuts.cut import check_layers

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from decant.errors import InputError
-from pipeline.recipe.recipe import FineTuneTeacher, Recipe
+from pipeline.recipe.recipe import Recipe
+from pipeline.recipe.sections import FineTuneTeacher
 from pipeline.stages.teacher import allowed_outputs, classes_of
 from teachers.cross_encoders.cross_check import check_cross_encoder, check_fine_tunable
 

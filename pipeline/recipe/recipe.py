@@ -6,19 +6,24 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from decant.errors import InputError
-from decant.models.quantized import Quantize
 from decant.training.devices import ONE_PROCESS, TrainerSettings
-from export.serve.encode_precision import EncodePrecision
 from pipeline.measure.evaluate import MAIN_METRICS
 from pipeline.pick.budget import Budget
 from pipeline.recipe.overrides import override
-from pipeline.recipe.sections import ExportSettings, MeasureSettings
+from pipeline.recipe.sections import (
+    EmbeddingSettings,
+    ExportSettings,
+    FineTuneTeacher,
+    LoadTeacher,
+    MeasureSettings,
+    StudentSettings,
+)
 from pipeline.recipe.yaml_places import (
     LARGE,
     OF_A_KEY,
@@ -31,21 +36,13 @@ from pipeline.recipe.yaml_places import (
 )
 from pipeline.recipe.yaml_text import YamlError, read_yaml
 from pipeline.registry.settings import PromotionSettings
-from pipeline.texts.augment import AugmentSettings
-from pipeline.texts.mining import MineSettings
-from pipeline.texts.sentences import SentenceSource
 from pipeline.texts.settings import TextsSettings
 from pipeline.texts.source import Source
 from pipeline.tracking.settings import TrackingSettings
 from students.distill.distill_settings import (
     BlockStates,
-    DistillSettings,
-    DistillVectorsSettings,
     RerankerSettings,
-    TuneSettings,
 )
-from students.nesting.nesting import LastNesting, Nesting
-from teachers.cross_encoders.fine_tune import FineTuneSettings
 from teachers.labels.ray_workers import LabelSettings
 
 KINDS = {
@@ -53,72 +50,6 @@ KINDS = {
     "blocks",
 }  # fmt: skip
 WITH_KINDS = {"teacher", "nesting", "states"}  # the sections that have one: `hidden` is a key of the student, too
-
-
-class LoadTeacher(BaseModel, frozen=True, extra="forbid"):
-    """A cross-encoder that is trained already."""
-
-    kind: Literal["load"]
-    model: str = Field(description="model reference: hub id, folder, or package:NAME/FOLDER")
-    max_length: int | None = Field(None, ge=4, description="tokens a pair; default: what its folder says")
-    classes: tuple[str, ...] | None = Field(
-        None, description="the task's classes in the order of the model's outputs; default: as its folder names them"
-    )
-    quantize: Quantize | None = Field(
-        None, description="load its weights in 4 bits (nf4) or 8 (int8) by bitsandbytes, and label with those"
-    )
-
-
-class FineTuneTeacher(FineTuneSettings, frozen=True, extra="forbid"):
-    """A cross-encoder to fine-tune from an encoder's weights on the recipe's labels."""
-
-    kind: Literal["fine_tune"]
-    model: str = Field(description="model reference of the encoder to start from")
-
-
-class StudentSettings(DistillSettings, frozen=True, extra="forbid"):
-    """The student: what it starts from and how it is trained."""
-
-    model: str = Field(description="model reference of the encoder to start from")
-    trained: bool = Field(
-        False, description="the model is trained already: export, measure and pick it, or its cuts, as it is"
-    )
-    prompts: Literal["own", "teacher", "none"] | dict[str, str] = Field(
-        "own",
-        description="what stands before its texts, by name, in training and in its artifacts: own, as its model's "
-        "folder says; teacher, as its first embedding teacher's; none; or name: text",
-    )
-
-    @property
-    def the_nesting(self) -> Nesting:
-        """How its exits are trained: only the whole where the recipe says nothing."""
-        return self.nesting or LastNesting()
-
-
-class EmbeddingTeacher(BaseModel, frozen=True, extra="forbid"):
-    """A bi-encoder whose vectors the student learns."""
-
-    model: str = Field(description="model reference")
-    weight: float = Field(1.0, gt=0, le=1000, description="weight of its cosines beside those of the other teachers")
-    tune: TuneSettings | None = Field(None, description="fine-tune it on the labelled pairs first; default: as it is")
-    quantize: Quantize | None = Field(
-        None, description="of the weights that label, tuned before or not: nf4 (4 bits) or int8, by bitsandbytes"
-    )
-
-
-class EmbeddingSettings(DistillVectorsSettings, frozen=True, extra="forbid"):
-    """Embedding teachers, the texts that they embed, and how the student learns their vectors."""
-
-    teachers: tuple[EmbeddingTeacher, ...] = Field(min_length=1, description="one or several, mixed by weight")
-    sentences: tuple[SentenceSource, ...] = Field((), description="texts without labels, beside those of the pairs")
-    augment: AugmentSettings | None = Field(None, description="more texts, made of the given ones; default: none")
-    mine: MineSettings | None = Field(
-        None, description="pairs mined from the given texts, for the teachers to score; default: none"
-    )
-    encode_precision: EncodePrecision = Field(
-        "auto", description="of the teachers' vectors; auto: bf16 where the processor multiplies it natively, else fp32"
-    )
-    held_back: int = Field(500, ge=10, le=5000, description="texts to judge an epoch by; a tenth of them all at most")
 
 
 class Recipe(BaseModel, frozen=True, extra="forbid"):

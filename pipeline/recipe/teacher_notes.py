@@ -8,7 +8,8 @@ from decant.errors import InputError
 from decant.files import read_object
 from decant.models.folder_files import CONFIG
 from decant.models.reference import resolve_model
-from pipeline.recipe.recipe import LoadTeacher, Recipe
+from pipeline.recipe.recipe import Recipe
+from pipeline.recipe.sections import LoadTeacher
 from pipeline.stages.teacher import allowed_outputs, classes_of
 from teachers.cross_encoders.class_names import class_order, stated_names
 from teachers.cross_encoders.cross_check import own_length

@@ -21,7 +21,8 @@ from export.serve.encode_texts import encoding_precision
 from export.serve.score_pairs import OnnxCrossEncoder
 from pipeline.fingerprint import pairs_digest
 from pipeline.label_cost import Labelling
-from pipeline.recipe.recipe import LoadTeacher, Recipe
+from pipeline.recipe.recipe import Recipe
+from pipeline.recipe.sections import LoadTeacher
 from pipeline.run_dir import Finished
 from pipeline.stages.estimate import Estimate
 from pipeline.stages.stage import Done, Made, Run, Stage

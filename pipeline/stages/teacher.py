@@ -8,7 +8,8 @@ from decant.models.reference import model_digest
 from decant.training.optimizer import training_precision
 from decant.training.training import Training
 from pipeline.fingerprint import stated
-from pipeline.recipe.recipe import FineTuneTeacher, LoadTeacher, Recipe
+from pipeline.recipe.recipe import Recipe
+from pipeline.recipe.sections import FineTuneTeacher, LoadTeacher
 from pipeline.stages.dev_metric import dev_metric
 from pipeline.stages.estimate import Estimate
 from pipeline.stages.stage import Done, Made, Run, Stage

@@ -29,8 +29,9 @@ from decant.training.training import Training
 from export.quantize.save_quantized import quantized
 from export.serve.encode_texts import encoding_precision, fast_encode
 from pipeline.fingerprint import stated
-from pipeline.recipe.recipe import EmbeddingSettings, Recipe
+from pipeline.recipe.recipe import Recipe
 from pipeline.recipe.recipe_prompts import teacher_prompts
+from pipeline.recipe.sections import EmbeddingSettings
 from pipeline.run_dir import MARK, Finished
 from pipeline.stages.dev_metric import dev_metric
 from pipeline.stages.estimate import Estimate
