@@ -33,7 +33,7 @@ from decant.training.training import Training
 from export.artifact.bundle import ArtifactFacts, write_artifact
 from export.graphs.to_onnx import export_encoder
 from export.serve.session import OnnxEncoder
-from pipeline.measure.certificate import certify_artifact
+from pipeline.measure.certification import certify_artifact
 from pipeline.screen.console import Screen
 from students.cuts.cut import cut
 from students.distill.distill_settings import DistillVectorsSettings

@@ -41,7 +41,7 @@ def certify(
     Each runtime is installed once, in an environment of its own; the torch of sentence-transformers takes minutes.
     Of text-embeddings-inference and Triton the rules of their folders are checked. Exit code 3 where one disagrees.
     """
-    from pipeline.measure.certificate import certify_artifact, hold_certificate
+    from pipeline.measure.certification import certify_artifact, hold_certificate
     from pipeline.screen.console import Screen
 
     names = runtimes.split(",") if runtimes is not None else None

@@ -12,7 +12,7 @@ from export.certify.record import RuntimeRecord, Status
 from export.certify.runtime_environment import Prepared, Tell
 from export.certify.runtimes import Runtime
 from pipeline.measure import certificate
-from pipeline.measure.certificate import hold_certificate
+from pipeline.measure.certification import hold_certificate
 from tests.tiny_runs import SmokeRun, decant
 
 
