@@ -5,7 +5,8 @@ from __future__ import annotations
 EXTRAS = {
     "train": (
         "accelerate", "cloudpickle", "datasets", "huggingface_hub", "lightning", "matplotlib", "onnx", "optimum",
-        "pandas", "pyarrow", "requests", "safetensors", "sklearn", "tensorboard", "torch", "torchmetrics",
+        "packaging", "pandas", "prometheus_client", "pyarrow", "requests",
+        "safetensors", "sklearn", "tensorboard", "torch", "torchmetrics",
         "transformers",
     ),
     "bnb": ("bitsandbytes", "peft"),

@@ -16,7 +16,6 @@ from pydantic import JsonValue
 
 from decant.errors import InputError
 from decant.files import sha256_of, write_json, written_whole
-from decant.models.encoder import SentenceEncoder
 from decant.models.folder_files import MODULES
 from export.artifact.manifest import CARD as CARD
 from export.artifact.manifest import COMPARATOR as COMPARATOR

@@ -69,7 +69,7 @@ def test_the_best_here_runs_and_says_nothing(artifact: Path) -> None:
         "print(OnnxEncoder(Path(sys.argv[1]), 1, providers=None).encode(['a dog']).shape)"
     )
     command = [sys.executable, "-c", code, str(artifact)]
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("(1, 24)\n", "")
 

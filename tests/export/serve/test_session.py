@@ -75,7 +75,7 @@ def test_progress_counts_every_text_once(artifact: Path) -> None:
 
 def test_loads_neither_torch_nor_transformers() -> None:
     code = "import sys, export.serve.session; print(sorted({'torch', 'transformers', 'optimum'} & set(sys.modules)))"
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     found = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 
