@@ -64,6 +64,6 @@ def _json(value: object) -> object:
         return stated(value)
     if isinstance(value, np.ndarray):
         return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
-    if isinstance(value, Mapping):
-        return entered(value)
+    if isinstance(value, Mapping):  # a section at its defaults, {}, is not the same as none
+        return {str(name): _json(one) for name, one in value.items()}
     return [_json(one) for one in value] if isinstance(value, (list, tuple)) else value

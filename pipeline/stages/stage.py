@@ -18,7 +18,6 @@ from pipeline.texts.source import local_file
 if TYPE_CHECKING:
     from pipeline.report.rows import Mined, Report
     from pipeline.stages.checkpoints import Checkpoint
-    from pipeline.stages.engines import Built
     from pipeline.stages.estimate import Estimate
     from pipeline.stages.graphs import Graph
     from pipeline.stages.measure import Measured
@@ -93,7 +92,6 @@ class Made:
     measured: Measured
     artifacts: Finished
     engines_done: Finished | None = None
-    built: Built | None = None
     report: Report
 
 
