@@ -107,8 +107,8 @@ def _train(
 ) -> None:  # fmt: skip
     """The training as one process sees it; the first has `dev`, `given`, `advance` and `more` loggers."""
     folder, settings = training.folder, training.settings
-    keeper = CheckpointCallback(folder, dev, training.seed, settings.clip, stream, given, rate)
-    callbacks: list[Callback] = [keeper, _stopper(settings)]
+    checkpoints = CheckpointCallback(folder, dev, training.seed, settings.clip, stream, given, rate)
+    callbacks: list[Callback] = [checkpoints, _stopper(settings)]
     if advance is not None:
         callbacks.append(_Follow(advance, settings.epochs))
     if training.devices.distributed:

@@ -1,4 +1,4 @@
-"""Stage `graphs`: the student as ONNX in each precision, held to torch by the parity gates."""
+"""Stage `graphs`: the student as ONNX in each precision, checked against PyTorch by the parity gates."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tests.tiny_models import tiny_backbone_folder, tiny_encoder
 from tests.tiny_runs import Models, nested_recipe, write_project
 
 NAMES = [
-    "recipe, text", "recipe, values", "--set", "recipe, surroundings", "TSV", "CSV", "JSONL, bytes", "JSONL, values",
+    "recipe, text", "recipe, values", "--set", "recipe, preflight", "TSV", "CSV", "JSONL, bytes", "JSONL, values",
     "Parquet, bytes", "Parquet, types", "texts, a line each", "labels", "cron", "schedule", "duration", "manifest",
     "manifest, bytes", "manifest, paths", "encode", "encode, bytes", "model folder", "report", "report, bytes",
     "report, compared", "budget", "registry",

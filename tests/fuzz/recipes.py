@@ -56,7 +56,7 @@ def recipe_targets(place: Path, tiny: dict[str, Any]) -> list[Target]:
     def use_values(content: Any) -> None:
         use(yaml.safe_dump(content, allow_unicode=True))
 
-    def use_surroundings(content: Any) -> None:
+    def use_preflight(content: Any) -> None:
         path.write_text(yaml.safe_dump(content), encoding="utf-8")
         recipe = works_or_refuses(load_recipe, path)
         if recipe is not None:
@@ -73,7 +73,7 @@ def recipe_targets(place: Path, tiny: dict[str, Any]) -> list[Target]:
         Target("recipe, text", edited(SHIPPED, YAML_BITS), use, KEPT_TEXTS, 25, 60),
         Target("recipe, values", st.sampled_from(shipped).flatmap(changed), use_values, KEPT_VALUES, 30, 100),
         Target("--set", overrides, lambda override: use("name: a\n", override), KEPT_SETS, 200, 400),
-        Target("recipe, surroundings", changed(tiny), use_surroundings, (), 30, 60),
+        Target("recipe, preflight", changed(tiny), use_preflight, (), 30, 60),
     ]
 
 

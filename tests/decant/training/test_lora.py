@@ -16,7 +16,7 @@ from transformers import GPT2Config, GPT2Model
 from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
 from decant.models.quantized import Quantize, in_head, quantized_kind
-from decant.training import checkpoint_callback as keeper
+from decant.training import checkpoint_callback
 from decant.training.lora import LoraSettings, add_lora, merge_lora
 from decant.training.training import Training
 from students.distill.distill_settings import TuneSettings
@@ -114,12 +114,12 @@ def test_killed_and_resumed_equals_undisturbed(
     how: dict[str, Any] = {"lora": LORA, "quantize": quantize}
     undisturbed = run(backbone, tmp_path / "undisturbed", **how)
     assert len(set(undisturbed.metrics)) == 3
-    monkeypatch.setattr(keeper, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint_callback, "CHECKPOINT_SECONDS", 0.0)
     killed = run(backbone, tmp_path / "killed", kill_after=8, **how)
-    held = torch.load(tmp_path / "killed" / keeper.LAST, weights_only=True)["state_dict"]
+    held = torch.load(tmp_path / "killed" / checkpoint_callback.LAST, weights_only=True)["state_dict"]
     assert {name for name in held if "lora_" not in name and not in_head(name)} == set()
     assert len(held) == 2 * 6 * 2 + 4
-    assert set(load_file(tmp_path / "killed" / keeper.BEST)) == set(held)
+    assert set(load_file(tmp_path / "killed" / checkpoint_callback.BEST)) == set(held)
     assert len(killed.weights) > len(held)
     resumed = run(backbone, tmp_path / "killed", **how)
     assert resumed.begun_at == 8

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from decant.progress import Advance, Watch, unwatched
-from decant.training import checkpoint_callback as keeper
+from decant.training import checkpoint_callback
 from decant.training.training import Training
 from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
 from teachers.cross_encoders.fine_tune import FineTuneSettings, PairData, TaskKind, fine_tune, task_loss
@@ -129,7 +129,7 @@ def test_killed_and_resumed_equals_undisturbed(
     kills: list[int],
     resumes: list[int],
 ) -> None:
-    monkeypatch.setattr(keeper, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint_callback, "CHECKPOINT_SECONDS", 0.0)
     begun = 0
     for steps, resume in zip(kills, resumes, strict=True):
         killed = run(backbone, tmp_path, kill_after=steps)
@@ -152,7 +152,7 @@ def test_killed_before_the_first_checkpoint_starts_again(backbone: Path, undistu
 
 def test_accumulated_batches_are_never_split(backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = run(backbone, tmp_path / "undisturbed", accumulate=4)
-    monkeypatch.setattr(keeper, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint_callback, "CHECKPOINT_SECONDS", 0.0)
     run(backbone, tmp_path / "killed", kill_after=6 + 5, accumulate=4)
     resumed = run(backbone, tmp_path / "killed", accumulate=4)
     assert resumed.begun_at == 6 + 4
@@ -164,7 +164,7 @@ def test_stopped_early_after_a_kill_too(backbone: Path, tmp_path: Path, monkeypa
     """A rate that ruins the model: the first epoch stays the best, whoever was interrupted."""
     expected = run(backbone, tmp_path / "undisturbed", learning_rate=0.5, patience=1)
     assert expected.steps < EPOCHS * BATCHES or np.argmax(expected.metrics) == EPOCHS - 1
-    monkeypatch.setattr(keeper, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint_callback, "CHECKPOINT_SECONDS", 0.0)
     run(backbone, tmp_path / "killed", kill_after=8, learning_rate=0.5, patience=1)
     resumed = run(backbone, tmp_path / "killed", learning_rate=0.5, patience=1)
     assert resumed.begun_at + resumed.steps == expected.steps
