@@ -13,6 +13,7 @@ from rich.text import Text
 from decant.table import Column, Line, Table
 
 GAP = 2
+NAME = 24  # a report's name is broken to this, before a column goes that is needed least
 FEW = 12  # a column of words is broken to this, before one is left out
 NO_EDGE = 100_000  # columns of a file or a pipe: every row is one line
 KIND_STYLES = {"teacher": "yellow", "baseline": "dim", "student": "cyan", "start model": "dim"}
@@ -49,13 +50,13 @@ def report_table(table: Table, width: int, *, plain: bool = False, two_lines: bo
 
     Args:
         table: what to show.
-        width: columns available; what stands in brackets goes first, then the columns that are needed least, then,
-            with words broken, the last ones; the first stays.
+        width: columns available; what stands in brackets goes first, then, with words broken, the columns that are
+            needed least, then the last ones; the first stays.
         plain: without colour and lines.
         two_lines: headers are broken at their first space, since the figures below are narrower.
     """
     brackets = _needed(table, range(len(table.columns)), two_lines, brackets=True, words=NO_EDGE) <= width
-    kept, dropped = _with_room(table, width, two_lines, brackets, NO_EDGE)
+    kept, dropped = _with_room(table, width, two_lines, brackets, words=NAME)
     laid = RichTable(
         box=None if plain else box.SIMPLE_HEAD, show_edge=False, pad_edge=False,
         padding=(0, GAP if plain else GAP - 1, 0, 0), header_style="" if plain else "bold",

@@ -33,6 +33,14 @@ def test_what_stands_in_brackets_goes_first_then_columns_by_their_number() -> No
     assert report_table(TABLE, 10, plain=True)[1:] == (["first to go", "then", "number kept"], False)
 
 
+def test_a_long_name_is_broken_before_a_column_goes() -> None:
+    long = Table(TABLE.columns, (line("n" * 60, "86.02", "a", "b"),))
+    shown = report_table(long, 64, plain=True)
+    assert shown.dropped == []
+    assert sum(one.count("n") for one in printed(shown.table, 64)[1:]) == 60
+    assert report_table(long, 50, plain=True).dropped == ["first to go"]
+
+
 def test_headers_on_two_lines_take_less_room() -> None:
     narrow = report_table(TABLE, 30, two_lines=True)
     assert narrow.dropped == []
