@@ -103,8 +103,10 @@ class CheckpointCallback(Callback):
         self.saved_at = time.monotonic()
 
 
-def last_state(folder: Path, stream: BatchStream) -> Path | None:
-    """The checkpoint that a killed training left, with `stream` put where it was; None and the first batch without.
+def last_state(folder: Path, stream: BatchStream) -> tuple[Path | None, int]:
+    """The checkpoint that a killed training left, and its optimizer steps, with `stream` put where it was.
+
+    Without one: None and 0, and the stream at its first batch.
 
     Raises:
         InputError: it is none of such a training, is damaged, or would run code.
@@ -112,18 +114,36 @@ def last_state(folder: Path, stream: BatchStream) -> Path | None:
     last = folder / LAST
     if not last.is_file():
         stream.start_at(0, 0)
-        return None
-    try:
-        loops = torch.load(last, map_location="cpu", weights_only=True)["loops"]["fit_loop"]
+        return None, 0
+
+    def steps(state: dict[str, Any]) -> int:
+        loops = state["loops"]["fit_loop"]
         stream.start_at(
             loops["epoch_progress"]["current"]["completed"],
             loops["epoch_loop.batch_progress"]["current"]["processed"],  # "completed" counts on after the checkpoint
         )
+        return int(state["global_step"])
+
+    return last, _read(last, steps)
+
+
+def saved_steps(folder: Path) -> int:
+    """Optimizer steps that a training's checkpoint holds; 0 without one.
+
+    Raises:
+        InputError: as `last_state`.
+    """
+    last = folder / LAST
+    return _read(last, lambda state: int(state["global_step"])) if last.is_file() else 0
+
+
+def _read(last: Path, steps: Callable[[dict[str, Any]], int]) -> int:
+    try:
+        return steps(torch.load(last, map_location="cpu", weights_only=True, mmap=True))
     except Exception as error:  # torch has several of its own for what is damaged, and for what would run code
         raise InputError(
             f"{last} is no checkpoint of this training ({type(error).__name__}); remove it, and training begins anew"
         ) from error
-    return last
 
 
 def trained_weights(module: LightningModule) -> dict[str, Tensor]:

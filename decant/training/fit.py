@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.loggers import Logger
 from safetensors.torch import load_file
 
 from decant.errors import InputError
@@ -35,6 +35,7 @@ from decant.training.checkpoint_callback import (
     last_state,
     trained_weights,
 )
+from decant.training.curve_log import curve_loggers
 from decant.training.ddp import trainer_options
 from decant.training.devices import TrainerSettings
 from decant.training.gather_rows import rank
@@ -113,27 +114,24 @@ def _train(
         callbacks.append(_Follow(advance, settings.epochs))
     if training.devices.distributed:
         callbacks.append(_OwnSignals())
-    resume = last_state(folder, stream)
+    resume, steps = last_state(folder, stream)
     torch.manual_seed(training.seed)
     module.strict_loading = not has_frozen(module)
     module.train()  # a model comes from its file in eval mode, and Lightning leaves it there: no dropout
     with _quiet_lightning():
-        trainer = _trainer(folder, settings, training.devices, callbacks, len(stream), more)
+        loggers = curve_loggers(folder, steps, more) if rank() == 0 else []
+        trainer = _trainer(settings, training.devices, callbacks, len(stream), loggers)
         trainer.fit(module, train_dataloaders=stream, ckpt_path=resume, weights_only=resume is not None or None)
 
 
 def _trainer(
-    folder: Path, settings: FitSettings, devices: TrainerSettings, callbacks: list[Callback], batches: int,
-    more: Sequence[Logger],
-) -> Trainer:  # fmt: skip
-    loggers: list[Logger] = [CSVLogger(folder, name="", version="csv"), *more]
-    if not any(isinstance(one, TensorBoardLogger) for one in more):
-        loggers.append(TensorBoardLogger(folder, name="", version="tensorboard"))
+    settings: FitSettings, devices: TrainerSettings, callbacks: list[Callback], batches: int, loggers: list[Logger]
+) -> Trainer:
     return Trainer(
         max_epochs=settings.epochs,
         precision=training_precision(settings),
         accumulate_grad_batches=settings.accumulate,
-        logger=loggers if rank() == 0 else False,
+        logger=loggers or False,
         log_every_n_steps=max(1, min(10, batches // settings.accumulate)),
         callbacks=callbacks,
         enable_checkpointing=False,

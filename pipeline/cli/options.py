@@ -39,7 +39,6 @@ Quoting = Annotated[
 Threads = Annotated[int | None, typer.Option(help="CPU threads.", min=1)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
-WIDE = 160  # columns of a table that no terminal shows
 
 
 def grouped(function: Callable[..., None]) -> Callable[..., None]:
@@ -75,11 +74,15 @@ def run_dir_of(name: str, out: Path | None) -> RunDir:
 
 
 def print_table(table: Table) -> None:
-    """Print a table: as wide as the terminal is, or WIDE in a file or a pipe."""
-    from pipeline.screen.terminal_table import command_table
+    """Print a table: as wide as the terminal is, with a line on what had no room; a file or a pipe gets all of it."""
+    from pipeline.screen.terminal_table import NO_EDGE, command_table, left_out
     from pipeline.screen.text_console import text_console
 
-    text_console(width=None if sys.stdout.isatty() else WIDE).print(command_table(table))
+    console = text_console(width=None if sys.stdout.isatty() else NO_EDGE)
+    shown = command_table(table, console.width)
+    console.print(shown.table)
+    for sentence in left_out(shown.dropped):
+        console.print(sentence)
 
 
 def print_json(content: object) -> None:

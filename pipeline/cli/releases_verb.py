@@ -67,7 +67,7 @@ def releases_table(location: str) -> Table:
     Raises:
         InputError: there is no registry.
     """
-    from pipeline.report.figures import or_missing, points, signed_points, significant
+    from pipeline.report.figures import difference, points, significant
 
     registry = _known(location)
     pointer = registry.current()
@@ -76,8 +76,9 @@ def releases_table(location: str) -> Table:
         mark, today = "*" if pointer is not None and release.version == pointer.version else "", release.today
         cells = [MISSING] * 4
         if today is not None:
-            own, gained = today.candidate, today.difference
-            cells = [points(own.accuracy), or_missing(gained, signed_points)]
+            own, before = today.candidate, today.deployed
+            gained = difference(own.accuracy, before.accuracy) if before is not None else MISSING
+            cells = [points(own.accuracy), gained]
             cells += [significant(own.latency_ms), significant(own.size_mib)]
         lines.append(line(mark, release.version, _minute(release.released), release.name, *cells))
     return Table((*text_columns("", "version", "released (UTC)", "name"), *figures), tuple(lines))

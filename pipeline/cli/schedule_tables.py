@@ -8,9 +8,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from decant.secrets import redacted
-from decant.table import MISSING, Table, line, text_columns
+from decant.table import MISSING, Column, Table, line, text_columns
 from pipeline.schedule.store import Planned, Run
 from pipeline.screen.console import duration
+
+HISTORY = (
+    *text_columns("run", "name", "began"), Column("took", keep=2), Column("cause", keep=1), Column("state"),
+    Column("tries", keep=3), Column("what"),
+)  # fmt: skip
 
 
 def schedules_table(planned: Sequence[Planned], last: Sequence[Run]) -> Table:
@@ -38,7 +43,7 @@ def history_table(runs: Sequence[Run], zones: dict[str, str]) -> Table:
         began = _local(run.started, zones.get(run.name, "UTC"))
         tries = str(run.attempts) if run.attempts else MISSING
         lines.append(line(str(run.number), run.name, began, took, run.cause, run.state, tries, run.said))
-    return Table(text_columns("run", "name", "began", "took", "cause", "state", "tries", "what"), tuple(lines))
+    return Table(HISTORY, tuple(lines))
 
 
 def planned_json(one: Planned) -> dict[str, Any]:

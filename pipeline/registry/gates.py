@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from export.artifact.manifest import Manifest
 from pipeline.registry.records import Gate, Today
 from pipeline.registry.settings import PromotionSettings
-from pipeline.report.figures import METRIC_NAMES, points
+from pipeline.report.figures import METRIC_NAMES, difference, points, signed_points
 
 HELD = ("agrees", "rules hold")  # a certificate's statuses that let a runtime pass
 
@@ -56,13 +56,15 @@ def missed(gates: Sequence[Gate]) -> str:
 
 def _not_worse(today: Today, settings: PromotionSettings) -> Gate:
     """Non-inferiority: the whole interval of the paired difference lies above minus the margin."""
-    low, high, mean, deployed = today.difference_low, today.difference_high, today.difference, today.deployed
-    if low is None or high is None or mean is None or deployed is None:
+    low, high, deployed = today.difference_low, today.difference_high, today.deployed
+    if low is None or high is None or deployed is None:
         raise ValueError("nothing deployed was measured beside the candidate")
+    gain = difference(today.candidate.accuracy, deployed.accuracy)
     said = (
         f"{METRIC_NAMES[today.metric]} {points(today.candidate.accuracy)} against the deployed "
-        f"{points(deployed.accuracy)} on {today.pairs:,} {_examples(today)}, difference {100 * mean:+.2f} "
-        f"({settings.level:.0%} interval {100 * low:+.2f} to {100 * high:+.2f}), margin {settings.margin:g}"
+        f"{points(deployed.accuracy)} on {today.pairs:,} {_examples(today)}, "
+        f"difference {gain} ({settings.level:.0%} interval {signed_points(low)} to {signed_points(high)}), "
+        f"margin {settings.margin:g}"
     )
     return _least("accuracy against the deployed", said, 100 * low, -settings.margin)
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from pipeline.report.figures import (
     METRIC_NAMES,
+    difference,
     duration,
     points,
     ratio,
     rough_points,
-    signed_points,
     significant,
 )
 from pipeline.report.main_table import (
@@ -56,7 +56,7 @@ def headlines(report: Report) -> list[Headline]:
         found.append(Headline(points(metrics.value), name, f"95 % interval {points(low)} to {points(high)}"))
         teacher = main_metrics(refer.teacher, refer)
         if teacher:
-            gain = signed_points(metrics.value - teacher.value)
+            gain = difference(metrics.value, teacher.value)
             found.append(Headline(gain, "points against the teacher", f"teacher {points(teacher.value)}"))
     faster = faster_than_teacher(row, refer)
     if faster is not None:
@@ -78,16 +78,16 @@ def _accuracy(row: Row, refer: References) -> str | None:
     said = f"it reaches {METRIC_NAMES[metrics.metric]} {points(metrics.value)} on {refer.set_name}"
     if teacher is None:
         return said
-    gain = metrics.value - teacher.value
+    gain = difference(metrics.value, teacher.value)
     if metrics.difference_to_teacher is None:
-        return f"{said}, {signed_points(gain)} points against the teacher"
+        return f"{said}, {gain} points against the teacher"
     low, high = metrics.difference_to_teacher.ci95
     interval = f"95 % interval {rough_points(low)} to {rough_points(high)}"
     if low <= 0 <= high:
-        against = f"the teacher's {points(teacher.value)} ({signed_points(gain)}, {interval})"
+        against = f"the teacher's {points(teacher.value)} ({gain}, {interval})"
         return f"{said}, no clear difference from {against}"
-    way = "above" if gain > 0 else "below"
-    return f"{said}, {points(abs(gain))} points {way} the teacher ({interval})"
+    way = "above" if low > 0 else "below"
+    return f"{said}, {gain[1:]} points {way} the teacher ({interval})"
 
 
 def _speed(row: Row, refer: References) -> str | None:

@@ -5,11 +5,13 @@ from pathlib import Path
 from pipeline.report.accuracy_plot import accuracy_against_latency
 from pipeline.report.grid_plot import accuracy_grid
 from pipeline.report.html import html_report
+from pipeline.report.main_table import main_metric_name
 from pipeline.report.markdown import markdown_report
 from pipeline.report.mined_plot import mined_scores
 from pipeline.report.page.page_rows import TrainingLogs
 from pipeline.report.plot_theme import png
 from pipeline.report.rows import Report, write_report_json
+from pipeline.report.training_logs import dev_name
 from pipeline.report.training_plot import training_curves
 
 ACCURACY_PLOT = "accuracy_latency.png"
@@ -34,7 +36,9 @@ def build_report(report: Report, folder: Path, logs: TrainingLogs | None = None,
     folder.mkdir(parents=True, exist_ok=True)
     drawn = {
         ACCURACY_PLOT: accuracy_against_latency(report),
-        TRAINING_PLOT: training_curves((logs or {}).get(STUDENT, ())),
+        TRAINING_PLOT: training_curves(
+            (logs or {}).get(STUDENT, ()), dev_name(STUDENT, report.recipe, main_metric_name(report))
+        ),
         GRID_PLOT: accuracy_grid(report),
         MINED_PLOT: mined_scores(report),
     }

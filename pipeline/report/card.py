@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from decant.table import bullets, escape
 from export.graphs.vector_kinds import OUTPUTS, SmallVector
 from export.serve import snippets
-from pipeline.report.figures import METRIC_NAMES, duration, parameters, points, significant
+from pipeline.report.figures import METRIC_NAMES, cosine, duration, parameters, points, significant
 from pipeline.report.main_table import main_table, references
 from pipeline.report.markdown import machine, markdown_table
 from pipeline.report.rows import Report, Row
@@ -238,8 +238,8 @@ def _parity(row: Row) -> str:
         return ""
     said = (
         "Over all parity texts, the lowest cosine to a vector of the model that it was exported from is "
-        f"{row.parity.min_cosine:.5f}. The lowest cosine of a text encoded alone to the same text in a mixed batch is "
-        f"{row.parity.batch_invariance:.5f}."
+        f"{cosine(row.parity.min_cosine)}. The lowest cosine of a text encoded alone to the same text in a mixed "
+        f"batch is {cosine(row.parity.batch_invariance)}."
     )
     if row.parity.batch_invariance < INVARIANT:
         said += " **A text's vector depends a little on the batch it is encoded in**"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from decant.table import MISSING, Column, Table, line, number_columns, text_columns
-from pipeline.report.figures import duration, or_missing, significant
+from pipeline.report.figures import cosine, duration, or_missing, significant
 from pipeline.report.rows import Engine, Report
 
 COLUMNS = (
@@ -47,7 +47,7 @@ def _legend(engines: Sequence[Engine]) -> list[str]:
     if cosines:
         said.append(
             f"Before it was built, a float16 graph was compared in onnxruntime with the float32 one: cosine "
-            f"{min(cosines):.5f} at least."
+            f"{cosine(min(cosines))} at least."
         )
     return said
 

@@ -1,8 +1,8 @@
 """What stands behind the figures: paired differences, parity, losses of quantized groups, regressions, provenance."""
 
 from decant.table import Cell, Column, Line, Table, line, number_columns, text_columns
-from pipeline.measure.set_metrics import Difference
-from pipeline.report.figures import rough_points, signed_points
+from pipeline.measure.set_metrics import SetMetrics
+from pipeline.report.figures import cosine, difference, rough_points, share, signed_points
 from pipeline.report.machine import Environment
 from pipeline.report.main_table import label, main_metrics, references, sorted_rows
 from pipeline.report.rows import Parity, Report, Row
@@ -13,11 +13,12 @@ GATES = {True: ("passed", "good"), False: ("FAILED", "bad"), None: ("none set", 
 def paired_table(report: Report) -> Table:
     """Every row whose difference to the teacher was measured on the main test set."""
     refer = references(report)
+    teacher = main_metrics(refer.teacher, refer)
     lines = []
     for row in sorted_rows(report):
         measured = main_metrics(row, refer)
-        if measured is not None and measured.difference_to_teacher is not None and row.kind != "teacher":
-            lines.append(_paired(label(row), measured.difference_to_teacher, picked=row.name == report.selected))
+        if measured is not None and row.kind != "teacher":
+            lines += _paired(label(row), measured, teacher, picked=row.name == report.selected)
     columns = number_columns("points against the teacher", "95 % interval", "resamples not above the teacher")
     said = (
         "Both models are judged on the same bootstrap resamples of the test set, so that examples which are hard for "
@@ -86,16 +87,20 @@ def _machine(environment: Environment) -> list[tuple[str, str]]:
     ]
 
 
-def _paired(name: str, paired: Difference, *, picked: bool) -> Line:
+def _paired(name: str, measured: SetMetrics, teacher: SetMetrics | None, *, picked: bool) -> list[Line]:
+    paired = measured.difference_to_teacher
+    if paired is None:
+        return []
     low, high = paired.ci95
     verdict = "below" if high < 0 else "above" if low > 0 else "no clear difference"
     interval = f"{rough_points(low)} to {rough_points(high)}"
-    return line(name, signed_points(paired.mean), interval, f"{100 * paired.p:.1f} %", verdict, picked=picked)
+    gain = difference(measured.value, teacher.value) if teacher is not None else signed_points(paired.mean)
+    return [line(name, gain, interval, share(paired.p), verdict, picked=picked)]
 
 
 def _parity(parity: Parity) -> tuple[Cell, ...]:
     figures = [
-        Cell(f"{value:.5f}", notes=() if required is None else (f"needs {required}",))
+        Cell(cosine(value), notes=() if required is None else (f"needs {required}",))
         for value, required in (
             (parity.min_cosine, parity.required_min_cosine),
             (parity.batch_invariance, parity.required_batch_invariance),

@@ -1,4 +1,9 @@
-"""How each kind of figure is written for people. ASCII minus signs: tables are copied into spreadsheets."""
+"""How each kind of figure is written for people. ASCII minus signs: tables are copied into spreadsheets.
+
+A figure is rounded once, from what was measured, by the function of its kind here: wherever it stands, it is the same
+text. A difference stands beside both its figures, so it is that of the two as written (`difference`): readers subtract
+them. The interval beside a difference is that of the unrounded ones.
+"""
 
 from collections.abc import Callable
 
@@ -25,6 +30,14 @@ def signed_points(fraction: float) -> str:
     return f"{100 * fraction:+.2f}"
 
 
+def difference(fraction: float, other: float) -> str:
+    """Write what one fraction exceeds another by, ×100, as both are written: 0.87975 and 0.8473 -> +3.25.
+
+    It is at most 0.01 from the difference of what was measured.
+    """
+    return f"{float(points(fraction)) - float(points(other)):+.2f}"
+
+
 def rough_points(fraction: float) -> str:
     """Write an interval's bound, whose second decimal would be noise: -0.0213 -> -2.1."""
     return f"{100 * fraction:+.1f}"
@@ -33,6 +46,11 @@ def rough_points(fraction: float) -> str:
 def share(fraction: float) -> str:
     """Write what a part keeps of a whole, as percent with one decimal: 0.9917 -> 99.2 %."""
     return f"{100 * fraction:.1f} %"
+
+
+def cosine(value: float) -> str:
+    """Write a cosine of vectors that are to be the same: 0.98966 -> 0.989660."""
+    return f"{value:.6f}"
 
 
 def significant(value: float) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from decant.table import MISSING
 from pipeline.measure.grid import Cell, Grid
-from pipeline.report.figures import METRIC_NAMES
+from pipeline.report.figures import METRIC_NAMES, points
 from pipeline.report.plot_theme import FONT_PX, LIGHT, Theme, new_figure, points_of, title
 from pipeline.report.rows import Report
 
@@ -64,12 +64,12 @@ def _values(grid: Grid, value: Callable[[Cell], float | None]) -> NDArray[np.flo
     """Metric ×100 by [layers, dims]; NaN where it was not measured."""
     cells = [[grid.cell(layers, dim) for dim in grid.dims] for layers in grid.layers]
     found = [[None if cell is None else value(cell) for cell in row] for row in cells]
-    return np.array([[np.nan if one is None else 100 * one for one in row] for row in found])
+    return np.array([[np.nan if one is None else one for one in row] for row in found])
 
 
 def _draw_cell(axis: Axes, left: float, top: float, colour: Colour, value: float, theme: Theme) -> None:
     axis.add_patch(Rectangle((left, top), 1, 1, facecolor=colour, edgecolor=theme.paper, linewidth=2))
-    text = MISSING if np.isnan(value) else f"{value:.2f}"
+    text = MISSING if np.isnan(value) else points(value)
     axis.text(
         left + 0.5, top + 0.5, text, color=legible(colour), fontsize=points_of(FONT_PX + 1),
         ha="center", va="center",

@@ -16,16 +16,22 @@ from decant.errors import InputError
 from pipeline.report.answer import headlines
 from pipeline.report.engine_table import engine_table
 from pipeline.report.evidence import loss_table, paired_table, parity_table, provenance, regression_table
+from pipeline.report.glossary import WORDS, explained, explanations
 from pipeline.report.grid_table import START, grid_legend, grid_table
 from pipeline.report.latency_table import latency_table, search_heading, search_table
 from pipeline.report.main_table import label, main_table
-from pipeline.report.page.page_rows import PageRun, TrainingLogs, page_columns, page_rows
+from pipeline.report.page.page_rows import PageRow, PageRun, TrainingLogs, page_columns, page_rows
 from pipeline.report.page.payload import SNIPPETS, TITLES, embedded_json, payload
 from pipeline.report.page.summary import cautions, compared_sentence, pick_sentence
+from pipeline.report.row_figures import row_figures
 from pipeline.report.rows import Report
 
 TEMPLATE = "page.html.jinja"
-SCRIPTS = ("dom", "theme", "choice", "filters", "table", "plot_spec", "plot", "detail", "curves", "lengths", "start")
+SCRIPTS = (
+    "dom", "theme", "choice", "words", "filters", "table", "plot_spec", "plot", "detail", "curves", "lengths_spec",
+    "lengths", "start",
+)  # fmt: skip
+FACETS = ("Precision", "Runtime", "Layers", "Dimensions")
 OF_TEMPLATES = {
     function.__name__: function
     for function in (
@@ -62,10 +68,11 @@ def html_page(runs: Sequence[PageRun]) -> str:
         loader=PackageLoader("pipeline.report", "page"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    templates.globals["explained"] = explained  # for macros, which see no context
     style, scripts = _asset("style.css"), [vega_script(), page_script()]
     rows = page_rows(runs)
     several = len(runs) > 1
-    content = payload(runs, rows) | {"snippets": SNIPPETS, "snippetTitles": TITLES}
+    content = payload(runs, rows) | {"snippets": SNIPPETS, "snippetTitles": TITLES, "glossary": _words(runs, rows)}
     return templates.get_template(TEMPLATE).render(
         runs=runs, several=several,
         title=", ".join(run.name for run in runs),
@@ -79,16 +86,20 @@ def html_page(runs: Sequence[PageRun]) -> str:
         content=content,
         trainings=_trainings(content["training"]),
         recipe_of=lambda run: yaml.safe_dump(run.report.recipe, sort_keys=False, allow_unicode=True),
-        START=START, **OF_TEMPLATES,
+        START=START, WORDS=WORDS, **OF_TEMPLATES,
     )  # fmt: skip
 
 
+def _words(runs: Sequence[PageRun], rows: Sequence[PageRow]) -> dict[str, str]:
+    """What the script explains: filters, headers and names of figures."""
+    headers = [column.header for column in page_columns(runs)]
+    figures = [what for row in rows for what, _ in row_figures(row.row)]
+    return explanations([*FACETS, *headers, *figures])
+
+
 def _trainings(logs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each training with its place among the script's, and the step and value of its best development figure."""
-    return [
-        one | {"index": index, "best": max(one["dev"], key=lambda point: point[1], default=None)}
-        for index, one in enumerate(logs)
-    ]
+    """Each training with its place among the script's."""
+    return [one | {"index": index} for index, one in enumerate(logs)]
 
 
 @cache

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from decant.table import MISSING, Column, Table, line
 from pipeline.measure.set_metrics import SetMetrics
-from pipeline.report.figures import METRIC_NAMES, or_missing, ratio, signed_points, significant, with_half
+from pipeline.report.figures import METRIC_NAMES, difference, or_missing, ratio, significant, with_half
 from pipeline.report.rows import Kind, Report, Row
 
 QUIET = 0.1  # share of busy cores above which timings are not to be trusted
@@ -62,7 +62,7 @@ def main_table(report: Report, only: Sequence[str] | None = None, picked: str | 
         (Column("model"), label),
         (Column("precision", keep=4), lambda row: row.precision or MISSING),
         (Column("shared maps", keep=5), lambda row: row.sharing or MISSING),
-        (Column(METRIC_NAMES[metric.metric] if metric else "metric", True), lambda row: with_interval(row, refer)),
+        (Column(main_metric_name(report), True), lambda row: with_interval(row, refer)),
         (Column("vs teacher", True), lambda row: against_teacher(row, refer)),
         (Column("texts/s", True), throughput),
         (Column("ms/text", True, keep=1), one_text_ms),
@@ -87,6 +87,8 @@ def _legend(report: Report, refer: References, metric: SetMetrics | None) -> lis
             f"{METRIC_NAMES[metric.metric]} ×100 on {refer.set_name} ({metric.examples:,} examples), "
             "± half of the 95 % bootstrap interval."
         )
+    if metric and main_metrics(refer.teacher, refer):
+        said.append("vs teacher: the figure minus the teacher's, as both are written.")
     said.append("Speed on the texts as given, tokenizer included; ms/text is the median for one text at a time.")
     if any(row.sharing for row in report.rows):
         said.append("Shared maps: layers, counted from 0, that all use the attention map of the first of them.")
@@ -118,12 +120,12 @@ def with_interval(row: Row, refer: References) -> str:
 
 
 def against_teacher(row: Row, refer: References) -> str:
-    """Main metric ×100 minus the teacher's."""
+    """Main metric ×100 minus the teacher's, as both are written."""
     metrics = main_metrics(row, refer)
     teacher = main_metrics(refer.teacher, refer) if refer.teacher else None
     if metrics is None or teacher is None or row == refer.teacher:
         return MISSING
-    return signed_points(metrics.value - teacher.value)
+    return difference(metrics.value, teacher.value)
 
 
 def throughput(row: Row) -> str:
@@ -157,6 +159,13 @@ def faster_than_baseline(row: Row, refer: References) -> float | None:
         return None
     mine, theirs = row.texts_per_second, refer.baseline.texts_per_second
     return mine / theirs if mine and theirs else None
+
+
+def main_metric_name(report: Report) -> str:
+    """Name of the main metric, for people; metric where nothing was rated."""
+    refer = references(report)
+    metric = next((measured for row in report.rows if (measured := main_metrics(row, refer))), None)
+    return METRIC_NAMES[metric.metric] if metric else "metric"
 
 
 def main_metrics(row: Row | None, refer: References) -> SetMetrics | None:

@@ -1,7 +1,7 @@
 """Every figure of a row that the main table has no room for."""
 
 from decant.table import MISSING
-from pipeline.report.figures import METRIC_NAMES, duration, parameters, points, share, significant
+from pipeline.report.figures import METRIC_NAMES, cosine, duration, parameters, points, share, significant
 from pipeline.report.rows import Row
 
 
@@ -34,7 +34,7 @@ def _accuracy(row: Row) -> list[tuple[str, str]]:
             figures.append((f"of the student, {name}", share(measured.of_student)))
         if measured.difference_to_teacher is not None:
             p = measured.difference_to_teacher.p
-            figures.append((f"resamples not above the teacher, {name}", f"{100 * p:.1f} %"))
+            figures.append((f"resamples not above the teacher, {name}", share(p)))
     if row.seeds is not None:
         said = f"{points(row.seeds.mean)} ± {points(row.seeds.sd)} (mean, sd of {row.seeds.count} seeds)"
         figures.append(("over seeds", said))
@@ -55,6 +55,6 @@ def _costs(row: Row) -> list[tuple[str, str]]:
     if row.peak_memory_mib is not None:
         figures.append(("peak memory", f"{significant(row.peak_memory_mib)} MiB"))
     if row.parity is not None:
-        figures.append(("lowest cosine to the exported model", f"{row.parity.min_cosine:.6f}"))
-        figures.append(("lowest cosine of a text alone to itself in a batch", f"{row.parity.batch_invariance:.6f}"))
+        figures.append(("lowest cosine to the exported model", cosine(row.parity.min_cosine)))
+        figures.append(("lowest cosine of a text alone to itself in a batch", cosine(row.parity.batch_invariance)))
     return [*figures, ("note", row.note or "")]

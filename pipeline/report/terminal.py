@@ -12,10 +12,9 @@ from pipeline.report.answer import answer
 from pipeline.report.grid_table import grid_legend, grid_table
 from pipeline.report.main_table import main_table
 from pipeline.report.rows import Report
-from pipeline.screen.terminal_table import report_table
+from pipeline.screen.terminal_table import NO_EDGE, left_out, report_table
 from pipeline.screen.text_console import LAYOUT, text_console
 
-FILE_WIDTH = 1000  # a file has no edge: nothing is dropped or wrapped
 TEXT_WIDTH = 100  # longer lines are hard to read
 
 
@@ -29,11 +28,10 @@ def show_report(report: Report, console: Console) -> None:
         return
     main = main_table(report)
     shown = report_table(main, console.width, two_lines=True)
-    dropped = [f"Left out to fit the width: {', '.join(shown.dropped)}."] if shown.dropped else []
-    _print(console, shown.table, [*main.legend, *dropped])
+    _print(console, shown.table, [*main.legend, *left_out(shown.dropped)])
     if report.grid is not None:
         cuts = report_table(grid_table(report.grid), console.width)
-        dropped = [] if cuts.brackets else ["Left out to fit the width: shares of the full cut."]
+        dropped = left_out([*([] if cuts.brackets else ["shares of the full cut"]), *cuts.dropped])
         _print(console, cuts.table, [*grid_legend(report.grid, in_brackets=cuts.brackets), *dropped])
     console.print(Text(answer(report), style="bold"), width=min(console.width, TEXT_WIDTH))
 
@@ -43,7 +41,7 @@ def plain_report(report: Report) -> str:
     tables = [(main_table(report), True)] + ([(grid_table(report.grid), False)] if report.grid is not None else [])
     parts: list[str] = []
     for table, two_lines in tables:
-        laid = report_table(table, FILE_WIDTH, plain=True, two_lines=two_lines).table
+        laid = report_table(table, NO_EDGE, plain=True, two_lines=two_lines).table
         parts += [*_plain_lines(laid), "", *table.legend, ""]
     return "\n".join([*parts, answer(report)])
 
@@ -58,5 +56,5 @@ def _print(console: Console, table: RichTable, legend: Sequence[str]) -> None:
 
 def _plain_lines(table: RichTable) -> list[str]:
     paper = io.StringIO()
-    text_console(file=paper, width=FILE_WIDTH, color_system=None).print(table)
+    text_console(file=paper, width=NO_EDGE, color_system=None).print(table)
     return [line.rstrip() for line in paper.getvalue().splitlines()]

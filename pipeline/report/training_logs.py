@@ -1,7 +1,8 @@
 """What the trainings of a run logged, as Lightning's CSV logger left it in the stages' folders."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import inf, isfinite
 from pathlib import Path
 
 from pydantic import BaseModel, Field, JsonValue
@@ -19,6 +20,26 @@ class TrainingRecord(BaseModel, frozen=True, extra="forbid"):
     step: int = Field(ge=0, description="optimizer steps so far")
     loss: IfMeasured[float] = None
     dev: IfMeasured[float] = Field(default=None, description="main metric on the development split, a fraction")
+
+
+def best_dev(records: Sequence[TrainingRecord]) -> TrainingRecord | None:
+    """The first record with the highest development figure; None where none was logged."""
+    return max((one for one in records if one.dev is not None and isfinite(one.dev)), key=_dev, default=None)
+
+
+def dev_name(stage: str, recipe: Mapping[str, JsonValue], metric: str) -> str:
+    """What the development figure of a stage's training is.
+
+    Args:
+        stage: as `trained_stages` names it.
+        recipe: the resolved one.
+        metric: name of the main metric, for people.
+    """
+    if stage == "embed":
+        return "agreement with the teachers ×100"
+    student = recipe.get("student")
+    nested = stage == "student" and isinstance(student, dict) and student.get("nesting") is not None
+    return f"{metric} ×100, mean of every cut" if nested else f"{metric} ×100"
 
 
 def training_logs(run_folder: Path, recipe: Mapping[str, JsonValue]) -> dict[str, list[TrainingRecord]]:
@@ -62,6 +83,10 @@ def read_training(path: Path) -> list[TrainingRecord]:
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         records = [_record(row) for row in csv.DictReader(line.replace("\0", "") for line in file)]
     return [record for record in records if record is not None]
+
+
+def _dev(record: TrainingRecord) -> float:
+    return record.dev if record.dev is not None else -inf
 
 
 def _record(row: Mapping[str, str]) -> TrainingRecord | None:

@@ -1,23 +1,35 @@
 """The training curves: loss and development metric over optimizer steps."""
 
 from collections.abc import Sequence
+from math import ceil, floor, isfinite
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from pipeline.report.figures import points
 from pipeline.report.plot_theme import FONT_PX, LIGHT, Theme, new_figure, points_of, title
-from pipeline.report.training_logs import TrainingRecord
+from pipeline.report.training_logs import TrainingRecord, best_dev
 
 
-def training_curves(records: Sequence[TrainingRecord], theme: Theme = LIGHT) -> Figure | None:
+def training_curves(
+    records: Sequence[TrainingRecord], metric: str = "metric ×100", theme: Theme = LIGHT
+) -> Figure | None:
     """Draw the loss and the development metric over optimizer steps, the best development value marked.
+
+    Steps begin at 0, and so do losses; the metric's axis is of whole points.
+
+    Args:
+        records: what the training logged.
+        metric: name of the development figure.
+        theme: colours.
 
     Returns:
         The figure, or None where nothing was logged.
     """
+    best = best_dev(records)
     losses = [(record.step, record.loss) for record in records if record.loss is not None]
-    devs = [(record.step, 100 * record.dev) for record in records if record.dev is not None]
+    devs = [(record.step, 100 * record.dev) for record in records if record.dev is not None and isfinite(record.dev)]
     panels = [name for name, values in (("loss", losses), ("dev", devs)) if values]
     if not panels:
         return None
@@ -32,10 +44,11 @@ def training_curves(records: Sequence[TrainingRecord], theme: Theme = LIGHT) -> 
         else:
             steps, values = zip(*devs, strict=True)
             axis.plot(steps, values, color=theme.artifact, linewidth=2, marker="o", markersize=4)
-            best = int(np.argmax(values))
-            axis.plot(steps[best], values[best], "o", markersize=9, color=theme.artifact)
-            title(axis, f"Development metric ×100: best {values[best]:.2f} at step {steps[best]:,}", theme)
-            axis.margins(y=0.2)
+            axis.set_ylim(floor(min(values) - 0.2), ceil(max(values) + 0.2))
+            if best is not None and best.dev is not None:
+                axis.plot(best.step, 100 * best.dev, "o", markersize=9, color=theme.artifact)
+                title(axis, f"Development {metric}: best {points(best.dev)} at step {best.step:,}", theme)
+    axes[-1].set_xlim(left=0)
     axes[-1].xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
     axes[-1].set_xlabel("Optimizer steps", color=theme.faint, fontsize=points_of(FONT_PX))
     return figure

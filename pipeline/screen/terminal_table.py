@@ -13,6 +13,9 @@ from rich.text import Text
 from decant.table import Column, Line, Table
 
 GAP = 2
+NAME = 24  # a report's name is broken to this, before a column goes that is needed least
+FEW = 12  # a column of words is broken to this, before one is left out
+NO_EDGE = 100_000  # columns of a file or a pipe: every row is one line
 KIND_STYLES = {"teacher": "yellow", "baseline": "dim", "student": "cyan", "start model": "dim"}
 
 
@@ -26,14 +29,20 @@ class Fitted(NamedTuple):
     """Whether what stands in brackets had room."""
 
 
-def command_table(table: Table) -> RichTable:
+def command_table(table: Table, width: int = NO_EDGE) -> Fitted:
     """A command's table: its words are broken where they do not fit, its figures never."""
+    kept, dropped = _with_room(table, width + GAP, two_lines=False, brackets=True, words=FEW)
     laid = RichTable(box=None, pad_edge=False)
-    for column in table.columns:
-        _add(laid, column.header, column)
+    for index in kept:
+        _add(laid, table.columns[index].header, table.columns[index])
     for line in table.lines:
-        laid.add_row(*(Text(cell.said()) for cell in line.cells))
-    return laid
+        laid.add_row(*(Text(line.cells[index].said()) for index in kept))
+    return Fitted(laid, dropped, True)
+
+
+def left_out(what: Sequence[str]) -> list[str]:
+    """A sentence on the columns that had no room; none where all had."""
+    return [f"Left out to fit the width: {', '.join(what)}; `| cat` shows all."] if what else []
 
 
 def report_table(table: Table, width: int, *, plain: bool = False, two_lines: bool = False) -> Fitted:
@@ -41,27 +50,22 @@ def report_table(table: Table, width: int, *, plain: bool = False, two_lines: bo
 
     Args:
         table: what to show.
-        width: columns available; what stands in brackets goes first, then the columns that are needed least.
+        width: columns available; what stands in brackets goes first, then, with words broken, the columns that are
+            needed least, then the last ones; the first stays.
         plain: without colour and lines.
         two_lines: headers are broken at their first space, since the figures below are narrower.
     """
-    brackets = _needed(table, table.columns, two_lines, brackets=True) <= width
-    kept, dropped = list(table.columns), []
-    while _needed(table, kept, two_lines, brackets) > width:
-        last = max(kept, key=lambda column: column.keep)
-        if last.keep == 0:
-            break
-        kept.remove(last)
-        dropped.append(last.header)
+    brackets = _needed(table, range(len(table.columns)), two_lines, brackets=True, words=NO_EDGE) <= width
+    kept, dropped = _with_room(table, width, two_lines, brackets, words=NAME)
     laid = RichTable(
         box=None if plain else box.SIMPLE_HEAD, show_edge=False, pad_edge=False,
         padding=(0, GAP if plain else GAP - 1, 0, 0), header_style="" if plain else "bold",
     )  # fmt: skip
-    for column in kept:
+    for column in (table.columns[index] for index in kept):
         header = _header(column, two_lines)
         _add(laid, header if laid.columns or two_lines else f"  {header}", column)
     for line in table.lines:
-        first, *others = _texts(table, line, kept, brackets)
+        first, *others = _texts(line, kept, brackets)
         style = "" if plain else "bold green" if line.picked else KIND_STYLES.get(line.kind, "")
         laid.add_row(Text(f"{'>' if line.picked else ' '} {first}"), *map(Text, others), style=style)
     return Fitted(laid, dropped, brackets)
@@ -77,13 +81,33 @@ def _header(column: Column, two_lines: bool) -> str:
     return column.header.replace(" ", "\n", 1) if " " in column.header else f"\n{column.header}"
 
 
-def _texts(table: Table, line: Line, kept: Sequence[Column], brackets: bool) -> list[str]:
-    pairs = zip(table.columns, line.cells, strict=True)
-    return [cell.said(brackets=brackets) for column, cell in pairs if column in kept]
+def _texts(line: Line, kept: Sequence[int], brackets: bool) -> list[str]:
+    return [line.cells[index].said(brackets=brackets) for index in kept]
 
 
-def _needed(table: Table, kept: Sequence[Column], two_lines: bool, brackets: bool) -> int:
-    headers = [max(map(cell_len, _header(column, two_lines).split("\n"))) for column in kept]
-    widths = [[cell_len(text) for text in _texts(table, line, kept, brackets)] for line in table.lines]
-    widest = map(max, zip(headers, *widths, strict=True))
-    return sum(widest) + GAP * len(kept)  # the gap after the last is the mark before the first
+def _with_room(table: Table, width: int, two_lines: bool, brackets: bool, words: int) -> tuple[list[int], list[str]]:
+    """Places of the columns that stay, and headers of the others in the order in which they go.
+
+    Columns with a number go once those of words, broken to `words`, have no room; others once these are broken to FEW.
+    """
+    kept, gone = list(range(len(table.columns))), list[int]()
+    while _needed(table, kept, two_lines, brackets, words) > width:
+        last = max(kept, key=lambda index: table.columns[index].keep)
+        if table.columns[last].keep == 0:
+            break
+        kept.remove(last)
+        gone.append(last)
+    while len(kept) > 1 and _needed(table, kept, two_lines, brackets, FEW) > width:
+        gone.append(kept.pop())
+    return kept, [table.columns[index].header for index in gone]
+
+
+def _needed(table: Table, kept: Sequence[int], two_lines: bool, brackets: bool, words: int) -> int:
+    """Columns that the table takes, where columns of words are broken to `words` of them."""
+    needed = 0
+    for index in kept:
+        column = table.columns[index]
+        header = max(map(cell_len, _header(column, two_lines).split("\n")))
+        widest = max((cell_len(line.cells[index].said(brackets=brackets)) for line in table.lines), default=0)
+        needed += max(header, widest if column.numeric else min(widest, words))
+    return needed + GAP * len(kept)  # the gap after the last is the mark before the first

@@ -14,7 +14,7 @@ from typing import Any
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from decant.training.checkpoint_callback import LAST
+from decant.training.checkpoint_callback import saved_steps
 
 RESULT = "result"
 
@@ -60,11 +60,13 @@ def curves_logger(folder: Path, training: str, work: Path) -> TensorBoardLogger:
     Args:
         folder: the run's, for TensorBoard.
         training: name of the training.
-        work: its folder of checkpoints; without any, it starts anew, and what an earlier one logged is removed.
+        work: its folder of checkpoints; without any, it starts anew, and what an earlier one logged is removed. With
+            one, what was logged of later steps is hidden, since it is logged again.
     """
-    if not (work / LAST).is_file():
+    steps = saved_steps(work)
+    if not steps:
         shutil.rmtree(folder / training, ignore_errors=True)
-    return TensorBoardLogger(folder, name=None, version=training)
+    return TensorBoardLogger(folder, name=None, version=training, purge_step=steps or None)
 
 
 def write_result(

@@ -92,7 +92,7 @@ def registry_target(place: Path, artifact: Path) -> Target:
 
     def show() -> None:
         releases_json(str(place))
-        text_console(file=io.StringIO(), width=160).print(command_table(releases_table(str(place))))
+        text_console(file=io.StringIO(), width=160).print(command_table(releases_table(str(place)), 160).table)
         history_lines(str(place), 10)
 
     def use(contents: list[Any]) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from export.serve import snippets
-from pipeline.report.figures import METRIC_NAMES
-from pipeline.report.main_table import main_metrics, references
+from pipeline.report.figures import METRIC_NAMES, duration, points
+from pipeline.report.main_table import main_metric_name, main_metrics, references
 from pipeline.report.page.page_rows import PageRow, PageRun
 from pipeline.report.row_figures import row_figures
 from pipeline.report.rows import Report, Row
-from pipeline.report.training_logs import TrainingRecord
+from pipeline.report.training_logs import TrainingRecord, best_dev, dev_name
 
 IN_PYTHON, IN_SHELL = "@PYTHON_FOLDER@", "@SHELL_FOLDER@"  # where the script writes the folder, quoted for each
 SNIPPETS = {
@@ -44,7 +44,11 @@ def payload(runs: Sequence[PageRun], rows: Sequence[PageRow]) -> dict[str, Any]:
         "lengths": sorted({tokens for row in rows for tokens in row.row.latency_by_tokens}, key=int),
         "rows": [_row(row) for row in rows],
         "training": [
-            {"title": stage if len(runs) == 1 else f"{run.name}: {stage}", **curves(records)}
+            {
+                "title": stage if len(runs) == 1 else f"{run.name}: {stage}",
+                "metric": dev_name(stage, run.report.recipe, main_metric_name(run.report)),
+                **curves(records),
+            }
             for run in runs
             for stage, records in run.logs.items()
         ],
@@ -78,17 +82,19 @@ def embedded_json(content: object) -> str:
     return text
 
 
-def curves(records: Sequence[TrainingRecord]) -> dict[str, list[list[float]]]:
-    """Loss and development metric ×100 over steps, [points, 2].
+def curves(records: Sequence[TrainingRecord]) -> dict[str, Any]:
+    """Loss and development metric ×100 over steps, [points, 2], and the step and text of the best development figure.
 
     Of a long log, means over as many equal parts as CURVE_POINTS stand for the losses; every development figure stays.
     """
     losses = np.array([[one.step, one.loss] for one in records if one.loss is not None], np.float64).reshape(-1, 2)
     if len(losses) > CURVE_POINTS:
         losses = np.array([part.mean(0) for part in np.array_split(losses, CURVE_POINTS)])
+    best = best_dev(records)
     return {
+        "best": [best.step, points(best.dev)] if best is not None and best.dev is not None else None,
         "loss": [[float(step), float(f"{loss:.5g}")] for step, loss in losses if np.isfinite(loss)],
-        "dev": [[one.step, round(100 * one.dev, 3)] for one in records if one.dev is not None and isfinite(one.dev)],
+        "dev": [[one.step, float(points(one.dev))] for one in records if one.dev is not None and isfinite(one.dev)],
     }
 
 
@@ -113,6 +119,11 @@ def _row(shown: PageRow) -> dict[str, Any]:
             for size, latency in row.latency_ms.items()
             for which, value in (("p50", latency.p50), ("p95", latency.p95))
         },
+        "said": {
+            f"{size}/{which}": duration(value)
+            for size, latency in row.latency_ms.items()
+            for which, value in (("p50", latency.p50), ("p95", latency.p95))
+        },
         "figures": row_figures(row),
     }  # fmt: skip
     if row.latency_by_tokens:
@@ -120,6 +131,7 @@ def _row(shown: PageRow) -> dict[str, Any]:
     if measured is not None and isfinite(measured.value):
         low, high = measured.ci95
         facts |= {"value": _hundred(measured.value), "low": _hundred(low), "high": _hundred(high)}
+        facts["said"]["value"] = f"{points(measured.value)}, from {points(low)} to {points(high)}"
     if row.kind == "artifact" and row.path is not None:
         facts |= {"folder": f"{run.folder}/{row.path}", "snippets": snippets_of(row, run.report)}
         facts |= {"sha256": row.graph_sha256} if row.graph_sha256 else {}
@@ -129,4 +141,5 @@ def _row(shown: PageRow) -> dict[str, Any]:
 
 
 def _hundred(fraction: float) -> float:
+    """Where a point is drawn; what is read is in `said`."""
     return round(100 * fraction, 4)

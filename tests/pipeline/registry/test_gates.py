@@ -73,7 +73,7 @@ def test_not_worse_is_the_lower_end_above_minus_the_margin(low: float, margin: f
 def test_a_refusal_says_by_how_much() -> None:
     gates = measured_gates(today(timed(0.75), timed(0.8), -0.0589, -0.0347), PromotionSettings())
     assert missed(gates) == (
-        "accuracy against the deployed: Spearman 75.00 against the deployed 80.00 on 1,000 pairs, difference -4.68 "
+        "accuracy against the deployed: Spearman 75.00 against the deployed 80.00 on 1,000 pairs, difference -5.00 "
         "(95% interval -5.89 to -3.47), margin 1, 4.89 points too low"
     )
 

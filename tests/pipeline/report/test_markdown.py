@@ -24,8 +24,8 @@ def test_the_report_has_its_sections_and_plots(report: Report) -> None:
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == headings
     assert "![Accuracy against latency](accuracy.png)" in text
     assert "5.50 min (extrapolated from 128 pairs)" in text
-    assert "| L6xD384-int8 | 0.98000 | 0.98966 | none set |" in text
-    assert "| L6xD384-fp32 | 1.00000 | 1.00000 | passed |" in text
+    assert "| L6xD384-int8 | 0.980000 | 0.989660 | none set |" in text
+    assert "| L6xD384-fp32 | 1.000000 | 1.000000 | passed |" in text
 
 
 def test_sections_without_figures_are_left_out(report: Report) -> None:

@@ -1,9 +1,12 @@
 import io
+import re
 
 import pytest
 from rich.console import Console
 
 from pipeline.measure.grid import Cell, Grid
+from pipeline.report.grid_table import grid_table
+from pipeline.report.main_table import main_table
 from pipeline.report.rows import Report
 from pipeline.report.terminal import plain_report, show_report
 
@@ -14,7 +17,7 @@ def shown(report: Report, width: int, *, terminal: bool) -> str:
     return paper.getvalue()
 
 
-@pytest.mark.parametrize("width", [80, 100, 140])
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
 def test_every_row_is_one_line_and_no_line_is_too_wide(report: Report, width: int) -> None:
     lines = shown(report, width, terminal=True).splitlines()
     assert max(map(len, lines)) <= width
@@ -26,6 +29,21 @@ def test_every_row_is_one_line_and_no_line_is_too_wide(report: Report, width: in
 def test_what_does_not_fit_is_named(report: Report) -> None:
     assert "Left out to fit the width" not in shown(report, 100, terminal=True)
     assert "Left out to fit the width: precision" in shown(report, 70, terminal=True)
+
+
+@pytest.mark.parametrize("width", [24, 40, 60, 80])
+def test_whatever_the_width_a_column_is_shown_whole_or_named(report: Report, grid: Grid, width: int) -> None:
+    text = shown(report.model_copy(update={"grid": grid}), width, terminal=True)
+    tables = [main_table(report), grid_table(grid)]
+    gone = re.findall(r"Left out to fit the width: ([^;]*); `\| cat`", " ".join(text.split()))
+    named = {header for one in gone for header in one.split(", ")}
+    assert named <= {"shares of the full cut", *(column.header for table in tables for column in table.columns)}
+    for table in tables:
+        for index, column in enumerate(table.columns):
+            cells = {line.cells[index].text for line in table.lines} if column.header not in named else set()
+            assert [cell for cell in cells if cell not in text] == [], column.header
+    assert ("MiB" in named) == (width < 80)
+    assert max(map(len, text.splitlines())) <= width
 
 
 def test_the_pick_is_marked_without_colour(report: Report) -> None:

@@ -24,6 +24,11 @@ def test_a_panel_for_what_was_logged_and_the_best_value_named() -> None:
     assert figure is not None
     assert len(figure.axes) == 2
     assert figure.axes[1].get_title(loc="left") == "Development metric ×100: best 85.00 at step 200"
+    loss, dev = figure.axes
+    assert (loss.get_xlim()[0], loss.get_ylim()[0], dev.get_ylim()) == (0, 0, (79, 86))
+    named = training_curves(records, "Spearman ×100, mean of every cut")
+    assert named is not None
+    assert named.axes[1].get_title(loc="left").startswith("Development Spearman ×100, mean of every cut: best 85.00")
     only_loss = training_curves(records[:30])
     assert only_loss is not None
     assert len(only_loss.axes) == 1

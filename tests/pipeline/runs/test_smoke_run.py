@@ -306,7 +306,7 @@ def test_the_page_names_the_graph_the_data_and_the_recipe(smoke_run: SmokeRun) -
     assert set(report.data_sha256) == {"train", "dev", "test", "unlabelled"}
     page = (smoke_run.folder / "report" / "report.html").read_text(encoding="utf-8")
     assert all(digest in page for digest in (report.recipe_sha256, *report.data_sha256.values()))
-    assert "<figcaption><b>student</b>: development figure at best" in page
+    assert re.search(r"<figcaption><b>student</b>: \w+ ×100, on the development pairs, at best \d", page)
 
 
 def test_what_the_page_tells_to_run_gives_the_artifacts_vectors(smoke_run: SmokeRun) -> None:

@@ -1,7 +1,17 @@
 // Training curves, and how the teacher's scores spread with the mined pairs.
 const asPoints = (pairs) => pairs.map(([x, y]) => ({ x, y }));
 
-function lineSpec(pairs, width, title, colour, marked) {
+// A title in lines that the height has room for.
+function titleLines(text) {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    if (lines.at(-1).length + word.length > 17) lines.push("");
+    lines.push(`${lines.pop()} ${word}`.trim());
+  }
+  return lines;
+}
+
+function lineSpec(pairs, width, title, colour, { marked, fromZero }) {
   const at = { x: { scale: "x", field: "x" }, y: { scale: "y", field: "y" } };
   const marks = [{
     type: "line", from: { data: "points" }, aria: false,
@@ -16,12 +26,12 @@ function lineSpec(pairs, width, title, colour, marked) {
     width, height: 190, autosize: { type: "fit", contains: "padding" }, padding: 4,
     data: [{ name: "points", values: asPoints(pairs) }],
     scales: [
-      { name: "x", type: "linear", domain: { data: "points", field: "x" }, range: "width", nice: true },
-      { name: "y", type: "linear", domain: { data: "points", field: "y" }, range: "height", nice: true, zero: false },
+      { name: "x", type: "linear", domain: { data: "points", field: "x" }, range: "width", nice: true, zero: true },
+      { name: "y", type: "linear", domain: { data: "points", field: "y" }, range: "height", nice: true, zero: fromZero },
     ],
     axes: [
-      { orient: "bottom", aria: false, scale: "x", title: "Optimizer steps", tickCount: 5, format: "~s" },
-      { orient: "left", aria: false, scale: "y", title, grid: true, tickCount: 4 },
+      { orient: "bottom", aria: false, scale: "x", title: "Optimizer steps", tickCount: 5, format: ",d" },
+      { orient: "left", aria: false, scale: "y", title: titleLines(title), grid: true, tickCount: 4 },
     ],
     marks,
   };
@@ -62,11 +72,11 @@ function stairsSpec(before, after, width, colours) {
 function drawCurves() {
   const colours = theme();
   for (const host of document.querySelectorAll("[data-curve]")) {
-    const { loss, dev } = content.training[Number(host.dataset.training)];
+    const { loss, dev, metric } = content.training[Number(host.dataset.training)];
     const isLoss = host.dataset.curve === "loss";
     const spec = isLoss
-      ? lineSpec(loss, host.clientWidth, "Training loss", colours.student, false)
-      : lineSpec(dev, host.clientWidth, "Development ×100", colours.artifact, true);
+      ? lineSpec(loss, host.clientWidth, "Training loss", colours.student, { marked: false, fromZero: loss.every(([, y]) => y >= 0) })
+      : lineSpec(dev, host.clientWidth, metric, colours.artifact, { marked: true, fromZero: false });
     drawVega(host, spec);
   }
   for (const host of document.querySelectorAll("[data-mined]")) {

@@ -54,8 +54,7 @@ function showDetail(row) {
   const where = element("dl");
   if (row.folder) where.append(...line("folder", row.folder));
   if (row.sha256) where.append(...line("sha256 of onnx/model.onnx", row.sha256));
-  const served = element("div", {}, where, ...servingOf(row));
-  find("detail").replaceChildren(name, element("div", { className: "halves" }, served, figureList(row)));
+  find("detail").replaceChildren(name, where, figureList(row, term), ...servingOf(row));
 }
 
 choice.heard.push(showDetail);

@@ -13,6 +13,12 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
+// A word with what it means, to be pointed at or reached by keyboard; as it is where the glossary has none.
+function term(text) {
+  const what = content.glossary[text];
+  return what ? element("abbr", { className: "term", tabIndex: 0, title: what }, text) : text;
+}
+
 // What a screen reader is to read out.
 function announce(text) {
   find("announced").textContent = text;

@@ -10,10 +10,24 @@ function isShown(row) {
 
 const shownRows = () => content.rows.filter(isShown);
 
+// How many models are listed and how many drawn, and which of the listed ones cannot be drawn.
+function tellCount(drawn) {
+  const listed = shownRows();
+  const said = [`${listed.length} of ${content.rows.length} models in the table`];
+  if (drawn) {
+    said[0] += `, ${drawn.size} in the plot`;
+    const others = listed.filter((row) => !drawn.has(row.id)).map(fullName);
+    const more = others.length > 3 ? ` and ${others.length - 3} more` : "";
+    if (others.length) said.push(`without accuracy or latency: ${others.slice(0, 3).join(", ")}${more}`);
+  }
+  find("shown-count").textContent = said.join("; ");
+}
+
 function applyFilters() {
   const shown = new Set(shownRows().map((row) => row.id));
   for (const row of content.rows) find(row.id).hidden = !shown.has(row.id);
-  find("shown-count").textContent = `${shown.size} of ${content.rows.length} models shown`;
+  find("nothing-shown").hidden = shown.size > 0;
+  if (!find("plot")) tellCount();
   for (const hear of filtered.heard) hear();
 }
 
@@ -36,7 +50,7 @@ function facet(key, title) {
     });
     return element("label", { className: "chip" }, box, element("span", {}, String(value)));
   });
-  return element("fieldset", {}, element("legend", {}, title), ...chips);
+  return element("fieldset", {}, element("legend", {}, term(title)), ...chips);
 }
 
 function startFilters() {

@@ -16,12 +16,16 @@ async function drawPlot() {
   plot.points = plotPoints();
   plot.active = -1;
   hideTip();
-  find("plot-empty").hidden = plot.points.length > 0;
+  tellCount(new Set(plot.points.map((point) => point.id)));
+  find("plot-empty").hidden = plot.points.length > 0 || !shownRows().length;
   host.hidden = plot.points.length === 0;
   if (plot.view) plot.view.finalize();
   plot.view = null;
+  find("plot-names").hidden = true;
   if (!plot.points.length) return;
   const width = Math.max(260, host.clientWidth);
+  const named = namedPoints(plot.points);
+  listNames(find("plot-names"), width, named.map((point) => `${fullName(point)}  ${point.said.value.split(",")[0]}`));
   const option = find("cost").selectedOptions[0];
   const settings = {
     width, height: Math.round(Math.min(480, Math.max(360, width * 0.55))), log: find("log").checked,
@@ -35,23 +39,14 @@ async function drawPlot() {
   });
 }
 
-function figureList(row) {
+function figureList(row, named = (what) => what) {
   const lines = [...tableFigures(row), ...row.figures];
-  return element("dl", {}, ...lines.flatMap(([what, said]) => [element("dt", {}, what), element("dd", {}, said)]));
+  const pairs = lines.map(([what, said]) => element("div", {}, element("dt", {}, named(what)), element("dd", {}, said)));
+  return element("dl", { className: "figures" }, ...pairs);
 }
 
 function showTip(row, x, y) {
-  const tip = find("tip");
-  tip.replaceChildren(element("b", {}, fullName(row)), figureList(row));
-  tip.hidden = false;
-  const { width, height } = tip.getBoundingClientRect();
-  const left = x + 16 + width > window.innerWidth ? x - width - 16 : x + 16;
-  tip.style.left = `${Math.max(4, left)}px`;
-  tip.style.top = `${Math.max(4, Math.min(y - height / 2, window.innerHeight - height - 4))}px`;
-}
-
-function hideTip() {
-  find("tip").hidden = true;
+  placeTip(x, y, element("b", {}, fullName(row)), figureList(row));
 }
 
 function showTipOf(handler, event, item, id) {
@@ -68,9 +63,9 @@ function goTo(index) {
   plot.active = Math.max(0, Math.min(plot.points.length - 1, index));
   const point = plot.points[plot.active];
   ring("active", point.id);
-  const interval = `from ${point.low.toFixed(2)} to ${point.high.toFixed(2)}`;
-  const cost = `${find("cost").selectedOptions[0].textContent}: ${point.x.toPrecision(3)}`;
-  announce(`${fullName(point)}, ${point.kind}. ${content.metric}: ${point.value.toFixed(2)}, ${interval}. ${cost}.`);
+  const option = find("cost").selectedOptions[0];
+  const cost = `${option.textContent}: ${point.said[option.value]}`;
+  announce(`${fullName(point)}, ${point.kind}. ${content.metric}: ${point.said.value}. ${cost}.`);
   showActiveTip();
 }
 
@@ -81,6 +76,7 @@ function showActiveTip() {
 
 // focusing the plot may scroll it into view, and the browser tells so only after a key has shown the tip
 function onScroll() {
+  if (words.shown) return;
   const byKeyboard = document.activeElement === find("plot") && plot.active >= 0 && !find("tip").hidden;
   if (byKeyboard) showActiveTip();
   else hideTip();
@@ -105,7 +101,6 @@ function startPlot() {
   const host = find("plot");
   host.addEventListener("keydown", onPlotKey);
   host.addEventListener("blur", () => { hideTip(); ring("active", ""); });
-  document.addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
   document.addEventListener("scroll", onScroll, { passive: true });
   filtered.heard.push(() => { plot.drawing = drawPlot(); });
   choice.heard.push((row) => ring("chosen", row.id));

@@ -1,6 +1,8 @@
 // Accuracy over latency as a Vega specification.
 const NAMED_AT_MOST = 12; // with more points only those are named that the choice is about
 
+const ANCHORS = ["right", "left", "top-right", "bottom-right", "top-left", "bottom-left", "top", "bottom"];
+
 // Ids of the points that no cheaper point equals in value, by rising cost.
 function paretoFront(points) {
   const front = [];
@@ -72,17 +74,32 @@ function plotMarks(colours, longest) {
         fontWeight: [{ test: "datum.datum.picked", value: "bold" }, { value: "normal" }],
       } },
       transform: [{
-        type: "label", size: { signal: "[width, height]" }, avoidMarks: ["models", "intervals", "front-line"], offset: [4, 6, 10],
-        anchor: ["right", "left", "top-right", "bottom-right", "top-left", "bottom-left", "top", "bottom"],
+        type: "label", size: { signal: "[width, height]" }, avoidMarks: ["models", "intervals", "front-line"],
+        sort: { field: "datum.datum.picked", order: "descending" }, // what is to be shipped has its name first
+        anchor: [...ANCHORS, ...ANCHORS], offset: [4, 6, 10, 10, 10, 10, 10, 10, ...ANCHORS.map(() => 24)],
       }],
     },
   ];
 }
 
-function plotSpec(points, settings, colours) {
+function namedPoints(points) {
   const front = paretoFront(points);
   const few = points.length <= NAMED_AT_MOST;
-  const named = new Set(points.filter((p) => few || p.kind !== "artifact" || p.picked || front.includes(p)).map((p) => p.id));
+  return points.filter((p) => few || p.kind !== "artifact" || p.picked || front.includes(p));
+}
+
+const isNarrow = (width) => width < 500; // names beside points would cover them: numbers stand there
+
+// The names that stand as numbers in a narrow plot.
+function listNames(list, width, names) {
+  list.hidden = !isNarrow(width);
+  list.replaceChildren(...names.map((name) => element("li", {}, name)));
+}
+
+function plotSpec(points, settings, colours) {
+  const front = paretoFront(points);
+  const named = namedPoints(points);
+  const text = (p) => (!named.includes(p) ? "" : isNarrow(settings.width) ? String(named.indexOf(p) + 1) : fullName(p));
   const scales = plotScales(points, settings.log, colours);
   const [low, high] = scales[0].domain;
   const ticks = settings.log ? { values: logTicks(low, high) } : {};
@@ -91,7 +108,7 @@ function plotSpec(points, settings, colours) {
     width: settings.width, height: settings.height, autosize: { type: "fit", contains: "padding" }, padding: 4,
     signals: [{ name: "chosen", value: choice.id }, { name: "active", value: "" }],
     data: [
-      { name: "points", values: points.map((p) => ({ ...p, named: named.has(p.id) ? fullName(p) : "" })) },
+      { name: "points", values: points.map((p) => ({ ...p, named: text(p) })) },
       { name: "front", values: front },
     ],
     scales,
@@ -101,10 +118,10 @@ function plotSpec(points, settings, colours) {
     ],
     legends: content.several
       ? [
-          { fill: "colour", title: null, orient: "top", direction: "horizontal", columns: settings.width < 500 ? 2 : 4 },
-          { shape: "shape", title: null, orient: "top", direction: "horizontal", columns: settings.width < 500 ? 2 : 4 },
+          { fill: "colour", title: null, orient: "top", direction: "horizontal", columns: isNarrow(settings.width) ? 2 : 4 },
+          { shape: "shape", title: null, orient: "top", direction: "horizontal", columns: isNarrow(settings.width) ? 2 : 4 },
         ]
-      : [{ fill: "colour", shape: "shape", title: null, orient: "top", direction: "horizontal", columns: settings.width < 500 ? 2 : 4 }],
+      : [{ fill: "colour", shape: "shape", title: null, orient: "top", direction: "horizontal", columns: isNarrow(settings.width) ? 2 : 4 }],
     marks: plotMarks(colours, settings.width / 3), // a longer name would leave the plot no room
   };
 }

@@ -13,6 +13,7 @@ function settle() {
 
 function start() {
   if (find("plot")) startPlot();
+  startWords();
   startFilters();
   startTable();
   startLengths();

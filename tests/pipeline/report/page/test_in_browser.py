@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.report.glossary import WORDS
 from pipeline.report.html import html_page, html_report
 from pipeline.report.page.page_rows import PageRun
 from pipeline.report.rows import Report
@@ -66,7 +67,10 @@ def test_a_filter_changes_the_points_and_the_table(opened: Any, report: Report) 
     page.get_by_label("3", exact=True).check()
     page.wait_for_function(f"document.querySelectorAll('{POINTS}').length === 3")  # and the teacher and the peer
     assert page.locator("#rows tbody tr:not([hidden])").count() == 4
-    assert page.locator("#shown-count").inner_text() == "4 of 7 models shown"
+    assert (
+        page.locator("#shown-count").inner_text()
+        == "4 of 7 models in the table, 3 in the plot; without accuracy or latency: bag of words"
+    )
     page.get_by_label("Keep teacher and baselines in view").uncheck()
     page.wait_for_function(f"document.querySelectorAll('{POINTS}').length === 1")
     page.get_by_role("button", name="Show all").click()
@@ -158,7 +162,10 @@ def test_training_is_drawn(opened: Any, report: Report) -> None:
     records = [TrainingRecord(step=step, loss=1 / (1 + step), dev=step / 10) for step in range(5)]
     page = opened(html_report(report, {"student": records}), "[data-curve=dev] svg")
     assert page.locator("[data-curve] svg").count() == 2
-    assert "development figure at best 40.00, at step 4" in page.locator("figcaption").inner_text()
+    assert (
+        "student: Spearman ×100, on the development pairs, at best 40.00, at step 4"
+        in page.locator("figcaption").inner_text()
+    )
 
 
 def test_latency_by_length_is_drawn_once_it_is_near_and_filtered(opened: Any, report: Report) -> None:
@@ -171,7 +178,76 @@ def test_latency_by_length_is_drawn_once_it_is_near_and_filtered(opened: Any, re
     page.get_by_label("int8", exact=True).check()
     page.get_by_label("Keep teacher and baselines in view").uncheck()
     page.wait_for_function(f"document.querySelectorAll('{points}').length === 2")
-    assert page.locator("#lengths text", has_text="L6xD384-int8").count() == 2  # ink on a halo
+    assert page.locator("#lengths text", has_text="L6xD384-int8").count() == 1
+    page.get_by_label("int8", exact=True).uncheck()
+    page.get_by_label("torch", exact=True).check()
+    page.locator("#lengths-empty").wait_for(state="visible")
+
+
+def test_filters_that_leave_nothing_say_so(opened: Any, report: Report) -> None:
+    page = opened(html_report(nested(report)))
+    assert page.locator("#nothing-shown").is_hidden()
+    page.get_by_label("Keep teacher and baselines in view").uncheck()
+    page.get_by_label("3", exact=True).check()
+    page.get_by_label("int8", exact=True).check()
+    page.locator("#nothing-shown").wait_for(state="visible")
+    assert page.locator("#rows tbody tr:not([hidden])").count() == 0
+    assert page.locator("#shown-count").inner_text() == "0 of 7 models in the table, 0 in the plot"
+    page.get_by_role("button", name="Show all").click()
+    page.wait_for_selector(POINTS, state="attached")
+    assert page.locator("#nothing-shown").is_hidden()
+
+
+def test_on_a_phone_points_are_numbered_and_the_numbers_are_told(opened: Any, report: Report) -> None:
+    page = opened(html_report(report))
+    assert page.locator("#plot-names").is_hidden()
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.locator("#plot-names").wait_for(state="visible")
+    told = page.locator("#plot-names li").all_inner_texts()
+    assert told == ["L6xD384-int8 85.50", "L6xD384-fp32 86.00", "student 86.00", "peer 82.00", "big 85.00"]
+    written = page.locator("#plot .mark-text.role-mark text").all_text_contents()
+    assert {text for text in written if text.isdecimal()} >= {"1", "2", "5"}
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_each_line_of_latency_by_length_has_its_name(opened: Any, report: Report) -> None:
+    page = opened(html_report(report))
+    page.locator("#lengths").scroll_into_view_if_needed()
+    page.wait_for_selector("#lengths .mark-text.names text", state="attached")
+    assert set(page.locator("#lengths .mark-text.names text").all_text_contents()) == {"peer", "L6xD384-int8"}
+    heights = [box["y"] for box in boxes(page, "#lengths .mark-text.names text")]
+    assert abs(heights[0] - heights[1]) > 12
+
+
+def boxes(page: Any, selector: str) -> list[dict[str, float]]:
+    return [one.bounding_box() for one in page.locator(selector).all()]
+
+
+@pytest.mark.parametrize("width", [1100, 390])
+def test_the_snippet_needs_no_sideways_scrolling(width: int, opened: Any, report: Report) -> None:
+    page = opened(html_report(report))
+    page.set_viewport_size({"width": width, "height": 800})
+    wide, room, of = page.evaluate(
+        "(() => { const one = document.querySelector('#snippet');"
+        " return [one.scrollWidth, one.clientWidth, document.querySelector('#detail').clientWidth]; })()"
+    )
+    assert wide <= room
+    assert room > 0.85 * of, "it has the whole width"
+
+
+def test_a_word_is_explained_by_keyboard_and_escape_hides_it(opened: Any, report: Report) -> None:
+    page = opened(html_report(report))
+    word = page.locator("#rows thead button", has_text="ms/text")
+    assert word.get_attribute("title") == WORDS["ms/text"]
+    page.locator("#rows thead button", has_text="texts/s").focus()
+    page.keyboard.press("Tab")
+    assert page.locator("#tip").inner_text() == WORDS["ms/text"]
+    page.keyboard.press("Escape")
+    assert page.locator("#tip").is_hidden()
+    parity = page.locator("abbr.term", has_text="min cosine to the exported model")
+    parity.focus()
+    assert page.locator("#tip").inner_text() == WORDS["min cosine"]
+    assert page.locator("#facets abbr.term", has_text="Precision").get_attribute("title") == WORDS["precision"]
 
 
 def test_500_rows_are_all_drawn(opened: Any, report: Report) -> None:
@@ -186,7 +262,7 @@ def test_500_rows_are_all_drawn(opened: Any, report: Report) -> None:
 def test_without_a_plot_the_table_still_works(opened: Any, report: Report) -> None:
     bare = report.model_copy(update={"rows": (report.row("bag of words"),), "selected": None})
     page = opened(html_report(bare), "#detail h3")
-    assert page.locator("#shown-count").inner_text() == "1 of 1 models shown"
+    assert page.locator("#shown-count").inner_text() == "1 of 1 models in the table"
     assert page.locator("#plot").count() == 0
 
 

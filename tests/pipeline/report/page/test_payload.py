@@ -28,6 +28,7 @@ def test_points_hold_percent_and_milliseconds(report: Report) -> None:
     row = next(one for one in found["rows"] if one["name"] == "L6xD384-int8")
     assert (row["low"], row["value"], row["high"]) == (83.5, 85.5, 86.5)
     assert row["costs"] == {"1/p50": 1.3, "1/p95": 2.6}
+    assert row["said"] == {"1/p50": "1.30 ms", "1/p95": "2.60 ms", "value": "85.50, from 83.50 to 86.50"}
     assert row["folder"] == "runs/stsb/artifacts/L6xD384-int8"
     assert row["snippets"] == ["onnxruntime", "shell"]  # sentence-transformers would read the float32 weights
     assert row["picked"]
@@ -52,4 +53,4 @@ def test_long_losses_are_averaged_and_development_figures_kept() -> None:
 
 def test_losses_that_are_no_numbers_are_left_out() -> None:
     records = [TrainingRecord(step=1, loss=float("nan")), TrainingRecord(step=2, loss=1.0, dev=float("nan"))]
-    assert curves(records) == {"loss": [[2.0, 1.0]], "dev": []}
+    assert curves(records) == {"loss": [[2.0, 1.0]], "dev": [], "best": None}
