@@ -17,7 +17,7 @@ from hypothesis.strategies import SearchStrategy
 @contextmanager
 def apart(cache: Path) -> Iterator[None]:
     """Have no model looked for on the hub, and what `datasets` keeps of files kept here."""
-    with patch("decant.models.reference.snapshot_download", side_effect=OSError("no network here")):
+    with patch("huggingface_hub.snapshot_download", side_effect=OSError("no network here")):
         with patch.object(datasets.config, "HF_DATASETS_CACHE", str(cache)):
             yield
 
