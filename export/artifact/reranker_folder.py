@@ -24,6 +24,7 @@ from decant.models.shared_config import family_config, shared_attention
 from export.artifact.bundle import package_versions
 from export.artifact.manifest import CARD, GRAPH, MANIFEST, RERANKER, check_files, files_of, is_reranker
 from export.artifact.runtime_files import complete_tokenizer
+from export.graphs.parity import LOGITS_REMEDY
 from export.serve.rerank_session import OnnxReranker
 from students.sharing.grouping import maps_computed
 from teachers.cross_encoders.cross_folder import write_activation
@@ -81,7 +82,8 @@ def check_score_parity(
     row = int(np.argmax(worst))  # a NaN counts as the greatest
     if not worst[row] <= limit:
         shown = " / ".join(text[:40] for text in pairs[row])
-        raise GateError(f"re-ranker: a score is {worst[row]:.2e} from torch's, above the limit {limit:.2e}: {shown!r}")
+        said = f"re-ranker: a score is {worst[row]:.2e} from torch's, above the limit {limit:.2e}: {shown!r}"
+        raise GateError(f"{said}; {LOGITS_REMEDY}")
     return float(worst[row])
 
 

@@ -22,6 +22,17 @@ BATCH_INVARIANT: tuple[Precision, ...] = (
     "int8-static",
 )  # a text's vector does not depend on its batch by design
 Floats = NDArray[np.float32]
+LEAVE_OUT = "leave {} out of export.precisions"
+REMEDIES: dict[Precision, str] = {
+    "fp32": "export it again, or allow that much by export.parity.min_cosine",
+    "int8-dynamic": f"try int8-row, which scales each token by itself, or {LEAVE_OUT}",
+    "int8-row": f"keep more of it in float32 (export.int8_row: outliers or min_cosine), or {LEAVE_OUT}",
+    "int8-static": f"try int8-row, or more of export.calibration.texts, or {LEAVE_OUT}",
+    "int8-weights": f"try int8-row, or a smaller export.int8_weights.block, or {LEAVE_OUT}",
+    "int4": f"try int8-weights, or fine-tune for its rounding (export.quantize_aware), or {LEAVE_OUT}",
+}
+"""What to do where a graph is too far from torch."""
+LOGITS_REMEDY = "export it again, or allow that much by export.parity.comparator_difference"
 MIXED_ROWS = 16  # rows of a mixed batch, the long one included
 PADDED_TEXTS = 64  # so many of the texts are padded to the full length: each costs as much as the longest
 COMPARED_ALONE = 32
@@ -94,7 +105,7 @@ def check_parity(
         called: what an error calls the candidate; default: the graph of this precision.
 
     Raises:
-        GateError: a figure is below its gate; names figure, limit and worst text.
+        GateError: a figure is below its gate; names figure, limit, worst text and what to do.
         InputError: the reference does not fit the texts and the candidate.
     """
     if not texts or reference.shape != (len(texts), candidate.dim):
@@ -118,7 +129,8 @@ def check_parity(
     limits = {"min_cosine": min_cosine, "batch_invariance": min_invariance, "padding_invariance": min_invariance}
     for figure, limit in limits.items():
         if limit is not None:
-            _hold(called or f"{precision} graph", figure, cosines[figure], limit, shown.get(figure, texts))
+            remedy = _remedy(precision, figure, cosines[figure], called)
+            _hold(called or f"{precision} graph", figure, cosines[figure], limit, shown.get(figure, texts), remedy)
     return Parity(len(texts), **{figure: float(values.min()) for figure, values in cosines.items()})
 
 
@@ -155,15 +167,34 @@ def check_comparator_parity(
     alone = [candidate.logits(u[row : row + 1], v[row : row + 1])[0] for row in range(len(u))[:COMPARED_ALONE]]
     largest = float(max(np.abs(batched - expected).max(), np.abs(alone - expected[: len(alone)]).max()))
     if not largest <= limit:
-        raise GateError(f"comparator: a logit is {largest:.2e} from torch's, above the limit {limit:.2e}")
+        raise GateError(
+            f"comparator: a logit is {largest:.2e} from torch's, above the limit {limit:.2e}; {LOGITS_REMEDY}"
+        )
     return largest
 
 
-def _hold(candidate: str, figure: str, cosines: NDArray[np.float64], limit: float, texts: Sequence[str]) -> None:
+def _remedy(precision: Precision, figure: str, cosines: NDArray[np.float64], called: str | None) -> str:
+    """What to do where this figure misses its gate."""
+    if called is not None:
+        return "leave it out of export.openvino"
+    if np.isnan(cosines).any() and precision == "fp32":
+        return "its weights give no numbers there: train it again at a lower learning_rate, or export it again"
+    if figure == "min_cosine":
+        return REMEDIES[precision].format(precision)
+    if precision == "fp32":
+        return "export it again, or allow that much by export.parity.min_invariance"
+    if precision in BATCH_INVARIANT:
+        return f"{LEAVE_OUT.format(precision)}, or allow that much by export.parity.min_invariance"
+    return "try int8-row, which does not depend on the batch, or leave export.parity.int8_min_invariance out"
+
+
+def _hold(
+    candidate: str, figure: str, cosines: NDArray[np.float64], limit: float, texts: Sequence[str], remedy: str
+) -> None:
     worst = int(np.argmin(cosines))  # a NaN counts as the lowest
     if not cosines[worst] >= limit:
         text = texts[worst] if len(texts[worst]) <= 60 else f"{texts[worst][:57]}..."
-        raise GateError(f"{candidate}: {figure} {cosines[worst]:.6f} is below {limit}; worst text {text!r}")
+        raise GateError(f"{candidate}: {figure} {cosines[worst]:.6f} is below {limit}; worst text {text!r}; {remedy}")
 
 
 def _in_mixed_batches(candidate: OnnxEncoder, ids: Sequence[Sequence[int]]) -> Floats:

@@ -52,5 +52,5 @@ def pick(run_folder: RunFolder, limits: Limits, as_json: AsJson = False) -> None
     elif choice.selected is not None:
         typer.echo(choice_text(choice, run_folder))
     else:
-        tell("\n".join(filter(None, (choice.because, choice.note))), code)
+        tell("\n".join(filter(None, (choice.because, choice.remedy, choice.note, choice.gone))), code)
     raise typer.Exit(code)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from decant.errors import GateError, InputError
+from decant.errors import GateError, InputError, visible
 from pipeline.cli.options import AsJson, Out, Overrides, RecipeFile, run_dir_of
 from pipeline.screen.log_lines import VARIABLE, log_format
 
@@ -30,6 +30,7 @@ def run(
     ] = "text",
 ) -> None:
     """Run a recipe end to end; finished stages are used again, a killed run goes on where it was."""
+    from pipeline.pick.shipped import last_lines, shipped
     from pipeline.recipe.recipe import load_recipe
     from pipeline.report.terminal import show_report
     from pipeline.run import run as run_recipe
@@ -45,15 +46,13 @@ def run(
     run_dir = run_dir_of(loaded.name, out)
     screen = Screen(quiet=quiet, form=log_format(log_format_), run=loaded.name)
     with recorded(loaded, recipe.parent, run_dir, screen):
-        report = run_recipe(loaded, recipe.parent, run_dir, screen, from_)
+        report = run_recipe(loaded, recipe.parent, run_dir, screen, from_).placed(run_dir.root)
         if as_json:
             typer.echo(report.model_dump_json(indent=2))
         else:
             show_report(report, text_console())
-            typer.echo(f"\nReport: {run_dir.folder('report') / 'report.html'}")
-            if report.selected:
-                typer.echo(f"To ship: {run_dir.folder('artifacts') / report.selected}")
+            typer.echo("\n" + "\n".join(map(visible, last_lines(report, run_dir.root))))
         if report.left_out:
             raise GateError(f"{'; '.join(report.left_out)}; all else is finished")
         if loaded.budget is not None and report.selected is None:
-            raise GateError(f"budget {report.selected_because}")
+            raise GateError(f"budget {shipped(report.rows, loaded.budget).refusal}")

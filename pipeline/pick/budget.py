@@ -10,9 +10,21 @@ from pydantic import BaseModel, Field, field_validator
 from decant.errors import InputError
 from pipeline.measure.set_metrics import MetricName
 from pipeline.pick.limits import Floor, Limit, Miss, latency_ms
-from pipeline.report.card import INVARIANT
+from pipeline.pick.remedy import remedy
 from pipeline.report.figures import METRIC_NAMES, points
 from pipeline.report.rows import Row
+from pipeline.report.steady import steady_artifacts
+
+OPTIONS = {
+    "min": "--min-accuracy",
+    "min_of_teacher": "--min-of-teacher",
+    "max_loss": "--max-loss",
+    "latency_ms": "--max-latency-ms",
+    "texts_per_second": "--min-texts-per-second",
+    "size_mib": "--max-size-mib",
+    "dim": "--max-dim",
+    "metric": "--metric",
+}
 
 
 class Budget(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
@@ -54,6 +66,17 @@ class Choice:
     """Test set that accuracies are about."""
     floor: float | None
     """Least accuracy, a fraction; None: none was asked for."""
+    remedy: str | None = None
+    """Of an infeasible budget: the nearest artifact by each limit, and what would get there."""
+    passed_over: str | None = None
+    """A sentence on artifacts that are faster than the selected and as accurate."""
+    gone: str | None = None
+    """Names artifacts that would have come first, but whose files are not there."""
+
+    @property
+    def refusal(self) -> str:
+        """Of an infeasible budget: all that there is to say, in one line."""
+        return "; ".join(filter(None, (self.because, self.remedy, self.gone)))
 
 
 def choose(rows: Sequence[Row], budget: Budget) -> Choice:
@@ -71,11 +94,11 @@ def choose(rows: Sequence[Row], budget: Budget) -> Choice:
             accuracy there.
     """
     set_name = accuracy_set(rows, budget.metric)
-    least = accuracy_floor(rows, budget)
-    floor = Floor(set_name, least) if least is not None else None
-    limits: list[Floor | Limit] = [*([floor] if floor else []), *_limits(budget)]
+    limits = _limits(rows, budget)
+    floor = next((limit for limit in limits if isinstance(limit, Floor)), None)
+    least = floor.value if floor is not None else None
     steady = steady_artifacts(rows)
-    misses = {row.name: tuple(miss for limit in limits if (miss := limit.miss(row))) for row in steady}
+    misses = _misses(steady, limits)
     near = [row for row in steady if [miss.limit for miss in misses[row.name]] == ["accuracy"]]
     unsure = [row for row in near if floor and floor.reached_by_value(row)]
     fits = [row for row in steady if not misses[row.name]]
@@ -87,13 +110,20 @@ def choose(rows: Sequence[Row], budget: Budget) -> Choice:
         return Choice(selected, None, (), because, _note(faster, floor), set_name, least)
     nearest = min(steady, key=lambda row: sum(miss.distance for miss in misses[row.name]), default=None)
     missed = misses[nearest.name] if nearest else ()
-    return Choice(None, nearest, missed, _infeasible(rows, nearest, missed), _note(unsure, floor), set_name, least)
+    because, note = _infeasible(rows, nearest, missed), _note(unsure, floor)
+    said = remedy(steady, nearest, limits, missed) if nearest else None
+    return Choice(None, nearest, missed, because, note, set_name, least, said)
 
 
-def steady_artifacts(rows: Sequence[Row]) -> list[Row]:
-    """Artifacts that give a text the same vector alone and in a batch; rows of their own graph, not of an IR."""
-    artifacts = [row for row in rows if row.kind == "artifact" and row.runtime != "openvino"]
-    return [row for row in artifacts if row.parity is not None and row.parity.batch_invariance >= INVARIANT]
+def fitting(rows: Sequence[Row], budget: Budget) -> list[Row]:
+    """The artifacts that keep every limit, of those whose vectors do not depend on the batch.
+
+    Raises:
+        InputError: as `choose`.
+    """
+    steady = steady_artifacts(rows)
+    misses = _misses(steady, _limits(rows, budget))
+    return [row for row in steady if not misses[row.name]]
 
 
 def accuracy_set(rows: Sequence[Row], metric: MetricName | None = None) -> str | None:
@@ -139,8 +169,13 @@ def _teacher_accuracy(rows: Sequence[Row], metric: MetricName | None) -> float:
     return found[0]
 
 
-def _limits(budget: Budget) -> list[Limit]:
-    limits = []
+def _misses(rows: Sequence[Row], limits: Sequence[Floor | Limit]) -> dict[str, tuple[Miss, ...]]:
+    return {row.name: tuple(miss for limit in limits if (miss := limit.miss(row))) for row in rows}
+
+
+def _limits(rows: Sequence[Row], budget: Budget) -> list[Floor | Limit]:
+    least = accuracy_floor(rows, budget)
+    limits: list[Floor | Limit] = [Floor(accuracy_set(rows, budget.metric), least)] if least is not None else []
     if budget.latency_ms is not None:
         limits.append(Limit("latency", budget.latency_ms, " ms", latency_ms))
     if budget.texts_per_second is not None:

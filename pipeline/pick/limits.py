@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil, floor, isfinite, log10
 
 from pipeline.report.figures import points, significant
 from pipeline.report.rows import Row
@@ -47,6 +48,21 @@ class Limit:
         said = f"{self.name} by {amount(by)}{self.unit} ({amount(value)} against {amount(self.allowed)})"
         return Miss(self.name, value, self.allowed, said, by / self.allowed)
 
+    def off(self, row: Row) -> float:
+        """Order of rows by this figure alone, the one nearest to the bound or furthest within it first."""
+        value = self.measured(row)
+        return float("inf") if value is None else -value if self.at_least else value
+
+    def figure(self, row: Row) -> str:
+        """The measured figure with its unit; nothing where it was not measured."""
+        value = self.measured(row)
+        return "" if value is None else f"{amount(value)}{self.unit}"
+
+    def loosened(self, row: Row) -> str:
+        """The bound that the row would keep."""
+        value = self.measured(row)
+        return "none" if value is None else f"{rounded_out(value, up=not self.at_least)}{self.unit}"
+
     def __str__(self) -> str:
         return f"{self.name} at {'least' if self.at_least else 'most'} {amount(self.allowed)}{self.unit}"
 
@@ -57,12 +73,28 @@ class Floor:
 
     set_name: str | None
     value: float
+    name = "accuracy"
+
+    def off(self, row: Row) -> float:
+        """Order of rows by the lower end of the interval, the highest first."""
+        low = self._low(row)
+        return float("inf") if low is None else -low
+
+    def figure(self, row: Row) -> str:
+        """The lower end of the row's interval; nothing where it was not measured."""
+        low = self._low(row)
+        return "" if low is None else f"lower end {points(low)}"
+
+    def loosened(self, row: Row) -> str:
+        """The floor that the row would keep."""
+        low = self._low(row)
+        return "none" if low is None or not isfinite(low) else f"{floor(1e4 * low + ROUNDING) / 100:.2f}"
 
     def miss(self, row: Row) -> Miss | None:
         """How far the interval's lower end is below the floor; None where it is not."""
-        if self.set_name is None or self.set_name not in row.metrics:
+        low = self._low(row)
+        if low is None:
             return Miss("accuracy", None, self.value, "accuracy (not measured)", float("inf"))
-        low = row.metrics[self.set_name].ci95[0]
         by = self.value - low
         if by <= ROUNDING:
             return None
@@ -74,6 +106,10 @@ class Floor:
         measured = row.metrics.get(self.set_name) if self.set_name is not None else None
         return measured is not None and measured.value >= self.value - ROUNDING
 
+    def _low(self, row: Row) -> float | None:
+        measured = row.metrics.get(self.set_name) if self.set_name is not None else None
+        return None if measured is None else measured.ci95[0]
+
 
 def latency_ms(row: Row) -> float | None:
     """Median milliseconds for one text."""
@@ -82,6 +118,17 @@ def latency_ms(row: Row) -> float | None:
 
 def amount(value: float) -> str:
     """Write a figure of any unit: whole numbers as they are, small differences so that they are not 0.00."""
-    if value == round(value):
+    if isfinite(value) and value == round(value):
         return f"{value:,.0f}"
     return significant(value) if abs(value) >= 0.005 else f"{value:.1g}"
+
+
+def rounded_out(value: float, *, up: bool) -> str:
+    """Write a bound that the value keeps, in three significant digits: at most (up) or at least; no commas."""
+    if not 1e-6 < value < 1e12:  # nothing that is measured
+        return repr(value)
+    decimals = 2 - floor(log10(value))
+    scale = 10.0**-decimals
+    rounded = round((ceil if up else floor)(value / scale - (ROUNDING if up else -ROUNDING)) * scale, max(decimals, 0))
+    said = f"{rounded:.{max(decimals, 0)}f}"
+    return said.rstrip("0").rstrip(".") if "." in said else said

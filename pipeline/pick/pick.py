@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
 
 from pydantic import ValidationError
 
 from decant.errors import GateError, InputError, visible
-from pipeline.pick.budget import Budget, Choice, choose
+from pipeline.pick.budget import OPTIONS, Budget, Choice, choose
+from pipeline.pick.files_there import choose_there, folder_of, lacking
 from pipeline.pick.limits import latency_ms
+from pipeline.pick.passed_over import passed_over_said
 from pipeline.report.figures import METRIC_NAMES, duration, points, significant
 from pipeline.report.main_table import label
 from pipeline.report.rows import Row, read_report_json
-
-OPTIONS = {
-    "min": "--min-accuracy",
-    "min_of_teacher": "--min-of-teacher",
-    "max_loss": "--max-loss",
-    "latency_ms": "--max-latency-ms",
-    "texts_per_second": "--min-texts-per-second",
-    "size_mib": "--max-size-mib",
-    "dim": "--max-dim",
-    "metric": "--metric",
-}
 
 
 class Limits(TypedDict, total=False):
@@ -62,8 +54,13 @@ def budget_of(**limits: float | str | None) -> Budget:
     return _budget(limits, OPTIONS)
 
 
-def picked(rows: Sequence[Row], run_folder: Path, limits: Limits) -> Picked:
+def picked(rows: Sequence[Row], run_folder: Path | None, limits: Limits) -> Picked:
     """What `Report.pick` gives.
+
+    Args:
+        rows: of the report.
+        run_folder: None where it is not known; whether the artifacts are there is not looked at then.
+        limits: which the artifact must keep.
 
     Raises:
         GateError: no artifact keeps all the limits; tells which comes nearest, and what it misses.
@@ -75,10 +72,12 @@ def picked(rows: Sequence[Row], run_folder: Path, limits: Limits) -> Picked:
     unknown = sorted(set(given) - set(names.values()))
     if unknown:
         raise TypeError(f"there is no limit {unknown[0]!r}; there are {', '.join(names.values())}")
-    choice = choose(rows, _budget({field: given[name] for field, name in names.items() if name in given}, names))
+    budget = _budget({field: given[name] for field, name in names.items() if name in given}, names)
+    choice = choose(rows, budget) if run_folder is None else _choose_there(rows, run_folder, budget)
     if choice.selected is None:
-        raise GateError(choice.because)
-    return Picked(choice.selected, folder_of(choice.selected, run_folder), choice.because)
+        raise GateError(choice.refusal)
+    because = "; ".join(filter(None, (choice.because, choice.gone)))
+    return Picked(choice.selected, folder_of(choice.selected, run_folder or Path()), because)
 
 
 def _budget(limits: Mapping[str, object], names: Mapping[str, str]) -> Budget:
@@ -93,12 +92,20 @@ def _budget(limits: Mapping[str, object], names: Mapping[str, str]) -> Budget:
 
 
 def pick_artifact(run_folder: Path, budget: Budget) -> Choice:
-    """Choose among the artifacts that a run's report has figures of.
+    """Choose among the artifacts that a run's report has figures of, and whose files are there.
 
     Raises:
         InputError: no report there, or as `choose`.
     """
-    return choose(read_report_json(run_folder / "report" / "report.json").rows, budget)
+    return _choose_there(read_report_json(run_folder / "report" / "report.json").rows, run_folder, budget)
+
+
+def _choose_there(rows: Sequence[Row], run_folder: Path, budget: Budget) -> Choice:
+    choice = choose_there(rows, run_folder, lambda left: choose(left, budget))
+    if choice.selected is None:
+        return choice
+    there = [row for row in rows if row.kind != "artifact" or lacking(row, run_folder) is None]
+    return replace(choice, passed_over=passed_over_said(there, choice.selected, budget, str(run_folder)))
 
 
 def choice_text(choice: Choice, run_folder: Path) -> str:
@@ -111,8 +118,8 @@ def choice_text(choice: Choice, run_folder: Path) -> str:
     if row is None:
         raise ValueError(f"nothing was chosen: {choice.because}")
     lines = [label(row), f"  {folder_of(row, run_folder)}", f"  {', '.join(_figures(row, choice.set_name))}"]
-    lines.append(f"Chosen as {choice.because}.")
-    return "\n".join(map(visible, [*lines, *([choice.note] if choice.note else [])]))
+    lines += [f"Chosen as {choice.because}.", *filter(None, (choice.note, choice.passed_over))]
+    return "\n".join(map(visible, [*lines, *([f"{choice.gone}."] if choice.gone else [])]))
 
 
 def choice_json(choice: Choice, run_folder: Path, budget: Budget) -> dict[str, Any]:
@@ -123,6 +130,9 @@ def choice_json(choice: Choice, run_folder: Path, budget: Budget) -> dict[str, A
         "folder": str(folder_of(selected, run_folder)) if selected else None,
         "because": choice.because,
         "note": choice.note,
+        "passed_over": choice.passed_over,
+        "remedy": choice.remedy,
+        "gone": choice.gone,
         "nearest": nearest.name if nearest else None,
         "misses": [{"limit": one.limit, "value": one.value, "allowed": one.allowed} for one in choice.misses],
         "set": choice.set_name,
@@ -130,11 +140,6 @@ def choice_json(choice: Choice, run_folder: Path, budget: Budget) -> dict[str, A
         "budget": budget.model_dump(mode="json", exclude_none=True),
         "row": selected.model_dump(mode="json") if selected else None,
     }
-
-
-def folder_of(row: Row, run_folder: Path) -> Path:
-    """Where an artifact's files are."""
-    return run_folder / (row.path or f"artifacts/{row.name}")
 
 
 def _figures(row: Row, set_name: str | None) -> list[str]:

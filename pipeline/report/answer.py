@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pipeline.report.best_other import best_other, gain_over
 from pipeline.report.figures import (
     METRIC_NAMES,
     difference,
@@ -19,6 +20,7 @@ from pipeline.report.main_table import (
     main_metrics,
     references,
 )
+from pipeline.report.row_names import UNTAUGHT
 from pipeline.report.rows import Report, Row
 
 
@@ -37,14 +39,14 @@ def answer(report: Report) -> str:
         because = f" ({report.selected_because})" if report.selected_because else ""
         return f"Ship nothing: no artifact fits the budget{because}."
     row, refer = report.row(report.selected), references(report)
-    parts = [_accuracy(row, refer), _speed(row, refer), _search(row, refer)]
+    parts = [_accuracy(report, row, refer), _speed(row, refer), _search(row, refer)]
     size = f" ({significant(row.size_mib)} MiB)" if row.size_mib is not None else ""
     said = [part for part in parts if part]
     return f"Ship {label(row)}{size}" + (f": {_and(said)}." if said else ".")
 
 
 def headlines(report: Report) -> list[Headline]:
-    """The selected row's accuracy, its distance from the teacher, its speed and its size."""
+    """The selected row's accuracy, its distance from the best of teacher and baselines, its speed and its size."""
     if report.selected is None:
         return []
     row, refer = report.row(report.selected), references(report)
@@ -54,10 +56,12 @@ def headlines(report: Report) -> list[Headline]:
         low, high = metrics.ci95
         name = f"{METRIC_NAMES[metrics.metric]}, {refer.set_name}"
         found.append(Headline(points(metrics.value), name, f"95 % interval {points(low)} to {points(high)}"))
-        teacher = main_metrics(refer.teacher, refer)
-        if teacher:
-            gain = difference(metrics.value, teacher.value)
-            found.append(Headline(gain, "points against the teacher", f"teacher {points(teacher.value)}"))
+        other = best_other(report, row, refer)
+        theirs = main_metrics(other, refer)
+        if other is not None and theirs:
+            gain, name = difference(metrics.value, theirs.value), _named(other, refer)
+            detail = f"{name.removeprefix('the ')} {points(theirs.value)}"
+            found.append(Headline(gain, f"points against {name}", detail))
     faster = faster_than_teacher(row, refer)
     if faster is not None:
         compared = "pairs a second, nothing cached" if _reads_pairs(refer.teacher) else "texts a second"
@@ -71,23 +75,39 @@ def headlines(report: Report) -> list[Headline]:
     return found
 
 
-def _accuracy(row: Row, refer: References) -> str | None:
-    metrics, teacher = main_metrics(row, refer), main_metrics(refer.teacher, refer)
+def _accuracy(report: Report, row: Row, refer: References) -> str | None:
+    metrics, other = main_metrics(row, refer), best_other(report, row, refer)
     if metrics is None:
         return None
     said = f"it reaches {METRIC_NAMES[metrics.metric]} {points(metrics.value)} on {refer.set_name}"
-    if teacher is None:
+    gain, theirs = (gain_over(row, other, refer), main_metrics(other, refer)) if other is not None else (None, None)
+    if other is None or gain is None or theirs is None:
         return said
-    gain = difference(metrics.value, teacher.value)
-    if metrics.difference_to_teacher is None:
-        return f"{said}, {gain} points against the teacher"
-    low, high = metrics.difference_to_teacher.ci95
-    interval = f"95 % interval {rough_points(low)} to {rough_points(high)}"
-    if low <= 0 <= high:
-        against = f"the teacher's {points(teacher.value)} ({gain}, {interval})"
-        return f"{said}, no clear difference from {against}"
-    way = "above" if low > 0 else "below"
-    return f"{said}, {gain[1:]} points {way} the teacher ({interval})"
+    name, beside, shown = _named(other, refer), _teacher_beside(other, refer), difference(metrics.value, theirs.value)
+    if gain.ci95 is None:
+        return f"{said}, {shown} points against {name}{beside}"
+    low, high = map(rough_points, gain.ci95)
+    interval = f"95 % interval {'' if gain.paired else 'about '}{low} to {high}"
+    if not gain.sure:
+        at = "'s" if other == refer.teacher else " at"
+        against = f"{name}{at} {points(theirs.value)} ({shown}, {interval})"
+        return f"{said}, no clear difference from {against}{beside}"
+    way = "above" if gain.value > 0 else "below"
+    return f"{said}, {shown[1:]} points {way} {name} ({interval}){beside}"
+
+
+def _named(other: Row, refer: References) -> str:
+    if other == refer.teacher:
+        return "the teacher"
+    return f"the {label(other)}" if other.name in UNTAUGHT else label(other)
+
+
+def _teacher_beside(other: Row, refer: References) -> str:
+    """That the best of what a pick is compared with is not the teacher, whose figure stands beside it then."""
+    teacher = main_metrics(refer.teacher, refer)
+    if teacher is None or other == refer.teacher:
+        return ""
+    return f", the best of teacher and baselines (the teacher reaches {points(teacher.value)})"
 
 
 def _speed(row: Row, refer: References) -> str | None:

@@ -34,6 +34,7 @@ def build_report(report: Report, folder: Path, logs: TrainingLogs | None = None,
         run_folder: the run's folder, as commands on the page name it.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    report = report.placed(Path(run_folder))
     drawn = {
         ACCURACY_PLOT: accuracy_against_latency(report),
         TRAINING_PLOT: training_curves(

@@ -13,9 +13,9 @@ from pipeline.report.figures import METRIC_NAMES, cosine, duration, parameters, 
 from pipeline.report.main_table import main_table, references
 from pipeline.report.markdown import machine, markdown_table
 from pipeline.report.rows import Report, Row
+from pipeline.report.steady import INVARIANT
 
 TAGS = ["sentence-transformers", "sentence-similarity", "feature-extraction", "onnx", "distillation"]
-INVARIANT = 0.9999  # below this a text alone and in a batch differ by more than rounding
 NO_SUCH_POOLING = "sentence-transformers has no pooling like this model's and cannot load it."
 OPENVINO = (
     "`openvino/` holds OpenVINO's IR of it, with the inputs and outputs of the ONNX graph: float32 in "

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from decant.errors import InputError, visible
+from pipeline.pick.files_there import gone_rows
 from pipeline.report.html import html_page
 from pipeline.report.page.page_rows import PageRun
-from pipeline.report.page.summary import compared_sentence
-from pipeline.report.rows import read_report_json
+from pipeline.report.page.summary import cautions, compared_sentence
+from pipeline.report.pick_sentence import pick_notes, pick_sentence
+from pipeline.report.rows import Report
 from pipeline.report.trace import traced
 from pipeline.report.training_logs import training_logs
 
 
 def compare_runs(folders: Sequence[Path], out: Path) -> str:
-    """Write the page and return its first sentence.
+    """Write the page and return its first sentence, then what each run picked and what keeps them apart, a line each.
 
     Args:
         folders: finished runs'; at least two.
@@ -34,7 +36,8 @@ def compare_runs(folders: Sequence[Path], out: Path) -> str:
     page = html_page(runs)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page, encoding="utf-8")
-    return visible(compared_sentence(runs))
+    picks = [" ".join([f"{run.name}: {pick_sentence(run.report)}", *pick_notes(run.report)]) for run in runs]
+    return "\n".join(map(visible, [compared_sentence(runs), *picks, *cautions(runs)]))
 
 
 def run_labels(folders: Sequence[Path]) -> list[str]:
@@ -52,5 +55,5 @@ def run_labels(folders: Sequence[Path]) -> list[str]:
 
 
 def _page_run(folder: Path, label: str) -> PageRun:
-    report = traced(read_report_json(folder / "report" / "report.json"), folder)
-    return PageRun(report, str(folder), training_logs(folder, report.recipe), label)
+    report = traced(Report.read(folder), folder)
+    return PageRun(report, str(folder), training_logs(folder, report.recipe), label, gone_rows(report.rows, folder))

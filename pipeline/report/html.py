@@ -22,7 +22,8 @@ from pipeline.report.latency_table import latency_table, search_heading, search_
 from pipeline.report.main_table import label, main_table
 from pipeline.report.page.page_rows import PageRow, PageRun, TrainingLogs, page_columns, page_rows
 from pipeline.report.page.payload import SNIPPETS, TITLES, embedded_json, payload
-from pipeline.report.page.summary import cautions, compared_sentence, pick_sentence
+from pipeline.report.page.summary import cautions, compared_sentence
+from pipeline.report.pick_sentence import pick_notes, pick_sentence
 from pipeline.report.row_figures import row_figures
 from pipeline.report.rows import Report
 
@@ -36,7 +37,7 @@ OF_TEMPLATES = {
     function.__name__: function
     for function in (
         engine_table, grid_legend, grid_table, headlines, label, latency_table, loss_table, main_table, paired_table,
-        parity_table, pick_sentence, provenance, regression_table, search_heading, search_table,
+        parity_table, pick_notes, pick_sentence, provenance, regression_table, search_heading, search_table,
     )
 }  # fmt: skip
 

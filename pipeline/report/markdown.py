@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from decant.table import Table, bullets, escape, markdown
-from pipeline.report.answer import answer
 from pipeline.report.engine_table import engine_table
 from pipeline.report.evidence import parity_table
 from pipeline.report.grid_table import grid_table
 from pipeline.report.latency_table import latency_table, search_heading, search_table
 from pipeline.report.machine import Environment
 from pipeline.report.main_table import main_table
+from pipeline.report.pick_sentence import pick_notes, pick_sentence
 from pipeline.report.rows import Report
 
 
@@ -45,7 +45,8 @@ def markdown_report(
     """
     name = str(report.recipe.get("name", "report"))
     main = main_table(report)
-    parts = [f"# {escape(name)}", f"**{escape(answer(report))}**", markdown(main, bold=True), bullets(main.legend)]
+    parts = [f"# {escape(name)}", f"**{escape(pick_sentence(report))}**", *map(escape, pick_notes(report))]
+    parts += [markdown(main, bold=True), bullets(main.legend)]
     if accuracy_plot:
         parts.append(f"![Accuracy against latency]({accuracy_plot})")
     if report.grid is not None:

@@ -154,7 +154,7 @@ class Report(BaseModel):
     )  # fmt: skip
     engines: tuple[Engine, ...] = Field(default=(), exclude_if=lambda engines: not engines)
     regressions: tuple[Regression, ...] = Field(default=(), exclude_if=lambda rows: not rows)
-    _run_folder: Path = PrivateAttr(default=Path())
+    _run_folder: Path | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _check_names(self) -> "Report":
@@ -174,15 +174,24 @@ class Report(BaseModel):
             InputError: there is none, or it is not of this schema.
         """
         folder = expand_user(run_folder)
-        found = read_report_json(folder / "report" / "report.json")
-        found._run_folder = folder
+        return read_report_json(folder / "report" / "report.json").placed(folder)
+
+    def placed(self, run_folder: Path) -> "Report":
+        """The same report, which knows its run's folder as commands are to name it."""
+        found = self.model_copy()
+        found._run_folder = run_folder
         return found
+
+    @property
+    def folder(self) -> str:
+        """The run's folder as a command names it; runs/NAME where it is not known."""
+        return str(self._run_folder or f"runs/{self.recipe.get('name', 'NAME')}")
 
     def pick(self, **limits: "Unpack[Limits]") -> "Picked":
         """Choose the artifact to ship, as `decant pick` does.
 
         With an accuracy asked for: the fastest for one text whose 95 % interval stays above it. Without: the most
-        accurate.
+        accurate. An artifact whose files are gone is passed over, and `because` says so.
 
         Raises:
             GateError: none keeps all the limits; tells which comes nearest, and what it misses.

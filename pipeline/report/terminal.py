@@ -8,9 +8,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from decant.errors import visible
-from pipeline.report.answer import answer
 from pipeline.report.grid_table import grid_legend, grid_table
 from pipeline.report.main_table import main_table
+from pipeline.report.pick_sentence import pick_notes, pick_sentence
 from pipeline.report.rows import Report
 from pipeline.screen.terminal_table import NO_EDGE, left_out, report_table
 from pipeline.screen.text_console import LAYOUT, text_console
@@ -19,7 +19,7 @@ TEXT_WIDTH = 100  # longer lines are hard to read
 
 
 def show_report(report: Report, console: Console) -> None:
-    """Write the table, what its columns mean, and the answer to a console.
+    """Write the table, what its columns mean, and the pick to a console.
 
     On a terminal it is coloured and fits the width, down to 80 columns; elsewhere it is plain and complete.
     """
@@ -33,7 +33,9 @@ def show_report(report: Report, console: Console) -> None:
         cuts = report_table(grid_table(report.grid), console.width)
         dropped = left_out([*([] if cuts.brackets else ["shares of the full cut"]), *cuts.dropped])
         _print(console, cuts.table, [*grid_legend(report.grid, in_brackets=cuts.brackets), *dropped])
-    console.print(Text(answer(report), style="bold"), width=min(console.width, TEXT_WIDTH))
+    console.print(Text(pick_sentence(report), style="bold"), width=min(console.width, TEXT_WIDTH))
+    for sentence in pick_notes(report):
+        console.print(Text(sentence), width=min(console.width, TEXT_WIDTH))
 
 
 def plain_report(report: Report) -> str:
@@ -43,7 +45,7 @@ def plain_report(report: Report) -> str:
     for table, two_lines in tables:
         laid = report_table(table, NO_EDGE, plain=True, two_lines=two_lines).table
         parts += [*_plain_lines(laid), "", *table.legend, ""]
-    return "\n".join([*parts, answer(report)])
+    return "\n".join([*parts, pick_sentence(report), *pick_notes(report)])
 
 
 def _print(console: Console, table: RichTable, legend: Sequence[str]) -> None:

@@ -1,10 +1,9 @@
 """What a run's folders tell about where its figures come from: digests of data and graphs, and each group's loss."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from decant.files import sha256_of
+from decant.files import read_object, sha256_of
 from pipeline.report.rows import GroupLoss, Report, Row
 
 SPLITS = ("train", "dev", "test", "unlabelled")
@@ -16,6 +15,9 @@ def traced(report: Report, run_folder: Path) -> Report:
 
     Args:
         run_folder: holds the finished stages' folders.
+
+    Raises:
+        InputError: a manifest or the list of graphs is there and cannot be read; names it.
     """
     losses = group_losses(run_folder / "graphs" / "graphs.json")
     manifests = {row.name: _manifest(run_folder, row) for row in report.rows}
@@ -48,7 +50,7 @@ def group_losses(graphs: Path) -> dict[str, tuple[GroupLoss, ...]]:
     """Losses of each graph's groups by the graph's name, where they were measured."""
     if not graphs.is_file():
         return {}
-    made = json.loads(graphs.read_text(encoding="utf-8"))["made"]
+    made = read_object(graphs)["made"]
     found = {one["name"]: one.get("sensitivity", []) for one in made}
     return {name: tuple(map(GroupLoss.model_validate, losses)) for name, losses in found.items() if losses}
 
@@ -58,5 +60,4 @@ def _manifest(run_folder: Path, row: Row) -> dict[str, Any]:
     path = run_folder / (row.path or f"artifacts/{row.name}") / "decant.json"
     if row.kind != "artifact" or row.runtime != "onnxruntime" or not path.is_file():
         return {}
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
+    return read_object(path)

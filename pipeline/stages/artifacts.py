@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -11,12 +10,12 @@ from decant.models.reference import HUB_ID
 from export.artifact.bundle import COMPARATOR, GRAPH, ArtifactFacts, write_artifact
 from export.artifact.reranker_folder import write_reranker
 from export.graphs.parity import Precision
-from pipeline.pick.budget import choose, steady_artifacts
+from pipeline.pick.shipped import shipped
 from pipeline.recipe.overridden import overridden, similarity_notes
 from pipeline.recipe.recipe import Recipe, recipe_digest
 from pipeline.report.card import CardFacts, model_card
 from pipeline.report.reranker_card import RerankerFacts, reranker_card
-from pipeline.report.rows import Report, Row
+from pipeline.report.rows import Report
 from pipeline.report.training_logs import LOG, retries_notes
 from pipeline.run_dir import Finished
 from pipeline.stages.measured_models import SERVED_RERANKER
@@ -117,11 +116,8 @@ def _soup_notes(student: Finished) -> list[str]:
 
 def _report(run: Run, made: Made, notes: list[str]) -> Report:
     recipe, measured, vector_targets = run.recipe, made.measured, made.vector_targets
-    chosen, because = _fastest_steady(measured.rows)
-    if recipe.budget is not None:
-        choice = choose(measured.rows, recipe.budget)
-        chosen, because = choice.selected, choice.because
-        notes += [choice.note] if choice.note else []
+    choice = shipped(measured.rows, recipe.budget)
+    notes += [choice.note] if choice.note else []
     for what, dropped, where in (
         ("Rows dropped from the texts", made.texts.dropped_counts(), "; texts/texts.json names each"),
         ("Sentences left out", vector_targets.dropped if vector_targets else {}, ""),
@@ -133,8 +129,8 @@ def _report(run: Run, made: Made, notes: list[str]) -> Report:
         recipe=recipe.model_dump(mode="json"),
         environment=measured.environment,
         rows=measured.rows,
-        selected=chosen.name if chosen else None,
-        selected_because=because,
+        selected=choice.selected.name if choice.selected else None,
+        selected_because=choice.because,
         notes=tuple(notes),
         training_curves=f"../student/{LOG}" if (made.student.folder / LOG).is_file() else None,
         regressions=measured.regressions,
@@ -148,16 +144,6 @@ def _teacher_model(recipe: Recipe) -> str:
     if recipe.teacher is not None:
         return recipe.teacher.model
     return recipe.embedding.teachers[0].model if recipe.embedding is not None else ""
-
-
-def _fastest_steady(rows: Sequence[Row]) -> tuple[Row | None, str | None]:
-    """Of the deepest artifacts, since a cut costs accuracy that only a budget can weigh."""
-    steady = steady_artifacts(rows)
-    whole = [row for row in steady if row.layers == max(one.layers or 0 for one in steady)]
-    chosen = max(whole, key=lambda row: row.texts_per_second or 0.0, default=None)
-    said = "the fastest artifact whose vectors do not depend on the batch"
-    nested = len({row.layers for row in steady}) > 1
-    return chosen, (f"{said}, of the whole depth; a budget can pick a cut" if nested else said) if chosen else None
 
 
 def _reranker_facts(recipe: Recipe, base: Path, cross: CrossEncoder) -> RerankerFacts:

@@ -115,7 +115,10 @@ def _half_cosine(graph: Graph, whole: Path, half: Path, texts: Texts) -> float:
     vectors = [OnnxEncoder(graph.folder, graph=str(path.resolve())).encode(some) for path in (whole, half)]
     lowest = float(np.nan_to_num((vectors[0] * vectors[1]).sum(axis=1), nan=-1.0).min())
     if lowest < HALF_MIN_COSINE:
-        raise GateError(f"its float16 graph has cosine {lowest:.6f} to the float32 one, below {HALF_MIN_COSINE}")
+        raise GateError(
+            f"its float16 graph has cosine {lowest:.6f} to the float32 one, below {HALF_MIN_COSINE}; "
+            "name tensorrt-rtx in export.engines, whose engine is of float32"
+        )
     return lowest
 
 

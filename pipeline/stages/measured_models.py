@@ -24,6 +24,8 @@ from pipeline.measure.one_against_many import dot_product
 from pipeline.measure.size import parameter_count, peak_memory_of, size_mib
 from pipeline.recipe.recipe import Recipe
 from pipeline.recipe.recipe_prompts import pairs_for
+from pipeline.report.row_names import PEERS_START, SHARED_START, START, WORDS
+from pipeline.report.row_names import STUDENT as STUDENT
 from pipeline.report.rows import Kind, Parity
 from pipeline.run_dir import Finished
 from pipeline.stages.dev_metric import on_own_scale, one_score
@@ -42,12 +44,11 @@ from students.sharing.sharing_settings import SharingSettings
 from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
 from teachers.cross_encoders.cross_folder import Activation
 
-TEACHER, STUDENT, START, WORDS = "teacher", "student", "start model", "bag of words"
+TEACHER = "teacher"
 TEACHER_OF_VECTORS = "embedding teacher"
-SHARED_START, EMBEDDED = "start model, maps shared, untrained", "student before the labelled pairs"
+EMBEDDED = "student before the labelled pairs"
 SHARED_TEACHER, TAUGHT_RERANKER = "teacher, maps shared, untrained", "re-ranker before the labels"
 RERANKER, SERVED_RERANKER = "re-ranker", "re-ranker in onnxruntime"
-PEERS_START = "start model in sentence-transformers"
 ENCODE_ONCE = """
 import sys
 from pathlib import Path

@@ -22,6 +22,7 @@ from pipeline.snapshot import read_snapshot
 from tests.fuzz.bounds import works_or_refuses
 from tests.fuzz.mutate import changed, scalars, spoiled
 from tests.fuzz.target import Target
+from tests.pipeline.report.conftest import stand_artifacts
 from tests.tiny_artifacts import tiny_artifact
 
 BUDGETS: list[dict[str, Any]] = [{"min": 84.0}, {"max_loss": 1.0, "latency_ms": 2.0}, {}]
@@ -37,6 +38,7 @@ def report_targets(place: Path, report: Report) -> list[Target]:
     for run in runs:
         (run / "report").mkdir(parents=True)
         (run / "report" / "report.json").write_text(json.dumps(good), encoding="utf-8")
+        stand_artifacts(report, run)
     path = runs[0] / "report" / "report.json"
 
     def pick(content: Any) -> None:

@@ -16,6 +16,7 @@ from pipeline.screen.text_console import text_console
 from tests.pipeline.report.conftest import environment as environment
 from tests.pipeline.report.conftest import grid as grid
 from tests.pipeline.report.conftest import report as report
+from tests.pipeline.report.conftest import stand_artifacts
 from tests.test_bad_input import assert_refused
 from tests.tiny_runs import decant
 
@@ -64,6 +65,7 @@ def test_names_in_a_report_do_not_steer_the_terminal(report: Report, grid: Grid,
     bad["selected"] += STEERING
     for run in ("one", "other"):
         (tmp_path / run / "report").mkdir(parents=True)
+        stand_artifacts(Report.model_validate(bad), tmp_path / run)
         (tmp_path / run / "report" / "report.json").write_text(json.dumps(bad), encoding="utf-8")
     one, other = tmp_path / "one", tmp_path / "other"
     for command in (["report", one], ["pick", one], ["compare", one, other, "--out", tmp_path / "page.html"]):

@@ -23,6 +23,8 @@ class PageRun:
     logs: TrainingLogs = field(default_factory=dict)
     label: str = ""
     """What its rows are told apart by on a page of several runs; empty on a page of one."""
+    gone: Mapping[str, str] = field(default_factory=dict)
+    """What is missing of the rows' folders, by the row's name, where that was looked at."""
 
     @property
     def name(self) -> str:

@@ -137,7 +137,7 @@ def _row(shown: PageRow) -> dict[str, Any]:
         facts |= {"sha256": row.graph_sha256} if row.graph_sha256 else {}
     elif row.path is not None:
         facts["folder"] = f"{run.folder}/{row.path}"
-    return facts
+    return facts | ({"gone": run.gone[row.name]} if row.name in run.gone else {})
 
 
 def _hundred(fraction: float) -> float:

@@ -1,19 +1,11 @@
-"""The pick and why, in one sentence, and what must be known to compare several runs."""
+"""What must be known to compare several runs."""
 
 from collections.abc import Sequence
 
-from pipeline.report.answer import answer
 from pipeline.report.figures import METRIC_NAMES, duration, points
 from pipeline.report.main_table import label, main_metrics, references
 from pipeline.report.page.page_rows import PageRun
-from pipeline.report.rows import Report, Row
-
-
-def pick_sentence(report: Report) -> str:
-    """What to ship, its figures and the rule that chose it; or that nothing is to be shipped."""
-    if report.selected is None or not report.selected_because:
-        return answer(report)
-    return f"{answer(report).removesuffix('.')}; chosen as {report.selected_because}."
+from pipeline.report.rows import Row
 
 
 def compared_sentence(runs: Sequence[PageRun]) -> str:
@@ -34,10 +26,16 @@ def compared_sentence(runs: Sequence[PageRun]) -> str:
 
 
 def cautions(runs: Sequence[PageRun]) -> list[str]:
-    """What keeps figures of different runs from being compared; nothing for one run."""
+    """What keeps figures of different runs from being compared, and picks that are gone; nothing for one run."""
     if len(runs) < 2:
         return []
-    return [_same_data(runs), _same_machine(runs)]
+    return [_same_data(runs), _same_machine(runs), *_gone(runs)]
+
+
+def _gone(runs: Sequence[PageRun]) -> list[str]:
+    """A sentence on each run whose pick's files are not there."""
+    picks = [(run, run.gone.get(run.report.selected or "")) for run in runs]
+    return [f"{run.name}'s pick cannot be shipped: {said}." for run, said in picks if said]
 
 
 def _same_data(runs: Sequence[PageRun]) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,8 @@ def test_gate_names_figure_limit_and_the_worst_text_shortened() -> None:
     reference[4] = -reference[4]
     with pytest.raises(
         GateError,
-        match=r"^fp32 graph: min_cosine -1\.0+ is below 0\.99999; worst text '(word )+w?\w*\.\.\.'$",
+        match=r"^fp32 graph: min_cosine -1\.0+ is below 0\.99999; worst text '(word )+w?\w*\.\.\.'; "
+        r"export it again, or allow that much by export\.parity\.min_cosine$",
     ):
         check(TurningEncoder(), TEXTS, reference)
 
@@ -155,7 +157,46 @@ def test_comparator_parity(outputs: int, tmp_path: Path) -> None:
         reference = comparator(u, v).numpy()
     flat = reference[:, 0] if outputs == 1 else reference
     assert check_comparator_parity(served, u.numpy(), v.numpy(), flat) <= 1e-5
-    with pytest.raises(GateError, match=r"comparator: a logit is \d\.\d+e\S+ from torch's, above the limit 1\.00e-04"):
+    said = r"comparator: a logit is \d\.\d+e\S+ from torch's, above the limit 1\.00e-04; .* by .*comparator_difference$"
+    with pytest.raises(GateError, match=said):
         check_comparator_parity(served, v.numpy(), u.numpy(), flat)
     with pytest.raises(InputError, match=rf"the reference is \[1, {outputs}\], not \[50, {outputs}\]"):
         check_comparator_parity(served, u.numpy(), v.numpy(), reference[:1])
+
+
+@pytest.mark.parametrize(
+    ("precision", "remedy"),
+    [
+        ("fp32", "export it again, or allow that much by export.parity.min_cosine"),
+        ("int8-dynamic", "try int8-row, which scales each token by itself, or leave int8-dynamic out of "
+         "export.precisions"),
+        ("int8-row", "keep more of it in float32 (export.int8_row: outliers or min_cosine), or leave int8-row out of "
+         "export.precisions"),
+        ("int8-static", "try int8-row, or more of export.calibration.texts, or leave int8-static out of "
+         "export.precisions"),
+        ("int8-weights", "try int8-row, or a smaller export.int8_weights.block, or leave int8-weights out of "
+         "export.precisions"),
+        ("int4", "try int8-weights, or fine-tune for its rounding (export.quantize_aware), or leave int4 out of "
+         "export.precisions"),
+    ],
+)  # fmt: skip
+def test_a_missed_gate_says_what_to_do(precision: str, remedy: str) -> None:
+    with pytest.raises(GateError, match=f"; {re.escape(remedy)}$"):
+        check(TurningEncoder(), TEXTS, turned(TEXTS, 90), precision=precision)
+
+
+def test_what_to_do_depends_on_what_missed() -> None:
+    settings = ParitySettings(int8_min_invariance=0.9999)
+    turning, reference = TurningEncoder(in_batch=5), turned(TEXTS, 0)
+    for precision, remedy in (
+        ("fp32", "export it again, or allow that much by export.parity.min_invariance"),
+        ("int8-row", "leave int8-row out of export.precisions, or allow that much by export.parity.min_invariance"),
+        ("int4", "try int8-row, which does not depend on the batch, or leave export.parity.int8_min_invariance out"),
+    ):
+        with pytest.raises(GateError, match=f"; {remedy}$"):
+            check(turning, TEXTS, reference, precision=precision, settings=settings)
+    with pytest.raises(GateError, match=r"^OpenVINO's int8 IR: .*; leave it out of export\.openvino$"):
+        check(turning, TEXTS, reference, called="OpenVINO's int8 IR")
+    reference[2] = np.nan
+    with pytest.raises(GateError, match="; its weights give no numbers there: train it again at a lower learning_rate"):
+        check(TurningEncoder(), TEXTS, reference)

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.pick.limits import Floor, Limit, amount, latency_ms
+from pipeline.pick.limits import Floor, Limit, amount, latency_ms, rounded_out
 from pipeline.report.rows import Row
 from tests.pipeline.report.conftest import latency, metrics
 
@@ -59,3 +59,23 @@ def test_a_floor_at_a_hundred_has_a_distance() -> None:
     miss = Floor("stsb/test", 1).miss(ROW)
     assert miss is not None
     assert miss.distance == pytest.approx(17)
+
+
+@pytest.mark.parametrize(
+    ("value", "up", "said"),
+    [(2.404, True, "2.41"), (2.404, False, "2.4"), (2.7, True, "2.7"), (3.0, True, "3"), (0.01234, True, "0.0124"),
+     (1234.5, True, "1240"), (1239.9, False, "1230"), (61.26, True, "61.3"), (float("inf"), True, "inf")],
+)  # fmt: skip
+def test_a_bound_is_rounded_to_the_side_that_the_value_keeps(value: float, up: bool, said: str) -> None:
+    assert rounded_out(value, up=up) == said
+
+
+def test_the_bound_that_a_row_would_keep() -> None:
+    throughput = Limit("throughput", 500, " texts/s", lambda row: row.texts_per_second, at_least=True)
+    assert Limit("latency", 2, " ms", latency_ms).loosened(ROW) == "2.4 ms"
+    assert throughput.loosened(ROW) == "400 texts/s"
+    assert Floor("stsb/test", 0.84).loosened(ROW) == "83.00"
+    assert Floor("stsb/test", 0.84).miss(ROW) is not None
+    assert Floor("stsb/test", 0.83).miss(ROW) is None
+    bare = Row(name="b", kind="artifact")
+    assert [throughput.loosened(bare), Floor("stsb/test", 0.8).loosened(bare)] == ["none", "none"]

@@ -1,24 +1,27 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from decant.errors import InputError
+from decant.errors import GateError, InputError
 from pipeline.pick.budget import Budget, choose
 from pipeline.pick.pick import OPTIONS, budget_of, choice_text
 from pipeline.report.rows import Report, write_report_json
 from tests.pipeline.report.conftest import environment as environment
+from tests.pipeline.report.conftest import latency, metrics, stand_artifacts
 from tests.pipeline.report.conftest import report as report
 from tests.tiny_runs import decant
 
 
 @pytest.fixture
 def run(tmp_path: Path, report: Report) -> Path:
-    """A run's folder that holds a report and nothing else."""
+    """A run's folder that holds a report and its artifacts."""
     folder = tmp_path / "run" / "report"
     folder.mkdir(parents=True)
+    stand_artifacts(report, tmp_path / "run")
     write_report_json(report, folder / "report.json")
     return tmp_path / "run"
 
@@ -44,7 +47,73 @@ def test_an_infeasible_budget_ends_with_code_three_and_one_sentence(run: Path) -
     assert said.lines == [
         "decant: infeasible: nearest is L6xD384-fp32, which misses accuracy by 1.00 points (lower end 84.00 against "
         "85.00) and latency by 0.70 ms (2.70 against 2)",
+        "decant: what would get there: fewer than 6 layers (export.cuts), int8-row in export.precisions, a student "
+        "that learns more (student.epochs, more pairs) or a looser limit (accuracy 84.00, latency 2.7 ms)",
     ]
+
+
+@pytest.fixture
+def two_steady(run: Path, report: Report) -> Path:
+    """The run with a second artifact, slower and as accurate as the first."""
+    slower = report.row("L6xD384-fp32").model_copy(update={"name": "L6xD384-slow", "latency_ms": latency(5.4)})
+    more = report.model_copy(update={"rows": (*report.rows, slower)})
+    write_report_json(more, run / "report" / "report.json")
+    stand_artifacts(more, run)
+    return run
+
+
+def test_an_artifact_that_is_gone_is_named_and_the_next_best_taken(two_steady: Path) -> None:
+    best = two_steady / "artifacts" / "L6xD384-fp32"
+    assert decant("pick", two_steady).text.startswith("L6xD384-fp32\n")
+    (best / "onnx" / "model.onnx").unlink()
+    lines = decant("pick", two_steady).text.splitlines()
+    assert lines[:2] == ["L6xD384-slow", f"  {two_steady / 'artifacts' / 'L6xD384-slow'}"]
+    assert lines[-1] == (
+        f"{best} has no onnx/model.onnx: the next best was taken; the run's own command makes it again."
+    )
+    found = decant("pick", two_steady, "--json").json()
+    assert (found["selected"], found["gone"]) == ("L6xD384-slow", lines[-1].removesuffix("."))
+    picked = Report.read(two_steady).pick()
+    assert picked.row.name == "L6xD384-slow"
+    assert picked.because.endswith(found["gone"])
+
+
+def test_none_is_left(two_steady: Path) -> None:
+    shutil.rmtree(two_steady / "artifacts")
+    said = decant("pick", two_steady)
+    assert said.code == 3
+    assert said.out == b""
+    assert said.lines == [
+        "decant: infeasible: there is no artifact",
+        f"decant: {two_steady / 'artifacts' / 'L6xD384-fp32'} is gone, {two_steady / 'artifacts' / 'L6xD384-slow'} is "
+        "gone: none is left within the limits; the run's own command makes it again",
+    ]
+    with pytest.raises(GateError, match="there is no artifact; .* is gone: none is left within the limits"):
+        Report.read(two_steady).pick()
+
+
+def test_what_is_not_chosen_may_be_gone_without_a_word(two_steady: Path) -> None:
+    shutil.rmtree(two_steady / "artifacts" / "L6xD384-slow")
+    assert "gone" not in decant("pick", two_steady).text
+
+
+def test_a_report_of_no_folder_picks_by_its_figures_alone(report: Report) -> None:
+    assert report.pick().folder == Path("artifacts/L6xD384-fp32")
+
+
+def test_a_faster_artifact_that_is_as_accurate_is_told(run: Path, report: Report) -> None:
+    cut = {"name": "L3xD384-fp32", "layers": 3, "metrics": metrics(0.857), "latency_ms": latency(1.234)}
+    more = (*report.rows, report.row("L6xD384-fp32").model_copy(update=cut))
+    write_report_json(report.model_copy(update={"rows": more}), run / "report" / "report.json")
+    stand_artifacts(report.model_copy(update={"rows": more}), run)
+    said = decant("pick", run, "--max-size-mib", "90").text.splitlines()
+    assert said[0] == "L6xD384-fp32"
+    assert said[-1] == (
+        "L3xD384-fp32 is 2.2× as fast for one text and 0.30 points worse on stsb/test, which is within the interval of "
+        f"the artifact that was chosen; a budget picks it: decant pick {run} --max-latency-ms 1.24 --max-size-mib 90."
+    )
+    command = said[-1].split("decant pick ")[1].removesuffix(".").split()
+    assert decant("pick", *command).text.startswith("L3xD384-fp32\n")
 
 
 def test_json_for_scripts(run: Path) -> None:

@@ -2,6 +2,9 @@ import hashlib
 import json
 from pathlib import Path
 
+import pytest
+
+from decant.errors import InputError
 from pipeline.report.rows import GroupLoss, Report, read_report_json, write_report_json
 from pipeline.report.trace import traced
 
@@ -38,3 +41,11 @@ def test_a_row_of_another_runtime_has_no_graphs_digest(tmp_path: Path, report: R
 
 def test_without_folders_the_report_stays_as_it_is(tmp_path: Path, report: Report) -> None:
     assert traced(report, tmp_path) == report
+
+
+@pytest.mark.parametrize("name", ["artifacts/L6xD384-int8/decant.json", "graphs/graphs.json"])
+def test_a_file_that_is_spoiled_is_named(name: str, tmp_path: Path, report: Report) -> None:
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).touch()
+    with pytest.raises(InputError, match=f"{name} is not JSON"):
+        traced(report, tmp_path)

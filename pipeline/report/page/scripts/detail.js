@@ -53,6 +53,7 @@ function showDetail(row) {
   const name = element("h3", { id: "detail-name" }, fullName(row), " ", element("span", { className: "kind" }, kind));
   const where = element("dl");
   if (row.folder) where.append(...line("folder", row.folder));
+  if (row.gone) where.append(element("dt", {}, "missing"), element("dd", {}, row.gone));
   if (row.sha256) where.append(...line("sha256 of onnx/model.onnx", row.sha256));
   find("detail").replaceChildren(name, where, figureList(row, term), ...servingOf(row));
 }

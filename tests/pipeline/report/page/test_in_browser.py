@@ -106,6 +106,14 @@ def test_a_point_is_chosen_by_click_and_its_snippet_copied(opened: Any, report: 
     assert page.locator("#snippet").text_content().startswith("decant verify 'runs/a/artifacts/it'\\''s'\n")
 
 
+def test_a_folder_that_is_gone_is_marked(opened: Any, report: Report) -> None:
+    gone = {report.selected: "runs/a/artifacts/x is gone"}
+    page = opened(html_page([PageRun(report, label="one"), PageRun(report, label="two", gone=gone)]))
+    page.get_by_label("two", exact=True).check()
+    page.locator("#rows tbody tr:not([hidden]) button", has_text="L6xD384-int8").click()
+    assert "runs/a/artifacts/x is gone" in page.locator("#detail").inner_text()
+
+
 def test_the_plot_is_read_and_chosen_by_keyboard(opened: Any, report: Report) -> None:
     page = opened(html_report(report))
     page.locator("#plot").focus()

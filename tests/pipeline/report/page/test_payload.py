@@ -33,6 +33,7 @@ def test_points_hold_percent_and_milliseconds(report: Report) -> None:
     assert row["snippets"] == ["onnxruntime", "shell"]  # sentence-transformers would read the float32 weights
     assert row["picked"]
     assert "sha256" not in row
+    assert "gone" not in row
 
 
 def test_a_figure_that_is_not_a_number_makes_no_point(report: Report) -> None:

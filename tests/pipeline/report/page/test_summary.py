@@ -1,20 +1,8 @@
 import pytest
 
 from pipeline.report.page.page_rows import PageRun
-from pipeline.report.page.summary import cautions, compared_sentence, pick_sentence
+from pipeline.report.page.summary import cautions, compared_sentence
 from pipeline.report.rows import Report
-
-
-def test_one_sentence_holds_the_pick_and_the_rule(report: Report) -> None:
-    said = pick_sentence(report)
-    assert said.startswith("Ship L6xD384-int8 (22.3 MiB): it reaches Spearman 85.50")
-    assert said.endswith("; chosen as the fastest within a point of the student.")
-    assert said.count(". ") == 0
-
-
-def test_no_pick_is_said_with_the_reason(report: Report) -> None:
-    none = report.model_copy(update={"selected": None, "selected_because": "too slow"})
-    assert pick_sentence(none) == "Ship nothing: no artifact fits the budget (too slow)."
 
 
 def test_the_most_accurate_and_the_fastest_pick_of_several_runs(report: Report) -> None:
@@ -52,3 +40,9 @@ def test_different_machines_are_named(report: Report) -> None:
     runs = [PageRun(report, label="a"), PageRun(other, label="b")]
     assert "a: Some CPU, 2 threads; b: Some CPU, 8 threads" in cautions(runs)[1]
     assert cautions(runs[:1]) == []
+
+
+def test_a_pick_whose_files_are_gone_is_a_caution(report: Report) -> None:
+    gone = {report.selected: "runs/a/artifacts/L6xD384-int8 is gone", "student": "runs/a/student is gone"}
+    runs = [PageRun(report, label="a", gone=gone), PageRun(report, label="b", gone={"student": "x is gone"})]
+    assert cautions(runs)[2:] == ["a's pick cannot be shipped: runs/a/artifacts/L6xD384-int8 is gone."]

@@ -1,0 +1,6 @@
+"""What the report calls the rows that every run has, and those of models that were taught nothing."""
+
+STUDENT, START, WORDS = "student", "start model", "bag of words"
+PEERS_START = "start model in sentence-transformers"
+SHARED_START = "start model, maps shared, untrained"
+UNTAUGHT = (START, PEERS_START, SHARED_START, WORDS)
