@@ -55,7 +55,10 @@ def headlines(report: Report) -> list[Headline]:
         name = f"{METRIC_NAMES[metrics.metric]}, {refer.set_name}"
         found.append(Headline(points(metrics.value), name, f"95 % interval {points(low)} to {points(high)}"))
         teacher = main_metrics(refer.teacher, refer)
-        if teacher:
+        if metrics.texts is not None:
+            name = f"agreement with the teacher ({name})"
+            found[-1] = Headline(points(metrics.value), name, found[-1].detail)
+        elif teacher:
             gain = signed_points(metrics.value - teacher.value)
             found.append(Headline(gain, "points against the teacher", f"teacher {points(teacher.value)}"))
     faster = faster_than_teacher(row, refer)
@@ -76,6 +79,8 @@ def _accuracy(row: Row, refer: References) -> str | None:
     if metrics is None:
         return None
     said = f"it reaches {METRIC_NAMES[metrics.metric]} {points(metrics.value)} on {refer.set_name}"
+    if metrics.texts is not None:
+        return f"{said}, which is agreement with the teacher"
     if teacher is None:
         return said
     gain = metrics.value - teacher.value

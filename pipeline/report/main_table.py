@@ -87,6 +87,11 @@ def _legend(report: Report, refer: References, metric: SetMetrics | None) -> lis
             f"{METRIC_NAMES[metric.metric]} ×100 on {refer.set_name} ({metric.examples:,} examples), "
             "± half of the 95 % bootstrap interval."
         )
+    if metric and metric.texts is not None:
+        said.append(
+            f"It is agreement with the teacher, without labels: how a model ranks pairs of {metric.texts:,} held-back "
+            "texts, near and far, against how the teacher does, whose own is 100 by definition."
+        )
     said.append("Speed on the texts as given, tokenizer included; ms/text is the median for one text at a time.")
     if any(row.sharing for row in report.rows):
         said.append("Shared maps: layers, counted from 0, that all use the attention map of the first of them.")

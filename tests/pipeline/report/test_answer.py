@@ -1,5 +1,6 @@
 from pipeline.report.answer import answer, headlines
-from pipeline.report.rows import Report
+from pipeline.report.main_table import main_table
+from pipeline.report.rows import Report, Row
 
 
 def test_the_answer_says_what_to_ship_what_it_loses_and_how_fast_it_is(report: Report) -> None:
@@ -37,3 +38,18 @@ def test_headlines_of_the_pick(report: Report) -> None:
         "1.30 ms",
         "22.3 MiB",
     ]
+
+
+def test_agreement_is_called_so_and_not_set_against_the_teachers_own(report: Report) -> None:
+    def agreed(row: Row) -> Row:
+        metrics = {name: one.model_copy(update={"texts": 50}) for name, one in row.metrics.items()}
+        return row.model_copy(update={"metrics": metrics})
+
+    without_labels = report.model_copy(update={"rows": tuple(map(agreed, report.rows))})
+    said = answer(without_labels)
+    assert "it reaches Spearman 85.50 on stsb/test, which is agreement with the teacher, scores pairs" in said
+    first, second = headlines(without_labels)[:2]
+    assert first.what == "agreement with the teacher (Spearman, stsb/test)"
+    assert second.what == "the teacher's speed"
+    assert any("agreement with the teacher, without labels" in line for line in main_table(without_labels).legend)
+    assert not any("agreement" in line for line in main_table(report).legend)
