@@ -48,6 +48,7 @@ class ArtifactFacts:
         recipe_sha256: hex digest of the resolved recipe.
         metrics: fractions, 0.8203 for 82.03.
         parity: figures of the comparison with torch.
+        classes: of the task's labels, in its order; none of a regression.
     """
 
     name: str
@@ -56,6 +57,7 @@ class ArtifactFacts:
     recipe_sha256: str | None = None
     metrics: Mapping[str, JsonValue] = field(default_factory=dict)
     parity: Mapping[str, float] | None = None
+    classes: tuple[str, ...] = ()
 
 
 def write_artifact(
@@ -108,6 +110,7 @@ def write_artifact(
             default_prompt=encoder.prompts.default,
             pools_last=encoder.pools_last,
             recipe_sha256=facts.recipe_sha256,
+            classes=facts.classes,
             metrics=dict(facts.metrics),
             parity=dict(facts.parity) if facts.parity is not None else None,
             sentence_transformers=(written / MODULES).is_file() and not stores_shared_maps(encoder),

@@ -63,6 +63,9 @@ class Manifest(BaseModel):
         default=True, description="Whether pooling last_hidden_state gives the vector; else a runtime must take it."
     )
     recipe_sha256: str | None = Field(description="Hex digest of the resolved recipe.")
+    classes: tuple[str, ...] = Field(
+        default=(), description="Of the labels that it was measured on, in its order; of two the second is positive."
+    )
     metrics: dict[str, JsonValue] = Field(description="Fractions, 0.8203 for 82.03.")
     parity: dict[str, int | float] | None = Field(description="Figures of the comparison with torch.")
     certificate: dict[str, RuntimeRecord] = Field(default={}, description="Runtime → what came of loading it there.")

@@ -27,7 +27,7 @@ from export.artifact.runtime_files import complete_tokenizer
 from export.graphs.parity import LOGITS_REMEDY
 from export.serve.rerank_session import OnnxReranker
 from students.sharing.grouping import maps_computed
-from teachers.cross_encoders.cross_folder import write_activation
+from teachers.cross_encoders.cross_folder import Activation, write_activation
 
 if TYPE_CHECKING:  # whoever only reads such a folder needs no torch
     from teachers.cross_encoders.cross_encoder import CrossEncoder
@@ -53,6 +53,9 @@ class RerankerManifest(BaseModel):
     created: str = Field(description="UTC, ISO 8601.")
     versions: dict[str, str] = Field(description="Of the packages that wrote it.")
     recipe_sha256: str | None = Field(description="Hex digest of the resolved recipe.")
+    activation: Activation = Field(
+        default="identity", description="What puts a raw score on the scale that it was trained on."
+    )
     metrics: dict[str, JsonValue] = Field(description="Fractions, 0.8203 for 82.03.")
     largest_difference: float | None = Field(description="Of a raw score to torch's, over the parity pairs.")
     sha256: dict[str, str] = Field(description="Relative path → hex digest, of every other file.")
@@ -131,6 +134,7 @@ def write_reranker(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=package_versions(),
             recipe_sha256=recipe_sha256,
+            activation=cross.activation,
             metrics=dict(metrics or {}),
             largest_difference=largest_difference,
             sha256={path: sha256_of(written / path) for path in files_of(written)},

@@ -63,7 +63,9 @@ def _block(said: str, language: str, code: str) -> str:
 
 def _onnxruntime(model: Model) -> str:
     said = "`pip install onnxruntime tokenizers numpy`, then in this folder:"
-    return _block(said, "python", snippets.onnxruntime(_tokens(model))) + _compared(model, "`onnx/comparator.onnx`")
+    threshold = None if model.comparator else snippets.Threshold.stated(model.manifest.metrics)
+    code = snippets.onnxruntime(_tokens(model), threshold=threshold)
+    return _block(said, "python", code) + _compared(model, "`onnx/comparator.onnx`")
 
 
 def _sentence_transformers(model: Model) -> str:

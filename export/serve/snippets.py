@@ -73,13 +73,46 @@ class Tokens:
         return json.dumps((self.prompts[self.prompt] if self.prompt else "") + TEXT, ensure_ascii=False)
 
 
-def onnxruntime(tokens: Tokens | None = None, *, gpu_length: int | None = None, comparator: bool = False) -> str:
+@dataclass(frozen=True)
+class Threshold:
+    """From which score on two texts are taken for the same.
+
+    Args:
+        score: a cosine, or the comparator's logit.
+        f1: what was found there, a fraction; None: not known.
+        on: the test set's name.
+    """
+
+    score: float
+    f1: float | None
+    on: str
+
+    @classmethod
+    def stated(cls, metrics: Mapping[str, object]) -> Threshold | None:
+        """The first one among figures by test set, as decant.json has them; None where there is none."""
+        for name, one in metrics.items():
+            score, f1 = (one.get("threshold"), one.get("f1")) if isinstance(one, dict) else (None, None)
+            if isinstance(score, int | float):
+                return cls(float(score), float(f1) if isinstance(f1, int | float) else None, name)
+        return None
+
+    def line(self, scores: str) -> str:
+        """Python that applies it to an expression."""
+        found = f"  # F1 {self.f1:.2f} on {self.on}" if self.f1 is not None else ""
+        return f"same = {scores} >= {self.score:.4f}{found}\nprint(same)\n"
+
+
+def onnxruntime(
+    tokens: Tokens | None = None, *, gpu_length: int | None = None, comparator: bool = False,
+    threshold: Threshold | None = None,
+) -> str:  # fmt: skip
     """Python that encodes two texts with onnxruntime and tokenizers alone.
 
     Args:
         tokens: of the artifact; None: padded by [PAD], number 0, and no prompts.
         gpu_length: most tokens of a text, of a graph that a GPU may run; None: it runs on the CPU.
         comparator: the folder holds onnx/comparator.onnx.
+        threshold: of the artifact's score: the comparator's where there is one, else the cosine.
     """
     tokens = tokens or Tokens()
     modules, functions, providers = "", "", ON_CPU
@@ -92,7 +125,7 @@ def onnxruntime(tokens: Tokens | None = None, *, gpu_length: int | None = None, 
         prompt = f"prompt = {stated}  # {tokens.prompt}\ntexts = {TEXTS}\n"
         texts = "[prompt + text for text in texts]"
     return f"""{modules}{_open(tokens, functions, providers)}{prompt}encoded = tokenizer.encode_batch({texts})
-{ENCODE}{COMPARE if comparator else ""}"""
+{ENCODE}{COMPARE if comparator else ""}{_same(threshold, comparator)}"""
 
 
 def onnxruntime_elsewhere(folder: str) -> str:
@@ -223,6 +256,14 @@ def openvino() -> str:
 model = openvino.Core().compile_model("encoder/1/model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 vectors = model({"input_ids": ids, "attention_mask": mask})["sentence_embedding"]
 """
+
+
+def _same(threshold: Threshold | None, comparator: bool) -> str:
+    if threshold is None:
+        return ""
+    if comparator:
+        return threshold.line("logits[:, 0]")
+    return "cosine = vectors[0] @ vectors[1]\n" + threshold.line("cosine")
 
 
 def _open(tokens: Tokens, functions: str = "", providers: str = ON_CPU) -> str:

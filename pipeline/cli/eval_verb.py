@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from pipeline.cli.options import ArtifactFolder, AsJson, Quoting, Threads, grouped, print_json
 
+if TYPE_CHECKING:
+    from teachers.cross_encoders.fine_tune import TaskKind
+
 app = typer.Typer()
+TASKS = ("regression", "binary", "multiclass")
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,44 @@ class Columns:
 
     first: Annotated[str, typer.Option(help="Column of the first text.")] = "sentence1"
     second: Annotated[str, typer.Option(help="Column of the second text.")] = "sentence2"
-    label: Annotated[str, typer.Option(help="Column of the label, a number.")] = "label"
+    label: Annotated[str, typer.Option(help="Column of the label.")] = "label"
+
+
+@dataclass(frozen=True)
+class SidePrompts:
+    """What stands before the texts of either column."""
+
+    first_prompt: Annotated[
+        str | None, typer.Option(help="Name of the artifact's prompt that the first text stands behind.")
+    ] = None
+    second_prompt: Annotated[str | None, typer.Option(help="Name of the second text's prompt.")] = None
+
+
+@dataclass(frozen=True)
+class TaskOptions:
+    """What the labels mean, and what is made of them."""
+
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="What labels mean: regression (numbers), binary or multiclass.", show_default="what decant.json states"
+        ),
+    ] = None
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            help="Class names with commas, in the artifact's order; of two the second is positive.",
+            show_default="what decant.json states, or 0,1",
+        ),
+    ] = None
+    dev: Annotated[
+        Path | None,
+        typer.Option(
+            help="Pairs that a binary threshold is chosen on.",
+            show_default="the threshold of decant.json, else chosen on --pairs, which is said",
+        ),
+    ] = None
+    resamples: Annotated[int, typer.Option(help="Bootstrap resamples of the interval.", min=1)] = 1000
 
 
 @app.command(
@@ -31,25 +72,46 @@ def evaluate(
     artifact: ArtifactFolder,
     pairs: Annotated[Path, typer.Option(help="File of labelled pairs.")],
     columns: Columns,
-    first_prompt: Annotated[
-        str | None, typer.Option(help="Name of the artifact's prompt that the first text stands behind.")
-    ] = None,
-    second_prompt: Annotated[str | None, typer.Option(help="Name of the second text's prompt.")] = None,
+    prompts: SidePrompts,
+    task: TaskOptions,
     quoting: Quoting = None,
     threads: Threads = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure an artifact on a file of pairs with graded labels: Spearman and Pearson of its cosines."""
-    from pipeline.measure.artifact_scores import evaluate_artifact
+    """Measure an artifact on a file of labelled pairs: the figures that a run's report has, of every task."""
+    from decant.errors import InputError
+    from pipeline.measure.evaluate_artifact import Asked, Reading, evaluate_artifact
     from pipeline.texts.quoting import quoting_option
 
-    prompts = (first_prompt, second_prompt)
-    result = evaluate_artifact(artifact, pairs, astuple(columns), threads, prompts, quoting_option(quoting))
+    if task.task is not None and task.task not in TASKS:
+        raise InputError(f"--task {task.task}: choose {', '.join(TASKS[:-1])} or {TASKS[-1]}")
+    classes = tuple(name.strip() for name in task.classes.split(",")) if task.classes else ()
+    asked = Asked(cast("TaskKind | None", task.task), classes, task.dev, task.resamples)
+    reading = Reading(astuple(columns), astuple(prompts), quoting_option(quoting), threads)
+    result = evaluate_artifact(artifact, pairs, reading, asked)
     if as_json:
         print_json(result)
         return
-    low, high = result["ci95"]
-    typer.echo(
-        f"{result['pairs']:,} pairs: Spearman {100 * result['spearman']:.2f} "
-        f"(95 % interval {100 * low:.2f} to {100 * high:.2f}), Pearson {100 * result['pearson']:.2f}"
-    )
+    for line in lines_of(result):
+        typer.echo(line)
+
+
+def lines_of(result: dict[str, Any]) -> list[str]:
+    """The figures for people: all in a line, then the threshold and where it is from, then a line a class."""
+    from pipeline.measure.set_metrics import figure_names
+    from pipeline.report.figures import METRIC_NAMES, points, threshold
+
+    (low, high), main = result["ci95"], result["metric"]
+    said = f"{METRIC_NAMES[main]} {points(result[main])} (95 % interval {points(low)} to {points(high)})"
+    others = [name for name in figure_names(main)[1:] if result.get(name) is not None]
+    said = ", ".join([said, *(f"{METRIC_NAMES[name]} {points(result[name])}" for name in others)])
+    lines = [f"{result['pairs']:,} pairs: {said}"]
+    if "threshold" in result:
+        origin = result["threshold_from"]
+        chosen = "as decant.json states it" if origin == "decant.json" else f"chosen on {origin}"
+        chosen += "; on others expect less, or give --dev" if origin == "the same pairs" else ""
+        lines.append(f"class 1 from a score of {threshold(result['threshold'])} on, {chosen}")
+    for one in result.get("classes") or ():
+        figures = ", ".join(f"{METRIC_NAMES[name]} {points(one[name])}" for name in ("precision", "recall", "f1"))
+        lines.append(f"{one['name']}: {figures} ({one['examples']:,} pairs)")
+    return lines

@@ -1,54 +1,19 @@
-"""How an artifact scores pairs of texts: by the cosine of its vectors, or by its comparator."""
+"""How an artifact scores pairs of texts: by the cosine of its vectors, by its comparator, or as a re-ranker does."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from decant.errors import InputError
+from decant.errors import GateError, InputError
 from decant.models.prompts import Prompted
 from decant.models.similarity import cosines, pair_vectors
-from export.artifact.manifest import COMPARATOR, verify_artifact
+from export.artifact.manifest import COMPARATOR
 from export.serve.session import OnnxComparator, OnnxEncoder
-from pipeline.measure.evaluate import Examples, evaluate
-from pipeline.texts.labelled_pairs import read_labelled
-from pipeline.texts.quoting import Quoting
-
-
-def evaluate_artifact(
-    folder: Path,
-    file: Path,
-    columns: tuple[str, str, str],
-    threads: int | None = None,
-    prompts: tuple[str | None, str | None] = (None, None),
-    quoting: Quoting | None = None,
-) -> dict[str, Any]:
-    """Spearman and Pearson of the artifact's scores on a file of pairs with numeric labels.
-
-    Args:
-        folder: the artifact.
-        file: of labelled pairs.
-        columns: names of the first text, the second text and the label.
-        threads: of its graphs.
-        prompts: names of either side's; None: the default one.
-        quoting: of a .tsv or .csv file; default: found out.
-
-    Raises:
-        InputError: the artifact is not as exported, or a row of the file has no text or no number.
-    """
-    verify_artifact(folder)
-    pairs, labels, name = read_labelled(file, *columns, quoting)
-    encoder = OnnxEncoder(folder, threads)
-    scores = score_pairs(encoder, folder, given_pairs(encoder, pairs, prompts), threads)
-    metrics = evaluate(Examples("regression", labels), {"artifact": scores})["artifact"]
-    return {
-        "artifact": str(folder), "file": name, "pairs": len(pairs), "spearman": metrics.spearman,
-        "pearson": metrics.pearson, "ci95": list(metrics.ci95),
-    }  # fmt: skip
+from pipeline.measure.classification import one_score
 
 
 def given_pairs(
@@ -81,7 +46,7 @@ def score_pairs(
     """
     scores = pair_logits(encoder, folder, pairs, threads)
     if scores.ndim != 1:
-        raise InputError(f"{folder} tells {scores.shape[1]} classes apart; graded scores are measured here")
+        raise InputError(f"{folder} tells {scores.shape[1]} classes apart; one score a pair is measured here")
     return scores
 
 
@@ -94,3 +59,54 @@ def pair_logits(
         return cosines(*vectors)
     logits = OnnxComparator(folder / COMPARATOR, threads).logits(*vectors)
     return logits[:, 0] if logits.shape[1] == 1 else logits
+
+
+def reranker_scores(
+    folder: Path, pairs: Sequence[tuple[str, str]], *, classes: int = 0, on_scale: bool = False,
+    threads: int | None = None,
+) -> NDArray[np.float32]:  # fmt: skip
+    """A re-ranker's scores, float32 [pairs], of one that tells classes apart [pairs, classes].
+
+    Args:
+        folder: of the re-ranker.
+        pairs: two texts each.
+        classes: how many are told apart; below three, one score a pair is wanted.
+        on_scale: by the sigmoid, of a regression that was trained under one.
+        threads: of the graph.
+
+    Raises:
+        InputError: one score a pair is wanted, and it gives more.
+    """
+    from export.serve.rerank_session import OnnxReranker
+
+    scores = OnnxReranker(folder, threads).score(pairs)
+    if classes < 3:
+        scores = one_score(scores)
+        if scores.ndim != 1:
+            raise InputError(f"{folder} tells {scores.shape[1]} classes apart; one score a pair is measured here")
+    if not on_scale:
+        return scores
+    from scipy.special import expit  # as of the correlations, which need it too
+
+    return np.asarray(expit(scores), np.float32)
+
+
+def checked_scores(folder: Path, scores: NDArray[np.float32], classes: int) -> NDArray[np.float32]:
+    """Scores that a task can be judged by.
+
+    Args:
+        folder: of what gave them, for the message.
+        scores: [pairs] or [pairs, classes].
+        classes: of a multi-class task; 0 for other tasks.
+
+    Raises:
+        InputError: there is not one score a class.
+        GateError: some are not finite.
+    """
+    found = scores.shape[1] if scores.ndim == 2 else 1
+    if classes and found != classes:
+        raise InputError(f"{folder} gives {found} scores a pair, not one of each of {classes} classes")
+    lost = int(np.sum(~np.isfinite(scores.reshape(len(scores), -1)).all(axis=1)))
+    if lost:
+        raise GateError(f"the scores of {lost} of {len(scores)} pairs are not finite")
+    return scores

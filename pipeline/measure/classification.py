@@ -36,6 +36,18 @@ def f1(predicted: IntArray, labels: IntArray, positive: int = 1) -> float:
     return 2 * hits / total if total else 0.0
 
 
+def precision(predicted: IntArray, labels: IntArray, positive: int = 1) -> float:
+    """Share of what is predicted as one class that is of it, in 0..1; 0.0 where nothing is. Arguments as in `f1`."""
+    check_classes(predicted, labels)
+    found = predicted == positive
+    return float(np.mean(labels[found] == positive)) if found.any() else 0.0
+
+
+def recall(predicted: IntArray, labels: IntArray, positive: int = 1) -> float:
+    """Share of one class that is predicted as it, in 0..1; 0.0 where the class is not there. Arguments as in `f1`."""
+    return precision(labels, predicted, positive)
+
+
 def macro_f1(predicted: IntArray, labels: IntArray) -> float:
     """Unweighted mean of `f1` over every class that is labelled or predicted; arguments as in `accuracy`."""
     check_classes(predicted, labels)
@@ -94,6 +106,11 @@ def best_threshold(dev_scores: FloatArray, dev_labels: IntArray, metric: Literal
     if best == len(scores):
         return float(scores[-1])
     return float((scores[best - 1] + scores[best]) / 2)
+
+
+def one_score(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A cross-encoder's logits as metrics take them: z1 − z0, float32 [pairs], where a binary one gives two."""
+    return logits[:, 1] - logits[:, 0] if logits.ndim == 2 and logits.shape[1] == 2 else logits
 
 
 def check_classes(predicted: IntArray, labels: IntArray) -> None:

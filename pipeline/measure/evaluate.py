@@ -11,10 +11,18 @@ from numpy.typing import NDArray
 
 from pipeline.measure import weighted
 from pipeline.measure.bootstrap import RESAMPLES, bootstrap, paired_difference, percentile_interval
-from pipeline.measure.classification import accuracy, average_precision, best_threshold, f1, macro_f1
+from pipeline.measure.classification import (
+    accuracy,
+    average_precision,
+    best_threshold,
+    f1,
+    macro_f1,
+    precision,
+    recall,
+)
 from pipeline.measure.correlation import FloatArray, pearson, spearman
 from pipeline.measure.set_metrics import MAIN_METRICS as MAIN_METRICS
-from pipeline.measure.set_metrics import Difference, SetMetrics
+from pipeline.measure.set_metrics import ClassFigures, Difference, SetMetrics
 from pipeline.measure.set_metrics import MetricName as MetricName
 
 if TYPE_CHECKING:  # at run time it would pull in all of training
@@ -37,6 +45,10 @@ class Judged:
     samples: NDArray[np.float64]
     """The main metric of each bootstrap resample, [resamples]."""
     examples: int
+    classes: tuple[ClassFigures, ...] | None = None
+    """Multiclass only."""
+    texts: int | None = None
+    """How many were drawn from, where not the pairs were."""
 
     @property
     def value(self) -> float:
@@ -53,6 +65,7 @@ def judge(
     metric: MetricName | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    sides: NDArray[np.integer] | None = None,
 ) -> Judged:
     """Measure one model on one test set and bootstrap its main metric.
 
@@ -64,6 +77,8 @@ def judge(
         metric: main metric, one of MAIN_METRICS[task]; None for the first of them.
         resamples: number of bootstrap resamples.
         seed: of the resamples.
+        sides: regression only: [n, 2], the numbers of the texts of each pair, which are then drawn in place of the
+            pairs.
 
     Raises:
         ValueError: shapes that do not fit the task, binary without dev scores, or a metric of another task.
@@ -71,14 +86,20 @@ def judge(
     main = metric or MAIN_METRICS[task][0]
     if main not in MAIN_METRICS[task]:
         raise ValueError(f"metric {main!r} is not for {task}: choose one of {', '.join(MAIN_METRICS[task])}")
+    classes: tuple[ClassFigures, ...] | None = None
     if task == "regression":
         values, statistic = _regression(labels.astype(np.float64), predictions, main)
     elif task == "binary":
         values, statistic = _binary(labels.astype(np.int64), predictions, dev, main)
     else:
         values, statistic = _multiclass(labels.astype(np.int64), predictions, main)
-    samples = bootstrap(statistic, len(labels), resamples=resamples, seed=seed)
-    return Judged(main, values, samples, len(labels))
+        classes = class_figures(predictions, labels.astype(np.int64))
+    if sides is None:
+        samples = bootstrap(statistic, len(labels), resamples=resamples, seed=seed)
+        return Judged(main, values, samples, len(labels), classes)
+    texts = int(sides.max()) + 1
+    samples = bootstrap(weighted.by_text(statistic, sides), texts, resamples=resamples, seed=seed)
+    return Judged(main, values, samples, len(labels), texts=texts)
 
 
 @dataclass(frozen=True)
@@ -92,6 +113,7 @@ class Examples:
         metric: main metric; None for the task's first.
         resamples: number of bootstrap resamples.
         seed: of the resamples.
+        sides: as `judge` takes them.
     """
 
     task: TaskKind
@@ -100,6 +122,7 @@ class Examples:
     metric: MetricName | None = None
     resamples: int = RESAMPLES
     seed: int = 0
+    sides: NDArray[np.integer] | None = None
 
     def judge(self, predictions: FloatArray, dev_predictions: FloatArray | None = None) -> Judged:
         """One model; `dev_predictions` are its scores [dev], for the threshold of a binary task."""
@@ -107,8 +130,9 @@ class Examples:
         if dev_predictions is not None and self.dev_labels is not None:
             dev = DevScores(dev_predictions, self.dev_labels)
         return judge(
-            self.task, self.labels, predictions, dev, metric=self.metric, resamples=self.resamples, seed=self.seed
-        )
+            self.task, self.labels, predictions, dev, metric=self.metric, resamples=self.resamples, seed=self.seed,
+            sides=self.sides,
+        )  # fmt: skip
 
 
 def compare(row: Judged, teacher: Judged | None = None, student: Judged | None = None) -> SetMetrics:
@@ -131,6 +155,8 @@ def compare(row: Judged, teacher: Judged | None = None, student: Judged | None =
             "metric": row.metric,
             "examples": row.examples,
             **row.values,
+            "classes": row.classes,
+            "texts": row.texts,
             "ci95": percentile_interval(row.samples),
             "of_teacher": _ratio(row, teacher),
             "of_student": _ratio(row, student),
@@ -168,6 +194,18 @@ def evaluate(
     return {name: compare(row, teacher_row, student_row) for name, row in judged.items()}
 
 
+def class_figures(logits: FloatArray, labels: NDArray[np.integer]) -> tuple[ClassFigures, ...]:
+    """Precision, recall and F1 of each class, from logits [n, classes] and class indices [n]."""
+    predicted = logits.argmax(1)
+    return tuple(
+        ClassFigures(
+            precision=precision(predicted, labels, index), recall=recall(predicted, labels, index),
+            f1=f1(predicted, labels, index), examples=int(np.sum(labels == index)),
+        )
+        for index in range(logits.shape[1])
+    )  # fmt: skip
+
+
 Measured = tuple[dict[str, float], weighted.Statistic]
 
 
@@ -189,6 +227,8 @@ def _binary(
         "f1": f1(predicted, labels),
         "accuracy": accuracy(predicted, labels),
         "average_precision": average_precision(scores, labels),
+        "precision": precision(predicted, labels),
+        "recall": recall(predicted, labels),
         "threshold": threshold,
     }
     if metric == "average_precision":

@@ -46,6 +46,24 @@ def weighted_pearson(predictions: FloatArray, labels: FloatArray) -> Statistic:
     return statistic
 
 
+def by_text(statistic: Statistic, sides: IntArray) -> Statistic:
+    """The statistic of pairs where not they but the texts that they are made of are drawn.
+
+    A pair counts as often as its first text was drawn times how often its second was.
+
+    Args:
+        statistic: of n pairs, one of the correlations: a common factor of the weights changes nothing in these.
+        sides: [n, 2], the numbers of the texts of each pair.
+    """
+
+    def of_texts(weights: Weights) -> NDArray[np.float64]:
+        drawn = weights[:, sides[:, 0]] * weights[:, sides[:, 1]]
+        total = drawn.sum(1, keepdims=True)
+        return statistic(np.divide(drawn * len(sides), total, out=np.zeros_like(drawn), where=total > 0))
+
+    return of_texts
+
+
 def weighted_mean(values: NDArray[np.float64]) -> Statistic:
     """Mean of a figure [n] that each example has of itself, such as a query's nDCG."""
     return lambda weights: weights @ values / weights.shape[1]

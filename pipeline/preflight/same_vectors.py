@@ -26,6 +26,7 @@ from pipeline.recipe.recipe_prompts import student_prompts, teacher_prompts
 from pipeline.run_dir import RunDir
 from pipeline.screen.console import Screen
 from pipeline.texts.load import Texts
+from pipeline.texts.sentences import first_texts
 
 LEAST_COSINE = 0.9999
 TEXTS = 8
@@ -47,6 +48,8 @@ def hold_to_peer(recipe: Recipe, base: Path, texts: Texts, run_dir: RunDir, scre
     path = run_dir.root / HELD
     held = read_object(path) if path.is_file() else {}
     some = [text for split in (texts.train, texts.test) for pair in split.pairs[:TEXTS] for text in pair]
+    if not some and recipe.embedding is not None:
+        some = first_texts(recipe.embedding.sentences, base, TEXTS)
     for folder, prompts in models.items():
         name = f"{model_digest(folder)}-{content_key(*prompts.texts.values()).hex()[:12]}"
         if name in held or not can_compare(folder):

@@ -60,7 +60,9 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     seed: int = Field(
         0, ge=0, lt=2**31, description="seed of the teacher and of every sampling; students have seeds of their own"
     )
-    texts: TextsSettings = Field(description="the pairs: their task, columns, files and splits")
+    texts: TextsSettings = Field(
+        description="the pairs: their task, columns, files and splits; where embedding is given they may be left out"
+    )
     prompts: dict[str, str] = Field(
         {}, description="prompts of the embedding teachers, name: text, beside those of their folders or in their place"
     )
@@ -87,6 +89,12 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     )
     tracking: TrackingSettings | None = Field(None, description="TensorBoard, MLflow, Prometheus; default: none")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _sentences_alone(cls, content: object) -> object:
+        alone = isinstance(content, dict) and "embedding" in content and "texts" not in content
+        return {**content, "texts": {}} if isinstance(content, dict) and alone else content
+
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
         if self.student.form == "cosine" and self.texts.task.kind == "multiclass":
@@ -97,6 +105,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         if self.student.nesting is not None and self.student.form == "comparator":
             raise ValueError("student.nesting: a comparator reads whole vectors only; use form: cosine")
         self._check_teachers()
+        self._check_test()
         self._check_classes()
         self._check_trainer()
         self._check_reranker()
@@ -135,7 +144,13 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     @property
     def set_name(self) -> str:
         """What the report calls the test set."""
-        return f"{self.name}/{self.measure.name}"
+        named = self.measure.name != MeasureSettings().name or not self.without_labels
+        return f"{self.name}/{self.measure.name if named else 'agreement'}"
+
+    @property
+    def without_labels(self) -> bool:
+        """Whether agreement with the embedding teachers is what everything is measured by."""
+        return self.texts.test is None
 
     def saw_labels(self, alpha: float | None = None) -> bool | None:
         """Whether a student's training uses this task's own labels, by itself or by way of a teacher.
@@ -200,6 +215,22 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     def _check_threshold(self) -> None:
         if self.texts.train is None and self.texts.task.kind == "binary" and self.texts.dev is None:
             raise ValueError("texts.dev is missing: without train, a binary task needs it to choose the threshold on")
+
+    def _check_test(self) -> None:
+        if not self.without_labels:
+            return
+        texts = self.texts
+        labelled = texts.train is not None or texts.dev is not None or texts.task.kind != "regression"
+        if self.embedding is None or labelled:
+            raise ValueError(
+                "texts.test is missing: give labelled pairs to measure on; only a recipe of embedding.teachers and "
+                "sentences, without any labels, is measured by agreement with its teachers"
+            )
+        if self.named_prompts:
+            raise ValueError(
+                f"texts.test is missing: without it, agreement with the teachers is measured behind default prompts, "
+                f"but {', '.join(self.named_prompts)} are named; give texts.test"
+            )
 
     def _check_teachers(self) -> None:
         if self.student.trained:

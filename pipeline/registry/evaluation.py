@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from decant.errors import GateError, InputError
+from decant.errors import InputError
 from decant.files import sha256_of
 from decant.models.prompts import prompted_pairs
 from export.artifact.manifest import COMPARATOR, read_manifest
 from export.serve.session import OnnxEncoder
-from pipeline.measure.artifact_scores import pair_logits, score_pairs
+from export.serve.snippets import Threshold
+from pipeline.measure.artifact_scores import checked_scores, pair_logits, score_pairs
 from pipeline.measure.bootstrap import bootstrap
 from pipeline.measure.evaluate import DevScores, MetricName, judge
 from pipeline.measure.retrieval import ndcg, read_beir, retrieve
 from pipeline.measure.weighted import weighted_mean
 from pipeline.registry.settings import PromotionSettings
-from pipeline.texts.labelled_pairs import read_labelled, read_pairs
-from pipeline.texts.parse_label import parse_label
+from pipeline.texts.labelled_pairs import read_classes, read_labelled
 from pipeline.texts.settings import Task
 
 if TYPE_CHECKING:
@@ -97,17 +97,8 @@ def _labelled(file: Path, settings: PromotionSettings) -> tuple[list[tuple[str, 
     columns = settings.columns
     if settings.task not in ("binary", "multiclass"):
         return read_labelled(file, columns.first, columns.second, columns.label, settings.quoting)
-    pairs, written, name = read_pairs(file, columns.first, columns.second, columns.label, settings.quoting)
     task = Task(kind=settings.task, classes=settings.classes)
-    labels = []
-    for number, one in enumerate(written, start=1):
-        found = parse_label(one, task)
-        if isinstance(found, str):
-            raise InputError(f"{name}, row {number}: the label {one!r} is none of {', '.join(task.names)}")
-        labels.append(int(found))
-    if len(set(labels)) < 2:
-        raise InputError(f"{name}: every label is the same, so no {settings.measured} can be measured")
-    return pairs, np.array(labels, np.int64), name
+    return read_classes(file, (columns.first, columns.second, columns.label), task, settings.quoting)
 
 
 def _scores(
@@ -115,30 +106,19 @@ def _scores(
 ) -> NDArray[np.float32]:
     """Scores [pairs], or logits [pairs, classes] of a multi-class task, all finite."""
     given = prompted_pairs(pairs, encoder.prompts, settings.columns.first_prompt, settings.columns.second_prompt)
-    if settings.task == "multiclass":
-        scores = pair_logits(encoder, folder, given, threads)
-        found = scores.shape[1] if scores.ndim == 2 else 1
-        if found != len(settings.classes):
-            raise InputError(
-                f"{folder} gives {found} scores a pair, not one of each of {len(settings.classes)} classes"
-            )
-    else:
-        scores = score_pairs(encoder, folder, given, threads)
-    lost = int(np.sum(~np.isfinite(scores.reshape(len(pairs), -1)).all(axis=1)))
-    if lost:
-        raise GateError(f"the scores of {lost} of {len(pairs)} pairs are not finite")
-    return scores
+    classes = len(settings.classes) if settings.task == "multiclass" else 0
+    way = pair_logits if classes else score_pairs
+    return checked_scores(folder, way(encoder, folder, given, threads), classes)
 
 
 def _stated_threshold(folder: Path) -> float:
     """The threshold that the run chose on its development pairs, as decant.json states it."""
-    sets = [one for one in read_manifest(folder).metrics.values() if isinstance(one, dict)]
-    stated = [one["threshold"] for one in sets if isinstance(one.get("threshold"), int | float)]
-    if not stated:
+    stated = Threshold.stated(read_manifest(folder).metrics)
+    if stated is None:
         raise InputError(
             f"{folder}: decant.json states no threshold of a binary task; give pairs to choose one on: dev"
         )
-    return float(cast(float, stated[0]))
+    return stated.score
 
 
 def _retrieval(folder: Path, settings: PromotionSettings) -> Evaluation:

@@ -58,7 +58,10 @@ def headlines(report: Report) -> list[Headline]:
         found.append(Headline(points(metrics.value), name, f"95 % interval {points(low)} to {points(high)}"))
         other = best_other(report, row, refer)
         theirs = main_metrics(other, refer)
-        if other is not None and theirs:
+        if metrics.texts is not None:
+            name = f"agreement with the teacher ({name})"
+            found[-1] = Headline(points(metrics.value), name, found[-1].detail)
+        elif other is not None and theirs:
             gain, name = difference(metrics.value, theirs.value), _named(other, refer)
             detail = f"{name.removeprefix('the ')} {points(theirs.value)}"
             found.append(Headline(gain, f"points against {name}", detail))
@@ -80,6 +83,8 @@ def _accuracy(report: Report, row: Row, refer: References) -> str | None:
     if metrics is None:
         return None
     said = f"it reaches {METRIC_NAMES[metrics.metric]} {points(metrics.value)} on {refer.set_name}"
+    if metrics.texts is not None:
+        return f"{said}, which is agreement with the teacher"
     gain, theirs = (gain_over(row, other, refer), main_metrics(other, refer)) if other is not None else (None, None)
     if other is None or gain is None or theirs is None:
         return said

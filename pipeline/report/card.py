@@ -10,6 +10,7 @@ from decant.table import bullets, escape
 from export.graphs.vector_kinds import OUTPUTS, SmallVector
 from export.serve import snippets
 from pipeline.report.figures import METRIC_NAMES, cosine, duration, parameters, points, significant
+from pipeline.report.figures import threshold as said_threshold
 from pipeline.report.main_table import main_table, references
 from pipeline.report.markdown import machine, markdown_table
 from pipeline.report.rows import Report, Row
@@ -73,7 +74,7 @@ def model_card(report: Report, row_name: str, facts: CardFacts) -> str:
         row.name,
         [
             _what_it_is(report, row, facts),
-            *with_onnxruntime(onnx_example(facts)),
+            *with_onnxruntime(onnx_example(facts, row)),
             _prompts(facts),
             _small_vectors(facts),
             *_with_sentence_transformers(row, facts),
@@ -126,12 +127,26 @@ def latency_lines(row: Row, unit: str) -> list[str]:
 
 
 def accuracy_lines(row: Row) -> list[str]:
-    """A line a test set: what its figure holds for."""
+    """A line a test set: what its figure holds for; and a threshold, with what it was found to give."""
+    return [*_held_for(row), *_thresholds(row)]
+
+
+def _held_for(row: Row) -> list[str]:
     return [
         f"- {METRIC_NAMES[one.metric]} {points(one.value)} (95 % interval {points(one.ci95[0])} to "
         f"{points(one.ci95[1])}) holds for {escape(name)}, {one.examples:,} examples; other domains and languages were "
         "not measured."
+        + (" It is agreement with the teacher on pairs of held-back texts: no labels." if one.texts is not None else "")
         for name, one in row.metrics.items()
+    ]
+
+
+def _thresholds(row: Row) -> list[str]:
+    return [
+        f"- A score of {said_threshold(one.threshold)} or more means class 1: chosen on the development pairs, it has "
+        f"precision {points(one.precision)}, recall {points(one.recall)} and F1 {points(one.f1)} on {escape(name)}."
+        for name, one in row.metrics.items()
+        if one.threshold is not None and one.precision is not None and one.recall is not None and one.f1 is not None
     ]
 
 
@@ -162,11 +177,17 @@ def provenance(report: Report, version: str | None) -> str:
     )
 
 
-def onnx_example(facts: CardFacts) -> str:
-    """Python that encodes two texts with onnxruntime and tokenizers, run in the artifact's folder."""
+def onnx_example(facts: CardFacts, row: Row | None = None) -> str:
+    """Python that encodes two texts with onnxruntime and tokenizers, run in the artifact's folder.
+
+    Args:
+        row: whose threshold is applied, where it has one.
+    """
+    measured = {name: one.model_dump() for name, one in row.metrics.items()} if row is not None else {}
     tokens = snippets.Tokens(facts.pad_token, facts.pad_id, facts.prompts, facts.default_prompt)
     length = facts.max_length if facts.gpu else None
-    return snippets.onnxruntime(tokens, gpu_length=length, comparator=facts.comparator)
+    threshold = snippets.Threshold.stated(measured)
+    return snippets.onnxruntime(tokens, gpu_length=length, comparator=facts.comparator, threshold=threshold)
 
 
 def _what_it_is(report: Report, row: Row, facts: CardFacts) -> str:

@@ -16,6 +16,9 @@ METRIC_NAMES = {
     "accuracy": "Accuracy",
     "average_precision": "Average precision",
     "macro_f1": "Macro F1",
+    "precision": "Precision",
+    "recall": "Recall",
+    "neighbour_recall": "Recall of the teacher's 10 nearest",
     "ndcg": "nDCG@10",
 }
 
@@ -69,6 +72,11 @@ def with_half(fraction: float, interval: tuple[float, float]) -> str:
     """Write a fraction ×100 with half of its interval: 82.03 ±1.4."""
     low, high = interval
     return f"{points(fraction)} ±{100 * (high - low) / 2:.1f}"
+
+
+def threshold(score: float) -> str:
+    """Write a score from which a pair is of class 1, as code takes it: 0.71342 -> 0.7134."""
+    return f"{score:.4f}"
 
 
 def ratio(value: float) -> str:

@@ -87,6 +87,11 @@ def _legend(report: Report, refer: References, metric: SetMetrics | None) -> lis
             f"{METRIC_NAMES[metric.metric]} ×100 on {refer.set_name} ({metric.examples:,} examples), "
             "± half of the 95 % bootstrap interval."
         )
+    if metric and metric.texts is not None:
+        said.append(
+            f"It is agreement with the teacher, without labels: how a model ranks pairs of {metric.texts:,} held-back "
+            "texts, near and far, against how the teacher does, whose own is 100 by definition."
+        )
     if metric and main_metrics(refer.teacher, refer):
         said.append("vs teacher: the figure minus the teacher's, as both are written.")
     said.append("Speed on the texts as given, tokenizer included; ms/text is the median for one text at a time.")

@@ -1,7 +1,16 @@
 """Every figure of a row that the main table has no room for."""
 
 from decant.table import MISSING
-from pipeline.report.figures import METRIC_NAMES, cosine, duration, parameters, points, share, significant
+from pipeline.report.figures import (
+    METRIC_NAMES,
+    cosine,
+    duration,
+    parameters,
+    points,
+    share,
+    significant,
+    threshold,
+)
 from pipeline.report.rows import Row
 
 
@@ -28,6 +37,8 @@ def _accuracy(row: Row) -> list[tuple[str, str]]:
         figures.append((f"{METRIC_NAMES[measured.metric]}, {name}", main))
         others = [(metric, value) for metric, value in measured.values.items() if metric != measured.metric]
         figures += [(f"{METRIC_NAMES[metric]}, {name}", points(value)) for metric, value in others]
+        if measured.threshold is not None:
+            figures.append((f"threshold, chosen on dev, {name}", threshold(measured.threshold)))
         if measured.of_teacher is not None:
             figures.append((f"of the teacher, {name}", share(measured.of_teacher)))
         if measured.of_student is not None:

@@ -30,7 +30,7 @@ from students.pair_student import Student
 from students.sharing.share_maps import stores_shared_maps
 from teachers.cross_encoders.cross_encoder import CrossEncoder
 
-VERSION = 4
+VERSION = 5
 
 
 def make_artifacts(run: Run, made: Made) -> Done:
@@ -55,6 +55,7 @@ def make_artifacts(run: Run, made: Made) -> Done:
                 f"{recipe.name}-{graph.name}", graph.precision, model_card(report, graph.name, told),
                 recipe_digest(recipe),
                 {name: metrics.model_dump(mode="json") for name, metrics in row.metrics.items()}, graph.parity,
+                recipe.texts.task.names,
             )  # fmt: skip
             write_artifact(
                 folder / graph.name, smaller, graph.folder / GRAPH, facts,

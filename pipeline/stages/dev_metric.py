@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from pipeline.measure.agreement import sides_of
 from pipeline.measure.classification import accuracy, average_precision, best_threshold, f1, macro_f1
 from pipeline.measure.correlation import pearson, spearman
-from pipeline.measure.evaluate import MAIN_METRICS, MetricName
-from pipeline.texts.load import Split
+from pipeline.measure.evaluate import MAIN_METRICS, Examples, MetricName
+from pipeline.recipe.recipe import Recipe
+from pipeline.texts.load import Split, Texts
 from teachers.cross_encoders.cross_folder import Activation
 from teachers.cross_encoders.fine_tune import TaskKind
 
@@ -46,11 +48,6 @@ def dev_metric(kind: TaskKind, labels: Array, metric: MetricName | None = None) 
     return binary
 
 
-def one_score(logits: Array) -> Array:
-    """A cross-encoder's logits as metrics take them: z1 − z0, float32 [pairs], where a binary one gives two."""
-    return logits[:, 1] - logits[:, 0] if logits.ndim == 2 and logits.shape[1] == 2 else logits
-
-
 def on_own_scale(scores: Array, kind: TaskKind, activation: Activation) -> Array:
     """A regression's scores on the scale that its cross-encoder was trained on; of other tasks the raw ones are read.
 
@@ -59,6 +56,16 @@ def on_own_scale(scores: Array, kind: TaskKind, activation: Activation) -> Array
         activation: as the cross-encoder's folder states it.
     """
     return expit(scores) if kind == "regression" and activation == "sigmoid" else scores
+
+
+def examples_of(recipe: Recipe, texts: Texts) -> Examples:
+    """The test set and how every model is judged on it; of agreement, over its texts and not its pairs."""
+    kind = recipe.texts.task.kind
+    return Examples(
+        kind, label_values(kind, texts.test), texts.dev.labels.astype(np.int64) if kind == "binary" else None,
+        recipe.measure.metric, recipe.measure.resamples, recipe.seed,
+        sides_of(texts.test.pairs)[1] if recipe.without_labels else None,
+    )  # fmt: skip
 
 
 def label_values(kind: TaskKind, split: Split) -> NDArray[np.float32] | NDArray[np.int64]:

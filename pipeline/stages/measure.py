@@ -15,7 +15,8 @@ from pydantic import TypeAdapter
 from decant.progress import Watch
 from decant.training.cores import usable_cores
 from pipeline.fingerprint import pairs_digest, stated
-from pipeline.measure.evaluate import Examples, evaluate
+from pipeline.measure.agreement import nearest, neighbour_recall, sides_of
+from pipeline.measure.evaluate import evaluate
 from pipeline.measure.grid import Grid
 from pipeline.measure.regressions import Regression, worst_regressions
 from pipeline.measure.set_metrics import SetMetrics
@@ -23,7 +24,7 @@ from pipeline.recipe.recipe import Recipe
 from pipeline.report.machine import Environment, read_environment
 from pipeline.report.rows import Row, Seeds
 from pipeline.stages.checkpoints import quantized_students
-from pipeline.stages.dev_metric import label_values
+from pipeline.stages.dev_metric import examples_of
 from pipeline.stages.estimate import MEASURE_SECONDS
 from pipeline.stages.measure_grid import student_grid
 from pipeline.stages.measure_speed import measured_speed
@@ -33,7 +34,7 @@ from pipeline.stages.student import Trained
 from pipeline.texts.load import Split, Texts
 from students.pair_student import Student
 
-VERSION = 5
+VERSION = 6
 
 
 @dataclass(frozen=True)
@@ -104,12 +105,12 @@ def _measure(
             if dev:
                 dev[_run_name(one)] = model.predict(texts.dev.pairs)
             advance(1)
-    labels = label_values(recipe.texts.task.kind, texts.test)
-    examples = Examples(
-        recipe.texts.task.kind, labels, texts.dev.labels.astype(np.int64) if dev else None,
-        recipe.measure.metric, recipe.measure.resamples, recipe.seed,
-    )  # fmt: skip
+    if recipe.without_labels:
+        test[TEACHER] = texts.test.labels  # which it is the source of: in other arithmetic it would differ a little
+    examples = examples_of(recipe, texts)
     metrics = evaluate(examples, test, dev_predictions=dev, teacher=TEACHER, student=STUDENT)
+    if recipe.without_labels:
+        metrics = _with_neighbours(recipe, texts, candidates, metrics)
     seeds = _seeds(recipe, {_run_name(one): metrics[_run_name(one)].value for one in runs}, runs)
     speed = measured_speed(recipe.measure.speed, texts, candidates, watch)
     set_name = recipe.set_name
@@ -125,11 +126,25 @@ def _measure(
     worst = worst_regressions(
         recipe.texts.task.kind,
         texts.test.pairs,
-        labels,
+        examples.labels,
         test[TEACHER],
         test[STUDENT],
     )
     return rows, worst
+
+
+def _with_neighbours(
+    recipe: Recipe, texts: Texts, candidates: list[Candidate], metrics: dict[str, SetMetrics]
+) -> dict[str, SetMetrics]:
+    """The figures, with the share of the teacher's nearest texts that each model of vectors finds too."""
+    some, found = sides_of(texts.test.pairs)[0], dict(metrics)
+    ways = {one.name: one.encode or one.vectors for one in candidates if one.name in metrics}
+    vectors = {name: encode(some) for name, encode in ways.items() if encode is not None}
+    expected = nearest(vectors[TEACHER])
+    for name, own in vectors.items():
+        recall = neighbour_recall(own, expected, recipe.measure.resamples, recipe.seed)
+        found[name] = metrics[name].model_copy(update=recall)
+    return found
 
 
 def _predictions(

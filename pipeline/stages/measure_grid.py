@@ -6,12 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decant.models.encoder import SentenceEncoder
-from pipeline.measure.evaluate import Examples
 from pipeline.measure.grid import NO_CUTS, CutScores, Grid, measure_grid
 from pipeline.measure.pca import fit_texts, pca_predictions
 from pipeline.recipe.recipe import Recipe
 from pipeline.recipe.recipe_prompts import pairs_for
-from pipeline.stages.dev_metric import label_values
+from pipeline.stages.dev_metric import examples_of
 from pipeline.stages.stage import Made, Run
 from pipeline.texts.load import Split
 from students.cuts.cut import cut
@@ -40,13 +39,9 @@ def student_grid(run: Run, made: Made) -> Grid:
         short = pca_predictions(model.encode, _pca_texts(recipe, made), pairs, dims[1:])
         pca = [{(model.layers, dim): scores for dim, scores in one.items()} for one in short]
         advance(1)
-        examples = Examples(
-            recipe.texts.task.kind, label_values(recipe.texts.task.kind, texts.test),
-            texts.dev.labels.astype(np.int64) if binary else None,
-            recipe.measure.metric, recipe.measure.resamples, recipe.seed,
-        )  # fmt: skip
         return measure_grid(
-            examples, CutScores(*(every(model, split) for split in splits)), set_name=recipe.set_name,
+            examples_of(recipe, texts), CutScores(*(every(model, split) for split in splits)),
+            set_name=recipe.set_name,
             start=CutScores(*(every(start, split) for split in splits)) if start is not None else NO_CUTS,
             pca=CutScores(*pca), trained_on_labels=recipe.saw_labels(),
         )  # fmt: skip

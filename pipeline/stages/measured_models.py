@@ -20,6 +20,7 @@ from export.artifact.bundle import COMPARATOR, GRAPH
 from export.serve.rerank_session import OnnxReranker
 from export.serve.session import OnnxComparator, OnnxEncoder
 from pipeline.measure.baselines import SentenceTransformerBaseline, bag_of_words
+from pipeline.measure.classification import one_score
 from pipeline.measure.one_against_many import dot_product
 from pipeline.measure.size import parameter_count, peak_memory_of, size_mib
 from pipeline.recipe.recipe import Recipe
@@ -28,7 +29,7 @@ from pipeline.report.row_names import PEERS_START, SHARED_START, START, WORDS
 from pipeline.report.row_names import STUDENT as STUDENT
 from pipeline.report.rows import Kind, Parity
 from pipeline.run_dir import Finished
-from pipeline.stages.dev_metric import on_own_scale, one_score
+from pipeline.stages.dev_metric import on_own_scale
 from pipeline.stages.graphs import Graph, learned_texts
 from pipeline.stages.openvino_irs import Ir
 from pipeline.stages.reranker import Reranked
@@ -49,6 +50,7 @@ TEACHER_OF_VECTORS = "embedding teacher"
 EMBEDDED = "student before the labelled pairs"
 SHARED_TEACHER, TAUGHT_RERANKER = "teacher, maps shared, untrained", "re-ranker before the labels"
 RERANKER, SERVED_RERANKER = "re-ranker", "re-ranker in onnxruntime"
+OF_ITSELF = "agreement is with this model: its own is 1 by definition"
 ENCODE_ONCE = """
 import sys
 from pathlib import Path
@@ -69,6 +71,8 @@ class Candidate:
     predict: Predict | None = None
     encode: Encode | None = None
     score: Predict | None = None
+    vectors: Encode | None = None
+    """As `encode`, of a row that is not timed."""
     match: Match = dot_product
     served: OnnxEncoder | None = None
     """The artifact itself, whose parts are timed apart."""
@@ -173,6 +177,7 @@ def _embedding_teacher(recipe: Recipe, vector_targets: VectorTargets, name: str)
     settings = recipe.embedding
     tuned = settings is not None and any(teacher.tune for teacher in settings.teachers)
     facts: dict[str, object] = {"precision": "fp32", "runtime": "torch", "trained_on_labels": tuned}
+    facts |= {"note": OF_ITSELF} if recipe.without_labels else {}
     if len(vector_targets.teachers) == 1:
         one = embedder_of(vector_targets.teachers[0][0], vector_targets.prompts[0])
         facts |= _embedder_facts(one)
@@ -189,7 +194,8 @@ def _start_models(run: Run, made: Made) -> list[Candidate]:
     if not recipe.student.trained:
         start = SentenceEncoder.load(run.model(recipe.student.model), recipe.student.max_length)
         facts = _encoder_facts(start) | {"runtime": "torch", "trained_on_labels": False}
-        found.append(Candidate(START, "baseline", predict=by_similarity(recipe, start), facts=facts))
+        predict = by_similarity(recipe, start)
+        found.append(Candidate(START, "baseline", predict=predict, vectors=start.encode, facts=facts))
         if recipe.student.sharing is not None:
             learned = learned_texts(recipe, made, start)
             found.append(_shared_start(recipe, recipe.student.sharing, start, learned, made.student))
@@ -206,7 +212,10 @@ def _shared_start(
     as_chosen = settings.model_copy(update={"groups": groups_of(student.folder)})
     untrained = shared(kept, as_chosen, learned, recipe.seed)
     facts = _encoder_facts(untrained) | {"runtime": "torch", "trained_on_labels": False}
-    return Candidate(SHARED_START, "baseline", predict=by_similarity(recipe, untrained.for_cosine()), facts=facts)
+    cosine = untrained.for_cosine()
+    return Candidate(
+        SHARED_START, "baseline", predict=by_similarity(recipe, cosine), vectors=cosine.encode, facts=facts
+    )
 
 
 def _before_the_labels(recipe: Recipe, embedded: Finished) -> Candidate:

@@ -14,8 +14,9 @@ from export.artifact.reranker_folder import check_score_parity
 from export.graphs.to_onnx import export_cross_encoder
 from export.serve.rerank_session import OnnxReranker
 from pipeline.fingerprint import pairs_digest, stated
+from pipeline.measure.classification import one_score
 from pipeline.run_dir import Finished
-from pipeline.stages.dev_metric import dev_metric, on_own_scale, one_score
+from pipeline.stages.dev_metric import dev_metric, on_own_scale
 from pipeline.stages.estimate import GRAPH_SECONDS, Estimate
 from pipeline.stages.sharing import said_maps
 from pipeline.stages.stage import Done, Made, Run, Stage

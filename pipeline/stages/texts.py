@@ -17,7 +17,8 @@ def make_texts(run: Run, made: Made) -> Done:
     sources = {key: source for key, source in run.recipe.sources().items() if key.startswith("texts.")}
     inputs = {
         "sources": {key: source_digest(source, run.base) for key, source in sources.items()},
-        "settings": stated(run.recipe.texts, leave_out=("train", "dev", "test", "unlabelled")),
+        "settings": stated(run.recipe.texts, leave_out=("train", "dev", "test", "unlabelled"))
+        | {"task": stated(run.recipe.texts.task)},  # it always entered, and has a default only since
     }
 
     def write(folder: Path) -> None:
@@ -30,6 +31,8 @@ def make_texts(run: Run, made: Made) -> Done:
 
 def describe_texts(texts: Texts) -> str:
     """Sizes of the splits, and what was dropped."""
+    if not any(map(len, (texts.train, texts.dev, texts.test, texts.unlabelled))):
+        return "no pairs"
     said = f"train {len(texts.train):,}, dev {len(texts.dev):,}, test {len(texts.test):,}"
     said += f", unlabelled {len(texts.unlabelled):,}" if len(texts.unlabelled) else ""
     dropped = ", ".join(f"{count} {kind}" for kind, count in texts.dropped_counts().items())
@@ -38,7 +41,7 @@ def describe_texts(texts: Texts) -> str:
 
 TEXTS = Stage(
     "texts", VERSION, make_texts, seconds=lambda estimate: 3.0,
-    told=lambda estimate: "{:,} train, {:,} dev, {:,} test pairs".format(
+    told=lambda estimate: "none" if estimate.recipe.without_labels else "{:,} train, {:,} dev, {:,} test pairs".format(
         *(len(one) for one in (estimate.texts.train, estimate.texts.dev, estimate.texts.test))
     ),
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -29,6 +29,7 @@ from decant.training.training import Training
 from export.quantize.save_quantized import quantized
 from export.serve.encode_texts import encoding_precision, fast_encode
 from pipeline.fingerprint import stated
+from pipeline.measure.agreement import LEAST_TEXTS, agreement_pairs, agreement_texts
 from pipeline.recipe.recipe import Recipe
 from pipeline.recipe.recipe_prompts import teacher_prompts
 from pipeline.recipe.sections import EmbeddingSettings
@@ -37,7 +38,7 @@ from pipeline.stages.dev_metric import dev_metric
 from pipeline.stages.estimate import Estimate
 from pipeline.stages.stage import Done, Made, Run, Stage
 from pipeline.texts.augment import augment
-from pipeline.texts.load import Texts, pair_texts
+from pipeline.texts.load import Split, Texts, pair_texts
 from pipeline.texts.mining import check_mining
 from pipeline.texts.sentences import leak_key, load_sentences
 from pipeline.texts.source import source_digest
@@ -57,6 +58,7 @@ class Taught(NamedTuple):
     given: list[str]
     augmented: list[str]
     held_back: list[str]
+    agreement: list[str]
     dropped: dict[str, int]
     prompts: dict[str, str]
 
@@ -74,6 +76,7 @@ class VectorTargets:
         named: text → the name of its prompt, where its source or column names one.
         precision: of the teachers' vectors.
         dropped: how many sentences were left out, by kind of problem.
+        agreement: held back from training and from judging it, where agreement with the teachers is measured.
     """
 
     stage: Finished
@@ -85,6 +88,7 @@ class VectorTargets:
     named: Mapping[str, str]
     precision: Literal["fp32", "bf16"]
     dropped: dict[str, int]
+    agreement: Sequence[str] = ()
 
     @property
     def weights(self) -> list[float]:
@@ -162,10 +166,11 @@ def make_vectors(run: Run, made: Made) -> Done:
         "prompts": recipe.prompts, "columns": stated(recipe.texts.columns, only=("first_prompt", "second_prompt")),
     }  # fmt: skip
     prompts = tuple(teacher_prompts(recipe, folder) for folder, _ in teachers)
+    kinds = ("given", "augmented", "held_back", *(("agreement",) if recipe.without_labels else ()))
 
     def write(folder: Path) -> None:
         taught = _sentences(recipe, settings, base, texts)
-        for name in ("given", "augmented", "held_back"):
+        for name in kinds:
             some = getattr(taught, name)
             table = pa.table({"text": pa.array(some, pa.string())})
             if taught.prompts:
@@ -187,14 +192,18 @@ def make_vectors(run: Run, made: Made) -> Done:
                     teacher_vectors(some, make(source, folder), shards, dim, watch=run.watch)
 
     stage = run.make("vectors", VERSION, inputs, write)
-    read = [_read(stage.folder / f"{name}.parquet") for name in ("given", "augmented", "held_back")]
-    given, more, held_back = (some for some, _ in read)
+    read = [_read(stage.folder / f"{name}.parquet") for name in kinds]
+    given, more, held_back, *agreement = (some for some, _ in read)
     named = {text: name for _, names in read for text, name in names.items()}
     dropped = json.loads((stage.folder / DROPPED).read_text(encoding="utf-8"))
     made.vector_targets = VectorTargets(
-        stage, given + more, len(given), held_back, teachers, prompts, named, precision, dropped
+        stage, given + more, len(given), held_back, teachers, prompts, named, precision, dropped, *agreement
     )
-    return Done(stage, f"{len(given) + len(more):,} texts, {len(teachers)} embedding teachers")
+    said = f"{len(given) + len(more):,} texts, {len(teachers)} embedding teachers"
+    if recipe.without_labels:
+        made.texts = replace(texts, test=_agreement(made.vector_targets, recipe.seed))
+        said += f"; {len(made.texts.test):,} pairs of {len(agreement[0]):,} held-back texts measure agreement with them"
+    return Done(stage, said)
 
 
 def text_encoder(
@@ -254,8 +263,16 @@ def _teacher(run: Run, made: Made, number: int) -> Path:
     return run.make(f"embedding/teacher{number}", VERSION, inputs, write).folder
 
 
+def _agreement(targets: VectorTargets, seed: int) -> Split:
+    """What takes the place of labelled test pairs: pairs of held-back texts, and the teachers' cosines."""
+    vectors = targets.vectors(targets.agreement).take(np.arange(len(targets.agreement)))
+    return Split(*agreement_pairs(targets.agreement, vectors, seed))
+
+
 def _sentences(recipe: Recipe, settings: EmbeddingSettings, base: Path, texts: Texts) -> Taught:
-    """The texts to train on, those made of them, and those that are held back; none of them stands in dev or test.
+    """The texts to train on, those made of them, and those that are held back.
+
+    None of them stands in dev, in test or in what agreement is measured on.
 
     Raises:
         InputError: a source cannot be read or holds what is refused, or there are too few texts to train on or mine.
@@ -265,9 +282,20 @@ def _sentences(recipe: Recipe, settings: EmbeddingSettings, base: Path, texts: T
     read = load_sentences(settings.sentences, base, recipe.texts.problems, held_out)
     every = list(dict.fromkeys([*read.texts, *(text for text in pair_texts(texts) if leak_key(text) not in out)]))
     order = np.random.default_rng(recipe.seed).permutation(len(every))
-    held_back = {every[row] for row in order[: min(settings.held_back, len(every) // 10)]}
-    given = [text for text in every if text not in held_back]
-    more = augment(given, settings.augment, recipe.seed, [*held_out, *held_back]) if settings.augment else []
+    judged = min(settings.held_back, len(every) // 10)
+    measured = agreement_texts(len(every)) if recipe.without_labels else 0
+    held_back, agreement = {every[row] for row in order[:judged]}, [every[row] for row in order[judged:][:measured]]
+    apart = {leak_key(text) for text in agreement}
+    if apart:
+        held_back = {text for text in held_back if leak_key(text) not in apart}
+    given = [text for text in every if text not in held_back and not (apart and leak_key(text) in apart)]
+    out_of_it = [*held_out, *held_back, *agreement]
+    more = augment(given, settings.augment, recipe.seed, out_of_it) if settings.augment else []
+    if measured and len(agreement) < LEAST_TEXTS:
+        raise InputError(
+            f"embedding: of {len(every)} texts no {LEAST_TEXTS} can be held back to measure agreement with the "
+            "teachers on; give more sentences, or texts.test"
+        )
     if len(given) + len(more) < settings.batch_size:
         raise InputError(
             f"embedding: {len(given) + len(more)} texts are fewer than a batch of {settings.batch_size}; "
@@ -275,7 +303,7 @@ def _sentences(recipe: Recipe, settings: EmbeddingSettings, base: Path, texts: T
         )
     if settings.mine is not None:
         check_mining(settings.mine, len(given))
-    return Taught(given, more, sorted(held_back), read.dropped_counts(), _named(recipe, read.prompts, texts))
+    return Taught(given, more, sorted(held_back), agreement, read.dropped_counts(), _named(recipe, read.prompts, texts))
 
 
 def _named(recipe: Recipe, of_sources: Mapping[str, str], texts: Texts) -> dict[str, str]:
@@ -292,7 +320,7 @@ def _by_prompt(recipe: Recipe, taught: Taught, texts: Texts) -> dict[str | None,
     """Name of a prompt → the distinct texts that the teachers encode behind it."""
     columns = recipe.texts.columns
     groups: dict[str | None, dict[str, None]] = {}
-    for text in chain(taught.given, taught.augmented, taught.held_back):
+    for text in chain(taught.given, taught.augmented, taught.held_back, taught.agreement):
         groups.setdefault(taught.prompts.get(text), {})[text] = None
     for pair in chain(texts.train.pairs, texts.unlabelled.pairs):
         for text, name in zip(pair, (columns.first_prompt, columns.second_prompt), strict=True):

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from decant.errors import InputError
 from pipeline.texts.numbers import label_number
+from pipeline.texts.parse_label import parse_label
 from pipeline.texts.quoting import Quoting
+from pipeline.texts.settings import Task
 from pipeline.texts.source import Source, read_rows
 
 
@@ -33,6 +35,32 @@ def read_labelled(
     if len(set(labels.tolist())) < 2:
         raise InputError(f"{name}: every label is the same, so no correlation can be measured")
     return pairs, labels, name
+
+
+def read_classes(
+    file: Path, columns: tuple[str, str, str], task: Task, quoting: Quoting | None = None
+) -> tuple[list[tuple[str, str]], NDArray[np.int64], str]:
+    """Pairs, their classes, int64 [pairs], and the file's name.
+
+    Args:
+        file: of pairs.
+        columns: of the first text, the second text and the label.
+        task: of classes.
+        quoting: of a .tsv or .csv file; default: found out.
+
+    Raises:
+        InputError: the file cannot be read, a row has no text, a label names no class, or all are the same.
+    """
+    pairs, written, name = read_pairs(file, *columns, quoting)
+    labels = []
+    for number, one in enumerate(written, start=1):
+        found = parse_label(one, task)
+        if isinstance(found, str):
+            raise InputError(f"{name}, row {number}: the label {one!r} is none of {', '.join(task.names)}")
+        labels.append(int(found))
+    if len(set(labels)) < 2:
+        raise InputError(f"{name}: every label is the same, so nothing can be measured")
+    return pairs, np.array(labels, np.int64), name
 
 
 def read_pairs(

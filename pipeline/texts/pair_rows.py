@@ -76,11 +76,14 @@ def read_source(
 
 
 def task_with_range(settings: TextsSettings, base: Path) -> Task:
-    """The task; of a regression, with the least and greatest label, from the file where the recipe gives none."""
+    """The task; of a regression, with the least and greatest label, from the labels where the recipe has none."""
     task = settings.task
     if task.kind != "regression" or (task.low is not None and task.high is not None):
         return task
-    parts, name = row_parts(settings.train or settings.test, base, (settings.columns.label,))
+    source = settings.train or settings.test
+    if source is None:
+        return task
+    parts, name = row_parts(source, base, (settings.columns.label,))
     least, most, odd = math.inf, -math.inf, ""
     for row, value in enumerate((row[settings.columns.label] for part in parts for row in part), start=1):
         number = parse_number(value or "")

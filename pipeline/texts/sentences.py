@@ -102,6 +102,20 @@ def load_sentences(
     return sentences
 
 
+def first_texts(sources: Sequence[SentenceSource], base: Path, count: int) -> list[str]:
+    """The texts of the first rows of each source, unchecked; arguments as in `load_sentences`.
+
+    Args:
+        count: of rows.
+    """
+    found = []
+    for source in sources:
+        parts, _ = row_parts(source, base, source.columns)
+        rows = islice(chain.from_iterable(parts), count)
+        found += [fold(row[column] or "") for row in rows for column in source.columns]
+    return found
+
+
 def _problem(text: str, seen: Collection[str], held_out: Collection[str]) -> ProblemKind | None:
     if "\ufffd" in text:  # what an undecodable byte is read as
         return "encoding"

@@ -76,13 +76,17 @@ class Task(BaseModel, frozen=True, extra="forbid"):
 class TextsSettings(BaseModel, frozen=True, extra="forbid"):
     """The pairs of a run."""
 
-    task: Task = Field(description="what a label means")
+    task: Task = Field(Task(kind="regression"), description="what a label means; needed where there are labels")
     columns: Columns = Field(Columns(), description="names of the columns, the same in every labelled source")
     train: Source | None = Field(
         None, description="labelled pairs; default: none, for a student of an embedding teacher"
     )
     dev: Source | None = Field(None, description="default: dev_share of train, drawn by content")
-    test: Source = Field(description="labelled pairs that everything is measured on")
+    test: Source | None = Field(
+        None,
+        description="labelled pairs that everything is measured on; default, without any labels: agreement with the "
+        "embedding teachers on texts that are held back",
+    )
     dev_share: float = Field(0.1, gt=0, lt=0.5, description="share of train held back for dev where dev is not given")
     unlabelled: tuple[Source, ...] = Field((), description="more pairs for the teacher to label; same text columns")
     problems: dict[ProblemKind, Action] = Field(
@@ -91,6 +95,13 @@ class TextsSettings(BaseModel, frozen=True, extra="forbid"):
         "(a train pair that stands in dev or test); default: refuse all but duplicate and leak",
     )
     limit: int | None = Field(None, ge=8, description="take only the first rows of train, for a quick try")
+
+    @model_validator(mode="after")
+    def _labels_mean_something(self) -> TextsSettings:
+        labelled = [key for key in ("train", "dev", "test") if getattr(self, key) is not None]
+        if labelled and "task" not in self.model_fields_set:
+            raise ValueError(f"task is missing: {labelled[0]} has labels, and it says what they mean")
+        return self
 
     def action(self, kind: ProblemKind) -> Action:
         """What happens to a row with this problem."""

@@ -20,6 +20,7 @@ from export.serve.session import OnnxEncoder
 from students.distill.comparator import Comparator
 from students.sharing.share_maps import share_attention
 from tests.export.conftest import TEXTS
+from tests.tiny_artifacts import exported_artifact
 from tests.tiny_models import tiny_encoder
 
 TOKENIZER = {"tokenizer.json", "tokenizer_config.json"}
@@ -276,3 +277,8 @@ def test_shared_maps_go_out_as_a_graph_without_weights(target: Target, shared: P
         assert "it knows no layers that share attention maps" in (out / "README.md").read_text()
     if (out / "onnx" / "model.onnx").is_file():
         np.testing.assert_array_equal(OnnxEncoder(out).encode(TEXTS), OnnxEncoder(shared).encode(TEXTS))
+
+
+def test_a_stated_threshold_stands_in_its_code(tmp_path: Path) -> None:
+    out = bundled(exported_artifact(tmp_path / "artifact", threshold=0.6), "ort", tmp_path / "out")
+    assert "same = cosine >= 0.6000\n" in (out / "README.md").read_text(encoding="utf-8")

@@ -12,6 +12,8 @@ TOKENS = Tokens('<"pad>', 1, {"query": 'ask "é": ', "document": "say: "})
 PYTHON = {
     "plain": snippets.onnxruntime(),
     "prompts, GPU, comparator": snippets.onnxruntime(TOKENS, gpu_length=64, comparator=True),
+    "threshold": snippets.onnxruntime(threshold=snippets.Threshold(0.71234, 0.826, "quora/test")),
+    "comparator's threshold": snippets.onnxruntime(comparator=True, threshold=snippets.Threshold(-1.5, None, "a/b")),
     "elsewhere": snippets.onnxruntime_elsewhere('"a/b"'),
     "re-ranker": snippets.onnxruntime_reranker(TOKENS, "it's: ", 1),
     "re-ranker, classes": snippets.onnxruntime_reranker(TOKENS, "", 2, ("no", "yes")),
@@ -31,6 +33,18 @@ def test_the_documentation_shows_this_snippet() -> None:
 def test_python_compiles_and_its_lines_fit_a_page(code: str) -> None:
     compile(code, "snippet", "exec")
     assert max(map(len, code.splitlines())) <= 120
+
+
+def test_a_threshold_is_applied_to_the_score_that_it_is_of() -> None:
+    assert "cosine = vectors[0] @ vectors[1]\nsame = cosine >= 0.7123  # F1 0.83 on quora/test\n" in PYTHON["threshold"]
+    assert PYTHON["comparator's threshold"].endswith("same = logits[:, 0] >= -1.5000\nprint(same)\n")
+    assert "same" not in PYTHON["plain"]
+
+
+def test_the_first_threshold_that_figures_state_is_taken() -> None:
+    metrics = {"a/test": {"spearman": 0.8}, "b/test": {"threshold": 0.5, "f1": 0.75}, "c": {"threshold": 0.1}}
+    assert snippets.Threshold.stated(metrics) == snippets.Threshold(0.5, 0.75, "b/test")
+    assert snippets.Threshold.stated({"a/test": {"spearman": 0.8}, "note": "none"}) is None
 
 
 def test_pads_and_prompts_are_the_artifacts() -> None:

@@ -1,8 +1,17 @@
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, precision_score, recall_score
 
-from pipeline.measure.classification import accuracy, average_precision, best_threshold, f1, macro_f1
+from pipeline.measure.classification import (
+    accuracy,
+    average_precision,
+    best_threshold,
+    f1,
+    macro_f1,
+    one_score,
+    precision,
+    recall,
+)
 
 
 def test_hand_counted_predictions() -> None:
@@ -17,6 +26,20 @@ def test_agrees_with_sklearn_on_several_classes() -> None:
     predicted, labels = generator.integers(0, 4, 200), generator.integers(0, 4, 200)
     assert f1(predicted, labels, positive=2) == pytest.approx(f1_score(labels == 2, predicted == 2))
     assert macro_f1(predicted, labels) == pytest.approx(f1_score(labels, predicted, average="macro"))
+
+
+@pytest.mark.parametrize("positive", [0, 2, 4])
+def test_precision_and_recall_agree_with_sklearn(positive: int) -> None:
+    generator = np.random.default_rng(1)
+    predicted, labels = generator.integers(0, 4, 200), generator.integers(0, 3, 200)  # 3 is never right, 4 is nowhere
+    plain = {"labels": [positive], "average": "macro", "zero_division": 0}
+    assert precision(predicted, labels, positive) == pytest.approx(precision_score(labels, predicted, **plain))
+    assert recall(predicted, labels, positive) == pytest.approx(recall_score(labels, predicted, **plain))
+
+
+def test_two_logits_are_one_score() -> None:
+    np.testing.assert_array_equal(one_score(np.array([[1, 3], [2, 0]], np.float32)), [2, -2])
+    np.testing.assert_array_equal(one_score(np.array([1, 3], np.float32)), [1, 3])
 
 
 def test_f1_of_a_class_that_is_nowhere_is_zero() -> None:

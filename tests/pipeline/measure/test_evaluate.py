@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr
+from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
 from pipeline.measure.evaluate import DevScores, Examples, compare, evaluate, judge
 
@@ -67,6 +68,39 @@ def test_multiclass_reads_logits() -> None:
     assert row.metric == "accuracy"
     assert row.accuracy == 0.75
     assert row.macro_f1 == pytest.approx((2 / 3 + 1 + 2 / 3) / 3)
+
+
+def test_a_threshold_comes_with_its_precision_recall_and_f1() -> None:
+    generator = np.random.default_rng(7)
+    labels, dev_labels = generator.integers(0, 2, 120), generator.integers(0, 2, 90)
+    scores, dev_scores = labels + generator.normal(0, 0.8, 120), dev_labels + generator.normal(0, 0.8, 90)
+    row = compare(judge("binary", labels, scores, DevScores(dev_scores, dev_labels)))
+    expected = precision_recall_fscore_support(labels, scores >= row.threshold, average="binary")
+    assert (row.precision, row.recall, row.f1) == pytest.approx(expected[:3])
+    assert row.average_precision == pytest.approx(average_precision_score(labels, scores))
+    assert list(row.values) == ["f1", "accuracy", "average_precision", "precision", "recall"]
+
+
+def test_every_class_has_its_figures() -> None:
+    generator = np.random.default_rng(8)
+    labels, logits = generator.integers(0, 3, 90), generator.normal(size=(90, 4))  # the fourth is never labelled
+    row = compare(judge("multiclass", labels, logits))
+    expected = np.array(
+        precision_recall_fscore_support(labels, logits.argmax(1), labels=range(4), zero_division=0)
+    ).T  # [classes, 4]
+    found = [(one.precision, one.recall, one.f1, one.examples) for one in row.classes]
+    np.testing.assert_allclose(found, expected)
+
+
+def test_where_texts_are_drawn_the_interval_is_theirs() -> None:
+    sides = np.array([[first, second] for first in range(10) for second in range(10, 18)])
+    by_pairs, by_texts = (
+        evaluate(Examples("regression", LABELS, sides=drawn), {"small": STUDENT})["small"] for drawn in (None, sides)
+    )
+    assert by_texts.spearman == by_pairs.spearman
+    assert (by_pairs.texts, by_texts.texts, by_texts.examples) == (None, 18, 80)
+    assert by_texts.ci95[0] < by_texts.spearman < by_texts.ci95[1]
+    assert by_texts.ci95 != by_pairs.ci95
 
 
 def test_another_main_metric_can_be_named() -> None:

@@ -8,6 +8,7 @@ from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, average_precision_score, f1_score
 
 from pipeline.measure.weighted import (
+    by_text,
     weighted_accuracy,
     weighted_average_precision,
     weighted_f1,
@@ -42,6 +43,22 @@ def test_correlations(weights: np.ndarray, weighted: Callable, plain: Callable) 
     x, y = generator.integers(0, 9, EXAMPLES) / 8, generator.integers(0, 6, EXAMPLES) / 5  # ties in both
     expected = [plain(a, b) for a, b in written_out(weights, x, y)]
     np.testing.assert_allclose(weighted(x, y)(weights), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("weighted", "plain"),
+    [
+        (weighted_spearman, lambda x, y: spearmanr(x, y).statistic),
+        (weighted_pearson, lambda x, y: pearsonr(x, y).statistic),
+    ],
+)
+def test_drawing_texts_repeats_the_pairs_of_both(weights: np.ndarray, weighted: Callable, plain: Callable) -> None:
+    generator = np.random.default_rng(6)
+    sides = np.array([generator.choice(EXAMPLES, 2, replace=False) for _ in range(80)])
+    x, y = generator.integers(0, 9, 80) / 8, generator.integers(0, 6, 80) / 5
+    times = weights[:, sides[:, 0]] * weights[:, sides[:, 1]]
+    expected = [plain(a, b) for a, b in written_out(times, x, y)]
+    np.testing.assert_allclose(by_text(weighted(x, y), sides)(weights), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,11 @@ teacher:
   learning_rate: 1e-4
 """
 TRAIN = "  train: train.tsv\n"
+ALONE = """\
+name: x
+student: {model: org/student}
+embedding: {teachers: [{model: org/vectors}], sentences: [{path: texts.txt}]}
+"""
 VECTORS = "embedding: {teachers: [{model: org/vectors}], sentences: [{path: texts.txt}]}\n"
 
 
@@ -101,6 +106,12 @@ VECTORS = "embedding: {teachers: [{model: org/vectors}], sentences: [{path: text
         (GOOD.replace(TEACHER, ""), "no teacher: give teacher"),
         (GOOD.replace(TEACHER, VECTORS).replace(TRAIN, "") + "  alpha: 0\n", ""),
         (GOOD.replace(TRAIN, "") + VECTORS, "texts.train is missing: a cross-encoder scores pairs"),
+        (ALONE, ""),
+        (ALONE + "texts: {limit: 9}\n", ""),
+        (ALONE + "texts: {task: {kind: regression}, dev: d.tsv}\n", "texts.test is missing: give labelled pairs"),
+        (ALONE + "texts: {task: {kind: binary}}\n", "texts.dev is missing: without train, a binary task"),
+        (ALONE + "texts: {columns: {first_prompt: query}}\n", "texts.test is missing: without it, agreement"),
+        (GOOD.replace("  test: {path: test.tsv}\n", ""), "texts.test is missing: give labelled pairs to measure on"),
         (
             GOOD.replace(TEACHER, VECTORS.replace("vectors}", "vectors, tune: {}}")).replace(
                 "  train: train.tsv\n", ""
@@ -169,6 +180,11 @@ def test_teachers_labels_and_student_must_fit(text: str, said: str, tmp_path: Pa
         return
     (error,) = errors_of(tmp_path, text)
     assert error.startswith(f": recipe: {said}")
+
+
+def test_labels_without_a_task_mean_nothing(tmp_path: Path) -> None:
+    (error,) = errors_of(tmp_path, ALONE + "texts: {test: test.tsv}\n")
+    assert error == ":4: texts: task is missing: test has labels, and it says what they mean"
 
 
 def test_a_wrong_vocabulary_has_the_line_of_its_key(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 from pipeline.report.answer import answer, headlines
+from pipeline.report.main_table import main_table
 from pipeline.report.rows import Report, Row
 from tests.pipeline.report.conftest import metrics
 
@@ -72,3 +73,18 @@ def test_a_pick_far_above_its_teacher_is_held_to_the_words_that_beat_it(report: 
 
 def test_of_equals_the_teacher_is_named(report: Report) -> None:
     assert answer(with_baseline(report, "other", 0.85)) == answer(report)
+
+
+def test_agreement_is_called_so_and_not_set_against_the_teachers_own(report: Report) -> None:
+    def agreed(row: Row) -> Row:
+        metrics = {name: one.model_copy(update={"texts": 50}) for name, one in row.metrics.items()}
+        return row.model_copy(update={"metrics": metrics})
+
+    without_labels = report.model_copy(update={"rows": tuple(map(agreed, report.rows))})
+    said = answer(without_labels)
+    assert "it reaches Spearman 85.50 on stsb/test, which is agreement with the teacher, scores pairs" in said
+    first, second = headlines(without_labels)[:2]
+    assert first.what == "agreement with the teacher (Spearman, stsb/test)"
+    assert second.what == "the teacher's speed"
+    assert any("agreement with the teacher, without labels" in line for line in main_table(without_labels).legend)
+    assert not any("agreement" in line for line in main_table(report).legend)

@@ -12,6 +12,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from export.serve import snippets
+from pipeline.measure.set_metrics import SetMetrics
 from pipeline.report.card import CardFacts, model_card, onnx_example
 from pipeline.report.rows import Report
 
@@ -150,3 +151,26 @@ def test_who_cannot_load_shared_maps_is_told_so(report: Report) -> None:
     assert "a model type that transformers and sentence-transformers do not know and refuse" in card
     assert "SentenceTransformer(" not in card
     assert "no pooling like" not in card
+
+
+def test_a_threshold_stands_on_the_card_and_in_its_code(report: Report) -> None:
+    measured = SetMetrics(
+        metric="f1", examples=80, f1=0.83, accuracy=0.9, precision=0.8, recall=0.862, threshold=0.71234,
+        ci95=(0.8, 0.85),
+    )  # fmt: skip
+    row = report.row("L6xD384-fp32").model_copy(update={"metrics": {"quora/test": measured}})
+    card = model_card(report.model_copy(update={"rows": (row,), "selected": None}), row.name, FACTS)
+    assert "same = cosine >= 0.7123  # F1 0.83 on quora/test" in card
+    assert (
+        "A score of 0.7123 or more means class 1: chosen on the development pairs, it has precision 80.00, recall "
+        "86.20 and F1 83.00 on quora/test."
+    ) in card
+
+
+def test_agreement_is_called_so(report: Report) -> None:
+    row = report.row("L6xD384-fp32")
+    agreed = row.metrics["stsb/test"].model_copy(update={"texts": 50})
+    row = row.model_copy(update={"metrics": {"stsb/agreement": agreed}})
+    card = model_card(report.model_copy(update={"rows": (row,), "selected": None}), row.name, FACTS)
+    assert "It is agreement with the teacher on pairs of held-back texts: no labels." in card
+    assert "It is agreement with the teacher" not in model_card(report, row.name, FACTS)

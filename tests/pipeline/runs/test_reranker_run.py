@@ -16,6 +16,7 @@ from export.serve.rerank_session import OnnxReranker
 from pipeline.report.rows import read_report_json
 from pipeline.stages.measured_models import RERANKER, SERVED_RERANKER, SHARED_TEACHER, TAUGHT_RERANKER
 from teachers.cross_encoders.cross_encoder import CrossEncoder
+from tests.evaluated_alike import assert_evaluated_alike
 from tests.tiny_runs import Models, SmokeRun, Task, decant, read_log, reranker_block, tiny_recipe, write_project
 
 pytestmark = pytest.mark.smoke
@@ -67,6 +68,13 @@ def test_the_cards_snippet_runs(reranker_run: SmokeRun) -> None:
     assert len(done.stdout.splitlines()) == 2
 
 
+def test_eval_gives_the_rows_figures(reranker_run: SmokeRun) -> None:
+    report = read_report_json(reranker_run.folder / "report" / "report.json")
+    measured = report.row(SERVED_RERANKER).metrics["tiny-regression/test"]
+    file = reranker_run.recipe.parent / "test.tsv"
+    assert_evaluated_alike(reranker_run.folder / "artifacts" / "reranker", file, measured)
+
+
 def test_commands_know_what_it_is(reranker_run: SmokeRun) -> None:
     artifact = reranker_run.folder / "artifacts" / "reranker"
     assert "its graph scores pairs" in decant("verify", artifact).text
@@ -88,7 +96,12 @@ def test_classes_and_a_fine_tuned_teacher(models: Models, tmp_path: Path) -> Non
     recipe["reranker"]["sharing"] = {"threshold": -1, "free_first": 0, "free_last": 0, "head_scale": True}
     done = decant("run", write_project(tmp_path, recipe), "--out", tmp_path / "run")
     assert done.code == 0, done.err
-    assert verify_reranker(tmp_path / "run" / "artifacts" / "reranker").outputs == 3
+    artifact = tmp_path / "run" / "artifacts" / "reranker"
+    assert verify_reranker(artifact).outputs == 3
+    report = read_report_json(tmp_path / "run" / "report" / "report.json")
+    measured = report.row(SERVED_RERANKER).metrics["tiny-multiclass/test"]
+    assert len(measured.classes) == 3
+    assert_evaluated_alike(artifact, tmp_path / "test.tsv", measured)
 
 
 @pytest.mark.parametrize(

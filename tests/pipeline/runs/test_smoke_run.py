@@ -20,6 +20,7 @@ from export.serve.session import OnnxEncoder
 from pipeline.measure.peers import PEERS
 from pipeline.report.page.payload import IN_PYTHON, SNIPPETS
 from pipeline.report.rows import read_report_json
+from tests.evaluated_alike import assert_evaluated_alike
 from tests.made_stages import NAMES
 from tests.tiny_runs import (
     Models,
@@ -107,9 +108,14 @@ def test_comparators(task: Task, models: Models, tmp_path: Path) -> None:
     assert rows["student"].metrics[f"tiny-{task}/test"].metric == {"binary": "f1", "multiclass": "accuracy"}[task]
     assert decant("verify", done.artifact).code == 0
     graded = write_tsv(tmp_path / "graded.tsv", pairs("regression", 12, 5))
-    again = decant("eval", done.artifact, "--pairs", graded)
+    again = decant("eval", done.artifact, "--pairs", graded, "--task", "regression")
     assert again.code == (0 if task == "binary" else 2), again.err
     assert task == "binary" or "tells 3 classes apart" in again.err
+    measured = rows[done.artifact.name].metrics[f"tiny-{task}/test"]
+    assert_evaluated_alike(done.artifact, tmp_path / "test.tsv", measured)
+    card = (done.artifact / "README.md").read_text(encoding="utf-8")
+    assert (f"A score of {measured.threshold or 0:.4f} or more means class 1" in card) == (task == "binary")
+    assert ("same = logits[:, 0] >= " in card) == (task == "binary")
 
 
 def test_a_second_run_makes_nothing_again(copied: SmokeRun) -> None:
@@ -258,6 +264,7 @@ def test_eval_gives_the_reports_figure(smoke_run: SmokeRun) -> None:
     report = read_report_json(smoke_run.folder / "report" / "report.json")
     expected = report.row(smoke_run.artifact.name).metrics["tiny-regression/test"]
     assert said.json()["spearman"] == pytest.approx(expected.spearman, abs=1e-9)
+    assert_evaluated_alike(smoke_run.artifact, smoke_run.recipe.parent / "test.tsv", expected)
     assert said.json()["pairs"] == 24
     told = decant("eval", smoke_run.artifact, "--pairs", smoke_run.recipe.parent / "test.tsv").text
     assert re.match(r"24 pairs: Spearman -?\d+\.\d\d \(95 % interval", told)

@@ -17,11 +17,12 @@ from scipy.special import expit
 from sklearn.metrics import accuracy_score, average_precision_score
 
 from export.serve.rerank_session import OnnxReranker
+from pipeline.measure.classification import one_score
 from pipeline.recipe.recipe import Recipe, load_recipe
 from pipeline.recipe.teacher_notes import teacher_notes
 from pipeline.report.rows import read_report_json
 from pipeline.run_dir import Finished
-from pipeline.stages.dev_metric import on_own_scale, one_score
+from pipeline.stages.dev_metric import on_own_scale
 from pipeline.stages.measured_models import RERANKER, SERVED_RERANKER, TEACHER
 from pipeline.stages.targets import TARGETS, PairTargets, student_targets
 from pipeline.stages.teacher import TEACHER as TEACHER_STAGE

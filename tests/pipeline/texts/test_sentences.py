@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from decant.errors import InputError
-from pipeline.texts.sentences import Sentences, SentenceSource, load_sentences
+from pipeline.texts.sentences import Sentences, SentenceSource, first_texts, load_sentences
 from pipeline.texts.source import DATA_VARIABLE, Source, data_folder, local_file, source_digest
 from tests.tiny_runs import write_tsv
 
@@ -193,3 +193,10 @@ def test_public_sets_load_as_a_plain_reading_gives_them(file: str, tmp_path: Pat
     sentences = load(tmp_path, {"data": file, "columns": PUBLIC[file], "limit": 1000})
     assert sentences.texts == list(expected)
     assert sentences.dropped_counts().get("duplicate", 0) == len(rows) * len(columns) - len(expected)
+
+
+def test_the_first_texts_of_each_source(tmp_path: Path) -> None:
+    as_txt(tmp_path)
+    write_tsv(tmp_path / "b.tsv", [("one  two", "three"), ("four", "five")], ("left", "right"))
+    sources = [SentenceSource(path="a.txt"), SentenceSource(path="b.tsv", columns=("left", "right"))]
+    assert first_texts(sources, tmp_path, 1) == [TEXTS[0], "one two", "three"]
