@@ -40,11 +40,14 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure an artifact on a file of pairs with graded labels: Spearman and Pearson of its cosines."""
-    from pipeline.measure.artifact_scores import evaluate_artifact
-    from pipeline.texts.quoting import quoting_option
+    from pipeline.screen.console import Screen
 
-    prompts = (first_prompt, second_prompt)
-    result = evaluate_artifact(artifact, pairs, astuple(columns), threads, prompts, quoting_option(quoting))
+    with Screen(quiet=as_json).watch("reading and scoring pairs", 1):
+        from pipeline.measure.artifact_scores import evaluate_artifact
+        from pipeline.texts.quoting import quoting_option
+
+        prompts = (first_prompt, second_prompt)
+        result = evaluate_artifact(artifact, pairs, astuple(columns), threads, prompts, quoting_option(quoting))
     if as_json:
         print_json(result)
         return

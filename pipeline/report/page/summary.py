@@ -4,16 +4,20 @@ from collections.abc import Sequence
 
 from pipeline.report.answer import answer
 from pipeline.report.figures import METRIC_NAMES, duration, points
-from pipeline.report.main_table import label, main_metrics, references
+from pipeline.report.main_table import label, latency_of, main_metrics, references
 from pipeline.report.page.page_rows import PageRun
 from pipeline.report.rows import Report, Row
+from pipeline.report.unsteady import REMEDY
 
 
 def pick_sentence(report: Report) -> str:
     """What to ship, its figures and the rule that chose it; or that nothing is to be shipped."""
     if report.selected is None or not report.selected_because:
         return answer(report)
-    return f"{answer(report).removesuffix('.')}; chosen as {report.selected_because}."
+    said, because = answer(report), f"chosen as {report.selected_because}."
+    if said.endswith(f"{REMEDY}."):
+        return f"{said} It was {because}"
+    return f"{said.removesuffix('.')}; {because}"
 
 
 def compared_sentence(runs: Sequence[PageRun]) -> str:
@@ -71,5 +75,5 @@ def _value(run: PageRun, row: Row) -> float | None:
 def _said(run: PageRun, row: Row) -> str:
     measured = main_metrics(row, references(run.report))
     accuracy = f"{METRIC_NAMES[measured.metric]} {points(measured.value)}" if measured is not None else ""
-    latency = f"{duration(row.latency_ms['1'].p50)} for one text" if "1" in row.latency_ms else ""
+    latency = f"{latency_of(row, '1', duration)} for one text" if "1" in row.latency_ms else ""
     return f"{run.name}'s {label(row)} ({', '.join(part for part in (accuracy, latency) if part)})"
