@@ -14,7 +14,7 @@ LOAD_SECONDS = 1.0  # of a model in torch
 LIBRARY_SECONDS = 5.0  # of sentence-transformers
 MEMORY_SECONDS = 3.0  # of an artifact: a process of its own that encodes once, and a session here
 PROFILE_SECONDS = 1.0  # of an artifact: a session that tells the times of its nodes
-TORCH_LAYER, ONNX_LAYER = 1.0e-3, 0.05e-3  # seconds of a layer's calls, whatever they compute
+TORCH_LAYER, ONNX_LAYER = 2.5e-3, 0.5e-3  # seconds of a layer for one text beyond its share of a batch (results.md)
 RESAMPLE = 1.0e-7  # seconds of an example in a resample
 
 
