@@ -28,8 +28,8 @@ from decant.models.quantized import QUANTIZE, Quantize, require_packages
 from decant.models.reference import resolve_model
 from decant.training.cores import usable_cores
 from export.serve.encode_texts import encoding_precision, fast_encode
+from pipeline.measure.rounds import time_interleaved
 from pipeline.measure.size import MIB, peak_memory_of
-from pipeline.measure.speed import time_interleaved
 from pipeline.report.machine import read_environment
 from pipeline.texts.source import data_folder
 

@@ -40,7 +40,7 @@ from export.quantize.dynamic_quantize import quantize_dynamic
 from export.quantize.row_quantize import quantize_rows
 from export.serve.session import open_session, run_in_memory
 from export.serve.without_log import without_log
-from pipeline.measure.speed import time_interleaved
+from pipeline.measure.rounds import time_interleaved
 from pipeline.report.machine import read_environment
 from students.cuts.cut import at_depth
 

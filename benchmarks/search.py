@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decant.training.cores import usable_cores
-from pipeline.measure.speed import time_interleaved
+from pipeline.measure.rounds import time_interleaved
 from pipeline.report.machine import read_environment
 from pipeline.texts.mining import nearest
 

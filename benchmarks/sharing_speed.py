@@ -34,7 +34,7 @@ from decant.training.cores import usable_cores
 from export.graphs.to_onnx import export_encoder
 from export.serve.session import open_session
 from export.serve.without_log import without_log
-from pipeline.measure.speed import time_interleaved
+from pipeline.measure.rounds import time_interleaved
 from pipeline.report.machine import read_environment
 from students.sharing.share_maps import share_attention
 

@@ -274,7 +274,7 @@ OPTIONS = [
 
 @pytest.mark.parametrize(("options", "expected"), OPTIONS, ids=[" ".join(row[0]) for row in OPTIONS])
 def test_options(options: list[str], expected: str, place: Place) -> None:
-    assert_refused(decant("run", place.recipe, "--out", place.out, *options), expected)
+    assert_refused(decant("run", place.recipe, "--out", place.out, "--quiet", *options), expected)
     assert not place.out.exists()
 
 

@@ -33,20 +33,24 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Time artifacts beside each other, and beside what other libraries make of a model, in one run."""
-    from pipeline.measure.bench import bench as run_bench
-    from pipeline.measure.bench import bench_table
-    from pipeline.measure.speed import SpeedSettings
     from pipeline.screen.console import Screen
-    from pipeline.texts.quoting import quoting_option
 
-    told, watch = quoting_option(quoting), Screen(quiet=as_json).watch
+    watch = Screen(quiet=as_json).watch
+    with watch("loading", 1):
+        from pipeline.measure.bench import bench as run_bench
+        from pipeline.measure.bench import bench_table
+        from pipeline.measure.speed import SpeedSettings
+        from pipeline.texts.quoting import quoting_option
+
+    told = quoting_option(quoting)
     settings = SpeedSettings(rounds=rounds, batch_rounds=max(1, rounds // 5), threads=threads)
     found = run_bench(artifacts, pairs, astuple(columns), peers, settings, watch, told)
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
-    print_table(bench_table(found))
+    table = bench_table(found)
+    print_table(table)
     where = f"{found.environment.cpu}, {found.environment.threads} threads"
     typer.echo(f"\nSpearman ×100 of {found.pairs:,} pairs; {found.texts:,} texts, tokenizer included; {where}")
-    for note in found.notes:
+    for note in (*table.legend, *found.notes):
         typer.echo(note)

@@ -41,11 +41,14 @@ def certify(
     Each runtime is installed once, in an environment of its own; the torch of sentence-transformers takes minutes.
     Of text-embeddings-inference and Triton the rules of their folders are checked. Exit code 3 where one disagrees.
     """
-    from pipeline.measure.certification import certify_artifact, hold_certificate
     from pipeline.screen.console import Screen
 
+    screen = Screen(quiet=quiet)
+    with screen.watch("loading", 1):
+        from pipeline.measure.certification import certify_artifact, hold_certificate
+
     names = runtimes.split(",") if runtimes is not None else None
-    records = certify_artifact(artifact, names, cache, min_cosine, Screen(quiet=quiet))
+    records = certify_artifact(artifact, names, cache, min_cosine, screen)
     if as_json:
         print_json({name: record.model_dump(mode="json") for name, record in records.items()})
     else:

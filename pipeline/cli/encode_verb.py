@@ -69,14 +69,17 @@ def encode_lines(
     Raises:
         InputError: the artifact is not as exported or does not give such vectors, or a line is not UTF-8.
     """
-    import numpy as np
+    from pipeline.screen.console import Screen
 
-    from export.artifact.manifest import verify_artifact
-    from export.serve.providers import CPU
-    from export.serve.session import OnnxEncoder
+    with Screen().watch("loading the artifact", 1):
+        import numpy as np
 
-    made_for_cpus = verify_artifact(folder).precision != "fp32"
-    encoder = OnnxEncoder(folder, threads, providers=CPU if made_for_cpus else None)
+        from export.artifact.manifest import verify_artifact
+        from export.serve.providers import CPU
+        from export.serve.session import OnnxEncoder
+
+        made_for_cpus = verify_artifact(folder).precision != "fp32"
+        encoder = OnnxEncoder(folder, threads, providers=CPU if made_for_cpus else None)
 
     def encode(texts: list[str]) -> NDArray[Any]:
         if vectors == "float32":

@@ -80,15 +80,18 @@ def evaluate(
 ) -> None:
     """Measure an artifact on a file of labelled pairs: the figures that a run's report has, of every task."""
     from decant.errors import InputError
-    from pipeline.measure.evaluate_artifact import Asked, Reading, evaluate_artifact
-    from pipeline.texts.quoting import quoting_option
+    from pipeline.screen.console import Screen
 
     if task.task is not None and task.task not in TASKS:
         raise InputError(f"--task {task.task}: choose {', '.join(TASKS[:-1])} or {TASKS[-1]}")
     classes = tuple(name.strip() for name in task.classes.split(",")) if task.classes else ()
-    asked = Asked(cast("TaskKind | None", task.task), classes, task.dev, task.resamples)
-    reading = Reading(astuple(columns), astuple(prompts), quoting_option(quoting), threads)
-    result = evaluate_artifact(artifact, pairs, reading, asked)
+    with Screen(quiet=as_json).watch("reading and scoring pairs", 1):
+        from pipeline.measure.evaluate_artifact import Asked, Reading, evaluate_artifact
+        from pipeline.texts.quoting import quoting_option
+
+        asked = Asked(cast("TaskKind | None", task.task), classes, task.dev, task.resamples)
+        reading = Reading(astuple(columns), astuple(prompts), quoting_option(quoting), threads)
+        result = evaluate_artifact(artifact, pairs, reading, asked)
     if as_json:
         print_json(result)
         return

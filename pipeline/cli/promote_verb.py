@@ -117,17 +117,19 @@ def promote(
     Gates: its files' sha256; parity, invariance and certificate as it states them; accuracy not worse by a paired
     bootstrap, latency and size, measured now on the same pairs, in turns with what is deployed.
     """
-    from pipeline.pick.run_pick import candidate_of
-    from pipeline.registry.judge import measure_today
-    from pipeline.registry.promote import promote as let_in
-    from pipeline.registry.settings import promotion_settings
-    from pipeline.registry.signature import signer
     from pipeline.screen.console import Screen
+
+    screen = Screen(quiet=quiet or as_json)
+    with screen.watch("loading", 1):
+        from pipeline.pick.run_pick import candidate_of
+        from pipeline.registry.judge import measure_today
+        from pipeline.registry.promote import promote as let_in
+        from pipeline.registry.settings import promotion_settings
+        from pipeline.registry.signature import signer
 
     candidate = candidate_of(artifact)
     settings = promotion_settings(stated.recipe, stated.options(), stated.set_ or ())
-    say = Screen(quiet=quiet or as_json).say
-    done = let_in(candidate, to, settings, measure_today, say, signer(sign), replace_damaged)
+    done = let_in(candidate, to, settings, measure_today, screen.say, signer(sign), replace_damaged)
     for failure in done.failed:
         sys.stderr.write(f"decant: promoted, but {failure}\n")
     if as_json:

@@ -32,19 +32,22 @@ def run(
     """Run a recipe end to end; finished stages are used again, a killed run goes on where it was."""
     from pipeline.pick.shipped import last_lines, shipped
     from pipeline.recipe.recipe import load_recipe
-    from pipeline.report.terminal import show_report
+    from pipeline.screen.console import Screen
+
+    loaded = load_recipe(recipe, set_ or ())
+    run_dir = run_dir_of(loaded.name, out)
+    screen = Screen(quiet=quiet, form=log_format(log_format_), run=loaded.name)
+    screen.say(f"{loaded.name}: a run in {run_dir.root}")
+
+    from pipeline.report.terminal import show_report  # here, since these load what trains, for seconds
     from pipeline.run import run as run_recipe
     from pipeline.run import stages_of
-    from pipeline.screen.console import Screen
     from pipeline.screen.text_console import text_console
     from pipeline.tracking.last_run import recorded
 
-    loaded = load_recipe(recipe, set_ or ())
     stages = [stage.name for stage in stages_of(loaded)]
     if from_ is not None and from_ not in stages:
         raise InputError(f"--from {from_}: this recipe has no such stage; its stages are {', '.join(stages)}")
-    run_dir = run_dir_of(loaded.name, out)
-    screen = Screen(quiet=quiet, form=log_format(log_format_), run=loaded.name)
     with recorded(loaded, recipe.parent, run_dir, screen):
         report = run_recipe(loaded, recipe.parent, run_dir, screen, from_).placed(run_dir.root)
         if as_json:

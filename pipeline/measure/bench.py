@@ -21,9 +21,10 @@ from export.serve.session import OnnxEncoder
 from pipeline.measure.evaluate import Examples, evaluate
 from pipeline.measure.peers import PEERS, load_peers
 from pipeline.measure.size import size_mib
-from pipeline.measure.speed import Speed, SpeedSettings, measure_speed
+from pipeline.measure.speed import Speed, SpeedSettings, measure_speed, speed_steps
 from pipeline.report.figures import or_missing, significant, with_half
 from pipeline.report.machine import Environment, read_environment
+from pipeline.report.unsteady import SIGN, marked
 from pipeline.texts.labelled_pairs import read_labelled
 from pipeline.texts.quoting import Quoting
 
@@ -76,8 +77,8 @@ def bench(
     facts, artifacts = _artifacts(folders, threads)
     encoders: dict[str, Encode] = {name: artifact.encode for name, artifact in artifacts.items()}
     notes: list[str] = []
-    with watch("load, accuracy, speed", 3) as advance:
-        if model is not None:
+    if model is not None:
+        with watch("loading other libraries", 1):
             import torch
 
             torch.set_num_threads(threads)
@@ -85,11 +86,9 @@ def bench(
             peers, notes = load_peers(resolve_model(model), length)
             facts |= {name: (PEERS[name][0], None) for name in peers}
             encoders |= peers
-        advance(1)
-        accuracy = _accuracy(encoders, pairs, labels)
-        advance(1)
-        speeds = measure_speed(encoders, texts, {}, [], settings)
-        advance(1)
+    accuracy = _accuracy(encoders, pairs, labels, watch)
+    with watch("speed", speed_steps(settings, len(texts), 0, len(encoders))) as advance:
+        speeds = measure_speed(encoders, texts, {}, [], settings, advance=advance)
     rows = [
         Benched(name=name, precision=facts[name][0], size_mib=facts[name][1], speed=speeds[name], **accuracy[name])
         for name in encoders
@@ -106,19 +105,27 @@ def bench_table(found: Bench) -> Table:
     rows = sorted(found.rows, key=lambda row: -(row.speed.texts_per_second or 0))
     figures = number_columns("Spearman", "texts/s", "×", "ms/text", "ms/32", "MiB")
     lines = [line(row.name, row.precision, *_cells(row, first_peer)) for row in rows]
-    return Table((*text_columns("model", "precision"), *figures), tuple(lines))
+    doubted = any(not one.steady for row in rows for one in row.speed.steadiness.values())
+    legend = (f"{SIGN}. Run it again on a quiet machine.",) if doubted else ()
+    return Table((*text_columns("model", "precision"), *figures), tuple(lines), legend)
 
 
 def _cells(row: Benched, first_peer: Benched | None) -> list[str]:
-    rate, latency = row.speed.texts_per_second or 0.0, row.speed.latency_ms
+    rate = row.speed.texts_per_second or 0.0
     peer = first_peer.speed.texts_per_second if first_peer is not None else None
+    doubted = [one for one in (row, first_peer) if one is not None and one.speed.unsteady("texts_per_second")]
     return [
         with_half(row.spearman, row.ci95 or (0.0, 0.0)) if row.spearman is not None else MISSING,
-        significant(rate),
-        f"{rate / peer:.1f}" if peer else MISSING,
-        *(significant(latency[size].p50) if size in latency else MISSING for size in ("1", "32")),
+        marked(significant(rate), row in doubted),
+        marked(f"{rate / peer:.1f}" if peer else MISSING, bool(doubted)),
+        *(_latency(row.speed, size) for size in ("1", "32")),
         or_missing(row.size_mib),
     ]
+
+
+def _latency(speed: Speed, size: str) -> str:
+    milliseconds = significant(speed.latency_ms[size].p50) if size in speed.latency_ms else MISSING
+    return marked(milliseconds, speed.unsteady(f"latency_ms.{size}"))
 
 
 def _artifacts(
@@ -136,8 +143,13 @@ def _artifacts(
 
 
 def _accuracy(
-    encoders: Mapping[str, Encode], pairs: Sequence[Pair], labels: NDArray[np.float64]
+    encoders: Mapping[str, Encode], pairs: Sequence[Pair], labels: NDArray[np.float64], watch: Watch
 ) -> dict[str, dict[str, Any]]:
-    scores = {name: cosines(*pair_vectors(pairs, encode)) for name, encode in encoders.items()}
+    scores = {}
+    with watch("accuracy", len(encoders)) as advance:
+        for name, encode in encoders.items():
+            advance(0, name)
+            scores[name] = cosines(*pair_vectors(pairs, encode))
+            advance(1)
     metrics = evaluate(Examples("regression", labels), scores)
     return {name: {"spearman": one.spearman, "ci95": one.ci95} for name, one in metrics.items()}

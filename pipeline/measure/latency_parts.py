@@ -5,17 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
+from decant.progress import Advance
 from export.graphs.node_times import pooling_share
 from export.serve.session import OnnxEncoder
-from pipeline.measure.speed import (
-    Clock,
-    LatencyParts,
-    SpeedSettings,
-    batches_of,
-    evenly_spaced,
-    percentiles_ms,
-    time_interleaved,
-)
+from pipeline.measure.rounds import Clock, Rounds, batches_of, period_of, repeated, time_rounds
+from pipeline.measure.speed import LatencyParts, SpeedSettings, evenly_spaced, percentiles_ms
 
 
 def latency_parts(
@@ -24,6 +18,7 @@ def latency_parts(
     texts: Sequence[str],
     settings: SpeedSettings,
     clock: Clock = time.perf_counter,
+    advance: Advance | None = None,
 ) -> dict[str, LatencyParts]:
     """The parts of each model's latency for one text, which they add up to.
 
@@ -36,6 +31,7 @@ def latency_parts(
         texts: an evenly spaced sample of `settings.part_rounds` is used.
         settings: rounds, rest and threads.
         clock: returns seconds.
+        advance: told of each model as it is timed; counts `parts_steps` in all.
 
     Raises:
         ValueError: no text.
@@ -43,17 +39,29 @@ def latency_parts(
     if not texts:
         raise ValueError("latency_parts needs at least one text")
     texts = evenly_spaced(texts, settings.part_rounds)
-    calls = {name: batches_of(encoder.tokenize, texts, 1) for name, encoder in served.items()}
-
-    seconds = time_interleaved(calls, settings.part_rounds, settings.warmup, clock, settings.rest)
+    rounds = _rounds(settings)
+    twice = repeated(evenly_spaced(texts, rounds.period), rounds.period)
+    calls = {name: batches_of(encoder.tokenize, twice, 1) for name, encoder in served.items()}
+    timed = time_rounds(calls, rounds, settings, clock, advance)
     found = {}
     for name, encoder in served.items():
-        tokenizer_ms = min(percentiles_ms(seconds[name]).p50, whole_ms[name])
-        graph_ms = whole_ms[name] - tokenizer_ms
+        tokenizer_ms = min(percentiles_ms(timed[name].seconds).p50, whole_ms[name])
+        graph_ms, judged = whole_ms[name] - tokenizer_ms, {"tokenizer_ms": timed[name].steadiness}
         if encoder.graph.suffix == ".xml":
-            found[name] = LatencyParts(tokenizer_ms=tokenizer_ms, encoder_ms=graph_ms)
+            found[name] = LatencyParts(tokenizer_ms=tokenizer_ms, encoder_ms=graph_ms, steadiness=judged)
             continue
         feeds = [encoder.feed([row]) for row in encoder.tokenize(texts)]
         pooling_ms = graph_ms * pooling_share(encoder.graph, feeds, settings.threads)
-        found[name] = LatencyParts(tokenizer_ms=tokenizer_ms, encoder_ms=graph_ms - pooling_ms, pooling_ms=pooling_ms)
+        found[name] = LatencyParts(
+            tokenizer_ms=tokenizer_ms, encoder_ms=graph_ms - pooling_ms, pooling_ms=pooling_ms, steadiness=judged
+        )
     return found
+
+
+def parts_steps(settings: SpeedSettings, models: int) -> int:
+    """What `latency_parts` counts of so many models, added rounds left out."""
+    return models * _rounds(settings).steps
+
+
+def _rounds(settings: SpeedSettings) -> Rounds:
+    return Rounds(settings.part_rounds, settings.warmup, period_of(settings.part_rounds))

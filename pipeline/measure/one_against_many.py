@@ -9,16 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
+from decant.progress import Advance
+from pipeline.measure.rounds import Clock, Rounds, Timed, time_rounds
 from pipeline.measure.set_metrics import IfMeasured
-from pipeline.measure.speed import (
-    Clock,
-    Latency,
-    Score,
-    SpeedSettings,
-    evenly_spaced,
-    percentiles_ms,
-    time_interleaved,
-)
+from pipeline.measure.speed import Latency, Score, SpeedSettings, evenly_spaced, percentiles_ms
+from pipeline.measure.steadiness import Steadinesses, doubted
 
 Vectors = NDArray[np.float32]
 
@@ -48,6 +43,11 @@ class OneAgainstMany(BaseModel, frozen=True, extra="forbid"):
         default=None,
         description="bi-encoder: embedding all candidates, once; scaled up from `sampled` of them",
     )
+    steadiness: Steadinesses = {}
+
+    def unsteady(self, figure: str) -> bool:
+        """Whether query_ms or index_seconds cannot be trusted."""
+        return doubted(self.steadiness, figure)
 
 
 def one_against_many(
@@ -58,6 +58,7 @@ def one_against_many(
     bi_encoders: Mapping[str, BiEncoder] | None = None,
     cross_encoders: Mapping[str, Score] | None = None,
     clock: Clock = time.perf_counter,
+    advance: Advance | None = None,
 ) -> dict[str, OneAgainstMany]:
     """Time one query against `settings.candidates` candidates, all models in the same rounds.
 
@@ -72,6 +73,7 @@ def one_against_many(
         bi_encoders: by row name.
         cross_encoders: pairs -> scores, by row name.
         clock: returns seconds.
+        advance: told of each model as it is timed; counts `search_steps` in all.
 
     Raises:
         ValueError: no candidate.
@@ -86,28 +88,45 @@ def one_against_many(
     once |= {name: partial(model.encode, sample) for name, model in bi_encoders.items()}
     once |= {name: partial(score, pairs) for name, score in cross_encoders.items()}
     queries = {name: _answer(query, sample, settings.candidates, model) for name, model in bi_encoders.items()}
-    warmup = min(settings.warmup, 1)
-    over_sample = time_interleaved(once, settings.throughput_rounds, warmup, clock)
-    over_all = time_interleaved(queries, settings.batch_rounds, warmup, clock)
-    results = {
+    over_sample = time_rounds(once, _sample_rounds(settings, len(sample)), settings, clock, advance)
+    over_all = time_rounds(queries, _query_rounds(settings), settings, clock, advance)
+    costs = {name: _of_bi_encoder(settings, len(sample), timed, over_sample[name]) for name, timed in over_all.items()}
+    return costs | {
         name: OneAgainstMany(
             candidates=settings.candidates,
-            query_ms=percentiles_ms(over_all[name]),
-            extrapolated=False,
-            sampled=len(sample),
-            index_seconds=float(np.median(over_sample[name])) * scale,
-        )
-        for name in bi_encoders
-    }
-    return results | {
-        name: OneAgainstMany(
-            candidates=settings.candidates,
-            query_ms=percentiles_ms([seconds * scale for seconds in over_sample[name]]),
+            query_ms=percentiles_ms([seconds * scale for seconds in over_sample[name].seconds]),
             extrapolated=scale != 1,
             sampled=len(sample),
+            steadiness={"query_ms": over_sample[name].steadiness},
         )
         for name in cross_encoders
     }
+
+
+def search_steps(settings: SpeedSettings, candidates: int, bi_encoders: int, cross_encoders: int) -> int:
+    """What `one_against_many` counts of so many models: texts that each reads, added rounds left out."""
+    sampled = min(candidates, settings.sample, settings.candidates)
+    of_sample, of_query = _sample_rounds(settings, sampled).steps, _query_rounds(settings).steps
+    return (bi_encoders + cross_encoders) * of_sample + bi_encoders * of_query
+
+
+def _sample_rounds(settings: SpeedSettings, sampled: int) -> Rounds:
+    return Rounds(settings.throughput_rounds, min(settings.warmup, 1), items=sampled)
+
+
+def _query_rounds(settings: SpeedSettings) -> Rounds:
+    return Rounds(settings.batch_rounds, min(settings.warmup, 1))
+
+
+def _of_bi_encoder(settings: SpeedSettings, sampled: int, query: Timed, sample: Timed) -> OneAgainstMany:
+    return OneAgainstMany(
+        candidates=settings.candidates,
+        query_ms=percentiles_ms(query.seconds),
+        extrapolated=False,
+        sampled=sampled,
+        index_seconds=float(np.median(sample.seconds)) * settings.candidates / sampled,
+        steadiness={"query_ms": query.steadiness, "index_seconds": sample.steadiness},
+    )
 
 
 def _answer(query: str, sample: Sequence[str], candidates: int, model: BiEncoder) -> Callable[[], object]:

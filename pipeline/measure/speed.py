@@ -3,19 +3,19 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import cycle, islice
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, Field
 
+from decant.progress import Advance
+from pipeline.measure.rounds import Clock, Item, Rounds, Timed, batches_of, period_of, repeated, time_rounds
 from pipeline.measure.set_metrics import IfMeasured
+from pipeline.measure.steadiness import Steadinesses, doubted
 
-Item = TypeVar("Item")
 Pair = tuple[str, str]
 Encode = Callable[[Sequence[str]], object]  # texts -> vectors, tokenizer included
 Score = Callable[[Sequence[Pair]], object]  # pairs -> scores, tokenizer included
-Clock = Callable[[], float]  # seconds
 
 
 class SpeedSettings(BaseModel, frozen=True, extra="forbid"):
@@ -38,6 +38,10 @@ class SpeedSettings(BaseModel, frozen=True, extra="forbid"):
     )
     length_rounds: int = Field(default=10, ge=1, description="timed rounds of each of these lengths")
     part_rounds: int = Field(default=30, ge=1, description="timed rounds of tokenizer, encoder and pooling")
+    max_repeats: int = Field(
+        default=3, ge=1,
+        description="most times that a figure's rounds are run: they are run again where they do not agree",
+    )  # fmt: skip
     pause_ms: float = Field(
         default=5.0, ge=0, description="rest before each call: let the last model's threads go to sleep"
     )
@@ -62,6 +66,7 @@ class LatencyParts(BaseModel, frozen=True, extra="forbid"):
     pooling_ms: IfMeasured[float] = Field(
         default=None, description="token states to a vector: cut, mean, norm; left out: it is within encoder_ms"
     )
+    steadiness: Steadinesses = {}
 
 
 class Speed(BaseModel, frozen=True, extra="forbid"):
@@ -70,43 +75,11 @@ class Speed(BaseModel, frozen=True, extra="forbid"):
     latency_ms: dict[str, Latency] = Field(description="by batch size, as a string")
     texts_per_second: float | None = None
     pairs_per_second: float | None = None
+    steadiness: Steadinesses = {}
 
-
-def time_interleaved(
-    calls: Mapping[str, Callable[[], object]],
-    rounds: int,
-    warmup: int,
-    clock: Clock = time.perf_counter,
-    rest: Callable[[], object] = lambda: None,
-) -> dict[str, list[float]]:
-    """Time several calls in turns: A B C, C B A, A B C, …, so that drift and neighbours even out.
-
-    Args:
-        calls: what to time, by name.
-        rounds: timed calls of each, at least 1.
-        warmup: untimed rounds first.
-        clock: returns seconds; a fake one in tests.
-        rest: called, untimed, before each call.
-
-    Returns:
-        Seconds of each call by name, [rounds], in the order they ran.
-
-    Raises:
-        ValueError: rounds below 1 or warmup below 0.
-    """
-    if rounds < 1 or warmup < 0:
-        raise ValueError(f"rounds must be at least 1 and warmup at least 0, got {rounds} and {warmup}")
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    names = list(calls)
-    for round_index in range(-warmup, rounds):
-        for name in names if round_index % 2 == 0 else reversed(names):
-            rest()
-            start = clock()
-            calls[name]()
-            end = clock()
-            if round_index >= 0:
-                seconds[name].append(end - start)
-    return seconds
+    def unsteady(self, figure: str) -> bool:
+        """Whether one of the figures cannot be trusted: the machine was busy, or its rounds do not agree."""
+        return doubted(self.steadiness, figure)
 
 
 def percentiles_ms(seconds: Sequence[float]) -> Latency:
@@ -127,10 +100,11 @@ def measure_speed(
     pairs: Sequence[Pair],
     settings: SpeedSettings,
     clock: Clock = time.perf_counter,
+    advance: Advance | None = None,
 ) -> dict[str, Speed]:
     """Time every model in the same rounds: each batch size, then throughput over all texts.
 
-    In every round all encoders get the same texts, and all scorers the same pairs.
+    In every round all encoders get the same texts, and all scorers the same pairs. Each text comes twice.
 
     Args:
         encoders: texts -> vectors, by row name.
@@ -139,6 +113,7 @@ def measure_speed(
         pairs: what they score; an evenly spaced sample of `settings.pairs` is used.
         settings: rounds and sizes.
         clock: returns seconds.
+        advance: told of each model as it is timed; counts `speed_steps` in all.
 
     Raises:
         ValueError: a name stands for two models, or there is nothing to encode or score.
@@ -150,25 +125,60 @@ def measure_speed(
         raise ValueError("speed needs at least one text for the encoders and one pair for the scorers")
     texts, pairs = evenly_spaced(texts, settings.texts), evenly_spaced(pairs, settings.pairs)
 
-    latency: dict[str, dict[str, Latency]] = {name: {} for name in (*encoders, *scorers)}
+    latency: dict[str, dict[str, Timed]] = {name: {} for name in (*encoders, *scorers)}
     for size in settings.batch_sizes:
-        calls = {name: batches_of(encode, texts, size) for name, encode in encoders.items()}
-        calls |= {name: batches_of(score, pairs, size) for name, score in scorers.items()}
-        rounds = settings.rounds if size == 1 else settings.batch_rounds
-        for name, seconds in time_interleaved(calls, rounds, settings.warmup, clock, settings.rest).items():
-            latency[name][str(size)] = percentiles_ms(seconds)
+        rounds = latency_rounds(settings, size)
+        calls = {name: _batches(encode, texts, size, rounds.period) for name, encode in encoders.items()}
+        calls |= {name: _batches(score, pairs, size, rounds.period) for name, score in scorers.items()}
+        for name, timed in time_rounds(calls, rounds, settings, clock, advance).items():
+            latency[name][str(size)] = timed
     whole: dict[str, Callable[[], object]] = {}
     whole |= {name: partial(encode, texts) for name, encode in encoders.items()}
     whole |= {name: partial(score, pairs) for name, score in scorers.items()}
-    seconds_of = time_interleaved(whole, settings.throughput_rounds, min(settings.warmup, 1), clock, settings.rest)
+    all_at_once = time_rounds(whole, throughput_rounds(settings, texts or pairs), settings, clock, advance)
     return {
-        name: Speed(
-            latency_ms=latency[name],
-            texts_per_second=per_second(len(texts), seconds) if name in encoders else None,
-            pairs_per_second=per_second(len(pairs), seconds) if name in scorers else None,
-        )
-        for name, seconds in seconds_of.items()
+        name: _speed(latency[name], timed, len(texts) if name in encoders else None, len(pairs))
+        for name, timed in all_at_once.items()
     }
+
+
+def speed_steps(settings: SpeedSettings, texts: int, pairs: int, models: int) -> int:
+    """What `measure_speed` counts of so many models: texts (or pairs) that each reads, added rounds left out."""
+    each = [latency_rounds(settings, size) for size in settings.batch_sizes]
+    each.append(throughput_rounds(settings, range(min(texts, settings.texts) or min(pairs, settings.pairs))))
+    return models * sum(rounds.steps for rounds in each)
+
+
+def latency_rounds(settings: SpeedSettings, size: int) -> Rounds:
+    """How batches of one size are timed."""
+    rounds = settings.rounds if size == 1 else settings.batch_rounds
+    return Rounds(rounds, settings.warmup, period_of(rounds), size)
+
+
+def throughput_rounds(settings: SpeedSettings, items: Sequence[object]) -> Rounds:
+    """How all texts at once are timed."""
+    return Rounds(settings.throughput_rounds, min(settings.warmup, 1), items=len(items))
+
+
+def _batches(
+    call: Callable[[Sequence[Item]], object], items: Sequence[Item], size: int, period: int
+) -> Callable[[], object]:
+    """Batches that come round after `period` calls, evenly spaced over the items."""
+    count = size * period
+    return batches_of(call, repeated(evenly_spaced(items, count), count), size)
+
+
+def _speed(latency: Mapping[str, Timed], whole: Timed, texts: int | None, pairs: int) -> Speed:
+    """Of an encoder where a number of texts is given, else of a scorer."""
+    rate = per_second(pairs if texts is None else texts, whole.seconds)
+    judged = {f"latency_ms.{size}": timed.steadiness for size, timed in latency.items()}
+    judged["pairs_per_second" if texts is None else "texts_per_second"] = whole.steadiness
+    return Speed(
+        latency_ms={size: percentiles_ms(timed.seconds) for size, timed in latency.items()},
+        texts_per_second=None if texts is None else rate,
+        pairs_per_second=rate if texts is None else None,
+        steadiness=judged,
+    )
 
 
 def evenly_spaced(items: Sequence[Item], count: int) -> Sequence[Item]:
@@ -176,9 +186,3 @@ def evenly_spaced(items: Sequence[Item], count: int) -> Sequence[Item]:
     if len(items) <= count:
         return items
     return [items[index] for index in np.linspace(0, len(items) - 1, count).round().astype(int)]
-
-
-def batches_of(call: Callable[[Sequence[Item]], object], items: Sequence[Item], size: int) -> Callable[[], object]:
-    """Give a call that takes the next `size` items each time, starting over at the end."""
-    supply = cycle(items)
-    return lambda: call(list(islice(supply, size)))

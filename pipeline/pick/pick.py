@@ -12,10 +12,9 @@ from pydantic import ValidationError
 from decant.errors import GateError, InputError, visible
 from pipeline.pick.budget import OPTIONS, Budget, Choice, choose
 from pipeline.pick.files_there import choose_there, folder_of, lacking
-from pipeline.pick.limits import latency_ms
 from pipeline.pick.passed_over import passed_over_said
 from pipeline.report.figures import METRIC_NAMES, duration, points, significant
-from pipeline.report.main_table import label
+from pipeline.report.main_table import label, latency_of, throughput
 from pipeline.report.rows import Row, read_report_json
 
 
@@ -151,8 +150,7 @@ def _figures(row: Row, set_name: str | None) -> list[str]:
             f"{METRIC_NAMES[measured.metric]} {points(measured.value)} on {set_name} "
             f"(95 % interval {points(low)} to {points(high)})"
         )
-    milliseconds = latency_ms(row)
-    said += [f"{duration(milliseconds)} for one text"] if milliseconds is not None else []
-    said += [f"{significant(row.texts_per_second)} texts/s"] if row.texts_per_second is not None else []
+    said += [f"{latency_of(row, '1', duration)} for one text"] if "1" in row.latency_ms else []
+    said += [f"{throughput(row)} texts/s"] if row.texts_per_second is not None else []
     said += [f"{significant(row.size_mib)} MiB"] if row.size_mib is not None else []
     return said + ([f"{row.dim} dimensions"] if row.dim is not None else [])

@@ -10,6 +10,7 @@ from pipeline.registry.settings import PromotionSettings
 from pipeline.report.figures import METRIC_NAMES, difference, points, signed_points
 
 HELD = ("agrees", "rules hold")  # a certificate's statuses that let a runtime pass
+UNSTEADY = ", but the machine was busy or the rounds differed: promote again when it is quiet"
 
 
 def stated_gates(manifest: Manifest, settings: PromotionSettings) -> list[Gate]:
@@ -46,7 +47,12 @@ def measured_gates(today: Today, settings: PromotionSettings) -> list[Gate]:
             ("latency ratio", "times the deployed one's latency", ratios[0], settings.max_latency_ratio),
             ("size ratio", "times the deployed one's size", ratios[1], settings.max_size_ratio),
         ]
-    return gates + [_most(gate, unit, value, limit) for gate, unit, value, limit in budgets if limit is not None]
+    compared = deployed is not None and deployed.unsteady
+    unsteady = {"latency": own.unsteady, "latency ratio": own.unsteady or compared}
+    return gates + [
+        _most(gate, unit, value, limit, UNSTEADY if unsteady.get(gate) else "")
+        for gate, unit, value, limit in budgets if limit is not None
+    ]  # fmt: skip
 
 
 def missed(gates: Sequence[Gate]) -> str:
@@ -93,7 +99,8 @@ def _least(gate: str, said: str, value: float, limit: float) -> Gate:
     return Gate(gate=gate, passed=passed, said=said + by, value=value, limit=limit)
 
 
-def _most(gate: str, unit: str, value: float, limit: float) -> Gate:
+def _most(gate: str, unit: str, value: float, limit: float, doubt: str = "") -> Gate:
     passed = bool(value <= limit)
     by = "" if passed else f", {value - limit:.2f} too much"
-    return Gate(gate=gate, passed=passed, said=f"{value:.2f} {unit}, at most {limit:g}{by}", value=value, limit=limit)
+    said = f"{value:.2f} {unit}, at most {limit:g}{by}{doubt}"
+    return Gate(gate=gate, passed=passed, said=said, value=value, limit=limit)

@@ -43,7 +43,7 @@ def measure_today(candidate: Path, deployed: Path | None, pairs_file: Path, sett
         role: Timed(
             accuracy=judged[role].value, ci95=percentile_interval(judged[role].samples),
             latency_ms=speeds[role].latency_ms["1"].p50, texts_per_second=speeds[role].texts_per_second or 0.0,
-            size_mib=size_mib(folder / "onnx"),
+            size_mib=size_mib(folder / "onnx"), unsteady=speeds[role].unsteady("latency_ms.1"),
         )
         for role, folder in folders.items()
     }  # fmt: skip

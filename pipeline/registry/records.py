@@ -31,6 +31,10 @@ class Timed(BaseModel, frozen=True, extra="forbid"):
     latency_ms: float = Field(description="one text, median")
     texts_per_second: float
     size_mib: float = Field(description="of the graphs")
+    unsteady: bool = Field(
+        False, exclude_if=lambda unsteady: not unsteady,
+        description="latency_ms is not to be trusted: the machine was busy, or the rounds do not agree",
+    )  # fmt: skip
 
 
 class Today(BaseModel, frozen=True, extra="forbid"):

@@ -17,11 +17,13 @@ from pipeline.report.main_table import (
     faster_than_baseline,
     faster_than_teacher,
     label,
+    latency_of,
     main_metrics,
     references,
 )
 from pipeline.report.row_names import UNTAUGHT
 from pipeline.report.rows import Report, Row
+from pipeline.report.unsteady import left_out, steady_beside
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ def answer(report: Report) -> str:
     parts = [_accuracy(report, row, refer), _speed(row, refer), _search(row, refer)]
     size = f" ({significant(row.size_mib)} MiB)" if row.size_mib is not None else ""
     said = [part for part in parts if part]
-    return f"Ship {label(row)}{size}" + (f": {_and(said)}." if said else ".")
+    untold = left_out(row, refer.teacher, refer.baseline)
+    return f"Ship {label(row)}{size}" + (f": {_and(said)}." if said else ".") + (f" {untold}" if untold else "")
 
 
 def headlines(report: Report) -> list[Headline]:
@@ -66,13 +69,13 @@ def headlines(report: Report) -> list[Headline]:
             detail = f"{name.removeprefix('the ')} {points(theirs.value)}"
             found.append(Headline(gain, f"points against {name}", detail))
     faster = faster_than_teacher(row, refer)
-    if faster is not None:
+    if faster is not None and steady_beside(row, refer.teacher):
         compared = "pairs a second, nothing cached" if _reads_pairs(refer.teacher) else "texts a second"
         found.append(Headline(ratio(faster), "the teacher's speed", compared))
     if "1" in row.latency_ms:
         latency = row.latency_ms["1"]
         detail = f"95 of 100 below {duration(latency.p95)}"
-        found.append(Headline(duration(latency.p50), "for one text", detail))
+        found.append(Headline(latency_of(row, "1", duration), "for one text", detail))
     if row.size_mib is not None:
         found.append(Headline(f"{significant(row.size_mib)} MiB", "on disk", row.precision or ""))
     return found
@@ -116,7 +119,8 @@ def _teacher_beside(other: Row, refer: References) -> str:
 
 
 def _speed(row: Row, refer: References) -> str | None:
-    than_teacher, than_baseline = faster_than_teacher(row, refer), faster_than_baseline(row, refer)
+    than_teacher = faster_than_teacher(row, refer) if steady_beside(row, refer.teacher) else None
+    than_baseline = faster_than_baseline(row, refer) if steady_beside(row, refer.baseline) else None
     if than_teacher is not None and not _reads_pairs(refer.teacher):
         return f"reads texts {ratio(than_teacher)} as fast as the teacher"
     if than_teacher is not None:
@@ -133,10 +137,10 @@ def _reads_pairs(teacher: Row | None) -> bool:
 
 def _search(row: Row, refer: References) -> str | None:
     mine, theirs = row.one_against_many, refer.teacher.one_against_many if refer.teacher else None
-    if mine is None:
+    if mine is None or mine.unsteady("query_ms"):
         return None
     said = f"answers one query against {mine.candidates:,} indexed texts in {duration(mine.query_ms.p50)}"
-    if theirs is None or theirs.candidates != mine.candidates:
+    if theirs is None or theirs.candidates != mine.candidates or theirs.unsteady("query_ms"):
         return said
     return f"{said} instead of {duration(theirs.query_ms.p50)}"
 

@@ -15,6 +15,7 @@ from pipeline.report.main_table import main_table, references
 from pipeline.report.markdown import machine, markdown_table
 from pipeline.report.rows import Report, Row
 from pipeline.report.steady import INVARIANT
+from pipeline.report.unsteady import marked
 
 TAGS = ["sentence-transformers", "sentence-similarity", "feature-extraction", "onnx", "distillation"]
 NO_SUCH_POOLING = "sentence-transformers has no pooling like this model's and cannot load it."
@@ -120,7 +121,8 @@ def measured(report: Report, row: Row, compared: Sequence[str], speed: str) -> l
 def latency_lines(row: Row, unit: str) -> list[str]:
     """A line a batch size; the unit is a text or a pair."""
     return [
-        f"- {f'one {unit}' if size == '1' else f'{size} {unit}s'}: {duration(latency.p50)} median, "
+        f"- {f'one {unit}' if size == '1' else f'{size} {unit}s'}: "
+        f"{marked(duration(latency.p50), row.unsteady(f'latency_ms.{size}'))} median, "
         f"{duration(latency.p95)} for 95 of 100 calls"
         for size, latency in row.latency_ms.items()
     ]
@@ -248,7 +250,8 @@ def _speed(row: Row) -> str:
     lines = latency_lines(row, "text")
     if row.one_against_many is not None:
         cost = row.one_against_many
-        lines.append(f"- one query against {cost.candidates:,} indexed texts: {duration(cost.query_ms.p50)}")
+        milliseconds = marked(duration(cost.query_ms.p50), cost.unsteady("query_ms"))
+        lines.append(f"- one query against {cost.candidates:,} indexed texts: {milliseconds}")
     if row.peak_memory_mib is not None:
         lines.append(f"- peak memory of a process that runs it: {significant(row.peak_memory_mib)} MiB")
     return "\n".join(["This artifact:", "", *lines]) if lines else ""

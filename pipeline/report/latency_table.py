@@ -2,10 +2,10 @@
 
 from decant.table import Cell, Column, Table, line, number_columns
 from pipeline.measure.one_against_many import OneAgainstMany
-from pipeline.measure.speed import LatencyParts
 from pipeline.report.figures import duration, or_missing
 from pipeline.report.main_table import label, sorted_rows
-from pipeline.report.rows import Report
+from pipeline.report.rows import Report, Row
+from pipeline.report.unsteady import mark_legend, marked
 
 PARTS = ("tokenizer", "encoder", "pooling")
 
@@ -16,8 +16,8 @@ def latency_table(report: Report) -> Table:
     parts = (*number_columns(*PARTS), Column("share", drawn=True)) if parted else ()
     lines = [
         line(
-            label(row), *(_parts(row.latency_parts) if parted else ()),
-            *(or_missing(row.latency_by_tokens.get(length)) for length in lengths),
+            label(row), *(_parts(row) if parted else ()),
+            *(_of_length(row, length) for length in lengths),
             picked=row.name == report.selected,
         )
         for row in sorted_rows(report)
@@ -38,7 +38,7 @@ def search_table(report: Report) -> Table:
     said = "A bi-encoder embeds the texts once, then reads only the query."
     if any(row.pairs_per_second for row in report.rows):
         said = f"A cross-encoder reads the query with every text again. {said}"
-    return Table(columns, tuple(lines), (said,))
+    return Table(columns, tuple(lines), (said, *mark_legend(report)))
 
 
 def search_heading(report: Report) -> str:
@@ -62,7 +62,7 @@ def _legend(report: Report) -> list[str]:
         said.append(
             "By length: running text of exactly that many tokens, special ones and the tokenizer's time included."
         )
-    return said
+    return said + mark_legend(report)
 
 
 def _parted(report: Report) -> bool:
@@ -73,20 +73,27 @@ def _lengths(report: Report) -> list[str]:
     return sorted({length for row in report.rows for length in row.latency_by_tokens}, key=int)
 
 
-def _parts(parts: LatencyParts | None) -> list[str | Cell]:
+def _of_length(row: Row, length: str) -> str:
+    return marked(or_missing(row.latency_by_tokens.get(length)), row.unsteady(f"latency_by_tokens.{length}"))
+
+
+def _parts(row: Row) -> list[str | Cell]:
     """Each part's milliseconds, and the bar of their shares."""
+    parts = row.latency_parts
     if parts is None:
         return [*map(or_missing, (None,) * len(PARTS)), Cell("")]
     each = (parts.tokenizer_ms, parts.encoder_ms, parts.pooling_ms or 0.0)
     shares = tuple(round(100 * one / max(sum(each), 1e-9), 1) for one in each)
-    return [*map(or_missing, (parts.tokenizer_ms, parts.encoder_ms, parts.pooling_ms)), Cell("", bars=shares)]
+    figures = (or_missing(one) for one in (parts.tokenizer_ms, parts.encoder_ms, parts.pooling_ms))
+    return [*(marked(one, row.unsteady_parts) for one in figures), Cell("", bars=shares)]
 
 
 def _search(cost: OneAgainstMany) -> tuple[Cell, Cell]:
     extrapolated = f"extrapolated from {cost.sampled} "
-    query = Cell(duration(cost.query_ms.p50))
+    query = Cell(marked(duration(cost.query_ms.p50), cost.unsteady("query_ms")))
     if cost.extrapolated:
         query = Cell(query.text, f"{extrapolated}pairs", (f"{extrapolated}pairs",))
     if cost.index_seconds is None:
         return query, Cell("not possible")
-    return query, Cell(duration(1000 * cost.index_seconds), notes=(f"{extrapolated}texts",))
+    index = marked(duration(1000 * cost.index_seconds), cost.unsteady("index_seconds"))
+    return query, Cell(index, notes=(f"{extrapolated}texts",))

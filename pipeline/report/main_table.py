@@ -7,6 +7,7 @@ from decant.table import MISSING, Column, Table, line
 from pipeline.measure.set_metrics import SetMetrics
 from pipeline.report.figures import METRIC_NAMES, difference, or_missing, ratio, significant, with_half
 from pipeline.report.rows import Kind, Report, Row
+from pipeline.report.unsteady import mark_legend, marked, steady_beside
 
 QUIET = 0.1  # share of busy cores above which timings are not to be trusted
 TORCH_RUNTIMES = ("torch", "sentence-transformers")
@@ -67,8 +68,8 @@ def main_table(report: Report, only: Sequence[str] | None = None, picked: str | 
         (Column("texts/s", True), throughput),
         (Column("ms/text", True, keep=1), one_text_ms),
         (Column("MiB", True, keep=2), lambda row: or_missing(row.size_mib)),
-        (Column("× teacher", True), lambda row: or_missing(faster_than_teacher(row, refer), ratio)),
-        (Column("× torch", True, keep=3), lambda row: or_missing(faster_than_baseline(row, refer), ratio)),
+        (Column("× teacher", True), lambda row: times(faster_than_teacher(row, refer), row, refer.teacher)),
+        (Column("× torch", True, keep=3), lambda row: times(faster_than_baseline(row, refer), row, refer.baseline)),
     ]
     shown = [(column, cell) for column, cell in candidates if any(cell(row) != MISSING for row in report.rows)]
     lines = [
@@ -109,7 +110,7 @@ def _legend(report: Report, refer: References, metric: SetMetrics | None) -> lis
         said.append("× teacher compares texts per second.")
     if refer.baseline:
         said.append(f"× torch compares texts per second with {refer.baseline.name}, which runs in torch.")
-    return said
+    return said + mark_legend(report)
 
 
 def label(row: Row) -> str:
@@ -136,13 +137,26 @@ def against_teacher(row: Row, refer: References) -> str:
 def throughput(row: Row) -> str:
     """Texts a second, or a cross-encoder's pairs a second, which is said."""
     if row.texts_per_second is not None:
-        return significant(row.texts_per_second)
-    return f"{significant(row.pairs_per_second)} pairs" if row.pairs_per_second is not None else MISSING
+        return marked(significant(row.texts_per_second), row.unsteady("texts_per_second"))
+    rate = marked(or_missing(row.pairs_per_second), row.unsteady("pairs_per_second"))
+    return f"{rate} pairs" if row.pairs_per_second is not None else MISSING
 
 
 def one_text_ms(row: Row) -> str:
     """Median milliseconds for one text (a cross-encoder: one pair)."""
-    return significant(row.latency_ms["1"].p50) if "1" in row.latency_ms else MISSING
+    return latency_of(row, "1", significant)
+
+
+def latency_of(row: Row, size: str, write: Callable[[float], str]) -> str:
+    """Median milliseconds of a batch of this size."""
+    if size not in row.latency_ms:
+        return MISSING
+    return marked(write(row.latency_ms[size].p50), row.unsteady(f"latency_ms.{size}"))
+
+
+def times(value: float | None, row: Row, other: Row | None) -> str:
+    """How many times the other's throughput."""
+    return marked(or_missing(value, ratio), not steady_beside(row, other))
 
 
 def pairs_per_second(row: Row) -> float | None:

@@ -7,13 +7,17 @@ from pipeline.pick.shipped import shipped, stated_budget
 from pipeline.report.answer import answer
 from pipeline.report.no_gain import no_gain
 from pipeline.report.rows import Report
+from pipeline.report.unsteady import REMEDY
 
 
 def pick_sentence(report: Report) -> str:
     """What to ship, its figures and the rule that chose it; or that nothing is to be shipped."""
     if report.selected is None or not report.selected_because:
         return answer(report)
-    return f"{answer(report).removesuffix('.')}; chosen as {report.selected_because}."
+    said, because = answer(report), f"chosen as {report.selected_because}."
+    if said.endswith(f"{REMEDY}."):
+        return f"{said} It was {because}"
+    return f"{said.removesuffix('.')}; {because}"
 
 
 def pick_notes(report: Report) -> list[str]:

@@ -12,6 +12,7 @@ from pipeline.report.figures import (
     threshold,
 )
 from pipeline.report.rows import Row
+from pipeline.report.unsteady import marked
 
 
 def row_figures(row: Row) -> list[tuple[str, str]]:
@@ -56,13 +57,18 @@ def _costs(row: Row) -> list[tuple[str, str]]:
     figures = []
     for size, latency in row.latency_ms.items():
         said = f"{duration(latency.p50)} median, {duration(latency.p95)} for 95 of 100"
-        figures.append((f"batch of {size}", said))
+        figures.append((f"batch of {size}", marked(said, row.unsteady(f"latency_ms.{size}"))))
     if row.latency_parts is not None:
-        parts = {name.removesuffix("_ms"): value for name, value in row.latency_parts.model_dump().items()}
-        figures.append((" + ".join(parts), " + ".join(map(significant, parts.values())) + " ms"))
+        each = row.latency_parts.model_dump(exclude={"steadiness"})
+        parts = {name.removesuffix("_ms"): value for name, value in each.items()}
+        said = " + ".join(map(significant, parts.values())) + " ms"
+        figures.append((" + ".join(parts), marked(said, row.unsteady_parts)))
     if row.latency_by_tokens:
-        each = " / ".join(map(significant, row.latency_by_tokens.values()))
-        figures.append((f"one text of {' / '.join(row.latency_by_tokens)} tokens", f"{each} ms"))
+        lengths = " / ".join(
+            marked(significant(ms), row.unsteady(f"latency_by_tokens.{tokens}"))
+            for tokens, ms in row.latency_by_tokens.items()
+        )
+        figures.append((f"one text of {' / '.join(row.latency_by_tokens)} tokens", f"{lengths} ms"))
     if row.peak_memory_mib is not None:
         figures.append(("peak memory", f"{significant(row.peak_memory_mib)} MiB"))
     if row.parity is not None:

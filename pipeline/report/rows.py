@@ -13,6 +13,7 @@ from pipeline.measure.one_against_many import OneAgainstMany
 from pipeline.measure.regressions import Regression
 from pipeline.measure.set_metrics import IfMeasured, SetMetrics
 from pipeline.measure.speed import Latency, LatencyParts
+from pipeline.measure.steadiness import Steadinesses, doubted
 from pipeline.report.machine import Environment
 
 if TYPE_CHECKING:  # it chooses among these rows
@@ -86,6 +87,7 @@ class Row(BaseModel, frozen=True, extra="forbid"):
     texts_per_second: float | None = None
     parity: Parity | None = None
     pairs_per_second: IfMeasured[float] = Field(default=None, description="the teacher's throughput")
+    steadiness: Steadinesses = {}
     form: IfMeasured[Literal["cosine", "comparator"]] = Field(default=None, description="how vectors are matched")
     one_against_many: IfMeasured[OneAgainstMany] = None
     peak_memory_mib: IfMeasured[float] = None
@@ -96,6 +98,31 @@ class Row(BaseModel, frozen=True, extra="forbid"):
     sensitivity: tuple[GroupLoss, ...] = Field(
         default=(), exclude_if=lambda groups: not groups, description="the costliest group first"
     )
+
+    def unsteady(self, figure: str) -> bool:
+        """Whether a speed cannot be trusted: the machine was busy, or its rounds do not agree.
+
+        Args:
+            figure: such as latency_ms.1, latency_by_tokens.128, texts_per_second, pairs_per_second.
+        """
+        return doubted(self.steadiness, figure)
+
+    @property
+    def unsteady_throughput(self) -> bool:
+        """Whether its texts or pairs a second cannot be trusted."""
+        return self.unsteady("texts_per_second") or self.unsteady("pairs_per_second")
+
+    @property
+    def unsteady_parts(self) -> bool:
+        """Whether the parts of one text's milliseconds cannot be trusted, which are parts of the whole."""
+        parts = self.latency_parts
+        return self.unsteady("latency_ms.1") or (parts is not None and doubted(parts.steadiness, "tokenizer_ms"))
+
+    @property
+    def any_unsteady(self) -> bool:
+        """Whether any of its speeds is marked."""
+        parts = [one.steadiness for one in (self.one_against_many, self.latency_parts) if one is not None]
+        return any(not one.steady for found in (self.steadiness, *parts) for one in found.values())
 
 
 class Mined(BaseModel, frozen=True, extra="forbid"):

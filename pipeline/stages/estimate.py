@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
+from decant.errors import DecantError
 from decant.models.backbone import model_size
 from decant.models.embedder import load_embedder
 from decant.models.encoder import SentenceEncoder
-from decant.models.reference import resolve_model
+from decant.models.reference import resolve_model, stored_shapes
 from decant.training.optimizer import FitSettings, training_precision
 from pipeline.recipe.recipe import Recipe
 from pipeline.texts.load import Texts, pair_texts
@@ -21,7 +25,14 @@ from students.cuts.start import shrunk_shape
 
 SHARE_OF_PEAK = 0.5  # what training reaches of a plain matrix product's speed, measured with MiniLM
 SAMPLED_TEXTS = 400
-GRAPH_SECONDS, MEASURE_SECONDS = 20.0, 20.0  # an artifact
+
+
+class ModelSize(NamedTuple):
+    """What a model's time is reckoned from."""
+
+    weights: int
+    """That a token is multiplied with."""
+    layers: int
 
 
 @dataclass(frozen=True)
@@ -37,13 +48,22 @@ class Estimate:
         """How many are trained."""
         return len(self.recipe.student.seeds) * (1 + len(self.recipe.student.compare_alphas))
 
-    @cached_property
+    @property
     def cuts(self) -> int:
         """How many depths and lengths are exported."""
+        return len(self.depths)
+
+    @cached_property
+    def depths(self) -> list[int]:
+        """Layers of each depth and length that is exported."""
         recipe = self.recipe
-        if recipe.export.cuts or recipe.student.nesting is None:
-            return max(1, len(recipe.export.cuts))
-        return len(recipe.student.layers) or model_size(resolve_model(recipe.student.model, self.base))[0]
+        layers = len(recipe.student.layers) or self.size_of(recipe.student.model).layers
+        if recipe.export.cuts:
+            return [depth for depth, _ in sorted(set(recipe.export.cuts))]
+        if recipe.student.nesting is None:
+            return [layers]
+        shorter = recipe.budget is not None and recipe.budget.dim is not None
+        return [depth for depth in range(1, layers + 1) for _ in range(2 if shorter else 1)]
 
     @property
     def artifacts(self) -> int:
@@ -56,14 +76,51 @@ class Estimate:
         return SentenceEncoder.load(resolve_model(self.recipe.student.model, self.base))
 
     @cached_property
-    def step(self) -> float:
-        """Seconds that training the start model takes for a token."""
-        return 6 * weights_of(self.start) / speed(self.recipe.student)
-
-    @cached_property
     def student_step(self) -> float:
         """Seconds that training the student takes for a token."""
         return 6 * weights_of(self._student) / speed(self.recipe.student)
+
+    @cached_property
+    def teacher_step(self) -> float:
+        """Seconds that training the cross-encoder takes for a token."""
+        return 6 * self.teacher_size.weights / speed(self.recipe.student)
+
+    @cached_property
+    def teacher_size(self) -> ModelSize:
+        """Of the cross-encoder."""
+        assert self.recipe.teacher is not None
+        return self.size_of(self.recipe.teacher.model)
+
+    @cached_property
+    def student_size(self) -> ModelSize:
+        """Of the whole student."""
+        return ModelSize(weights_of(self._student), self._student.layers)
+
+    def size_of(self, model: str) -> ModelSize:
+        """Of a model by its reference, from its config and the names of its weights alone; 0 of a table of vectors."""
+        folder = resolve_model(model, self.base)
+        shapes = stored_shapes(folder)
+        weights = sum(math.prod(shape) for name, shape in shapes.items() if "embed" not in name)
+        try:
+            return ModelSize(weights, model_size(folder)[0])
+        except DecantError:
+            return ModelSize(0, 0)
+
+    @cached_property
+    def forward(self) -> float:
+        """Operations a second that torch is likely to reach in float32, without gradients."""
+        return operations(torch.float32)
+
+    @cached_property
+    def test_tokens(self) -> float:
+        """Of a text of the test pairs, in the mean."""
+        given = [text for pair in self.texts.test.pairs for text in pair]
+        return mean_tokens(given, self.start)
+
+    @property
+    def max_length(self) -> int:
+        """Tokens that the student reads at most."""
+        return self.recipe.student.max_length or self.start.max_length
 
     @cached_property
     def train_tokens(self) -> float:
@@ -116,7 +173,7 @@ class Estimate:
 
 def weights_of(encoder: SentenceEncoder) -> int:
     """Weights that a token is multiplied with: all but the tables."""
-    return sum(weight.numel() for name, weight in encoder.named_parameters() if "embeddings" not in name)
+    return sum(weight.numel() for name, weight in encoder.named_parameters() if "embed" not in name)
 
 
 def mean_tokens(texts: list[str], encoder: SentenceEncoder) -> float:
@@ -127,10 +184,17 @@ def mean_tokens(texts: list[str], encoder: SentenceEncoder) -> float:
 
 def speed(settings: FitSettings) -> float:
     """Operations a second that training is likely to reach, from a product of two matrices timed now."""
-    kind = torch.bfloat16 if training_precision(settings) == "bf16-mixed" else torch.float32
+    return operations(torch.bfloat16 if training_precision(settings) == "bf16-mixed" else torch.float32)
+
+
+def operations(kind: torch.dtype) -> float:
+    """Operations a second that a model of such weights is likely to reach, from a product of matrices timed now."""
     left, right = torch.ones(1024, 384, dtype=kind), torch.ones(384, 1536, dtype=kind)
     torch.mm(left, right)
-    started = time.perf_counter()
-    for _ in range(20):
-        torch.mm(left, right)
-    return SHARE_OF_PEAK * 20 * 2 * 1024 * 384 * 1536 / (time.perf_counter() - started)
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        for _ in range(5):
+            torch.mm(left, right)
+        seconds.append(time.perf_counter() - started)
+    return SHARE_OF_PEAK * 5 * 2 * 1024 * 384 * 1536 / statistics.median(seconds)

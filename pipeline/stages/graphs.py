@@ -33,7 +33,7 @@ from pipeline.fingerprint import stated
 from pipeline.measure.size import parameter_count
 from pipeline.recipe.recipe import Recipe
 from pipeline.recipe.recipe_prompts import pairs_for
-from pipeline.stages.estimate import GRAPH_SECONDS
+from pipeline.stages.estimate_graphs import graph_seconds
 from pipeline.stages.graph_precisions import write_precision
 from pipeline.stages.stage import Done, Made, Run, Stage
 from pipeline.stages.targets import training_pairs
@@ -264,6 +264,6 @@ def parity_figures(parity: Parity, settings: ParitySettings, precision: Precisio
 
 GRAPHS = Stage(
     "graphs", VERSION, make_graphs, reads=("texts", "vectors", "mine", "student"),
-    seconds=lambda estimate: GRAPH_SECONDS * estimate.artifacts,
+    seconds=graph_seconds,
     told=lambda estimate: f"{estimate.artifacts} artifacts, {', '.join(estimate.recipe.export.precisions)}",
 )  # fmt: skip

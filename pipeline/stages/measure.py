@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from decant.progress import Watch
+from decant.progress import Advance, Watch
 from decant.training.cores import usable_cores
 from pipeline.fingerprint import pairs_digest, stated
 from pipeline.measure.agreement import nearest, neighbour_recall, sides_of
@@ -25,7 +25,7 @@ from pipeline.report.machine import Environment, read_environment
 from pipeline.report.rows import Row, Seeds
 from pipeline.stages.checkpoints import quantized_students
 from pipeline.stages.dev_metric import examples_of
-from pipeline.stages.estimate import MEASURE_SECONDS
+from pipeline.stages.estimate_measure import measure_seconds
 from pipeline.stages.measure_grid import student_grid
 from pipeline.stages.measure_speed import measured_speed
 from pipeline.stages.measured_models import STUDENT, TEACHER, Candidate, candidates
@@ -96,10 +96,12 @@ def _measure(
     recipe: Recipe, texts: Texts, candidates: list[Candidate], trained: Sequence[Trained], watch: Watch
 ) -> tuple[list[Row], list[Regression]]:
     runs = [one for one in trained if len(trained) > 1]
-    with watch("accuracy", len(candidates) + len(runs)) as advance:
+    splits = 2 if recipe.texts.task.kind == "binary" else 1
+    with watch("accuracy", splits * len(candidates) + len(runs)) as advance:
         test = _predictions(candidates, texts.test, advance)
-        dev = _predictions(candidates, texts.dev, lambda done: None) if recipe.texts.task.kind == "binary" else {}
+        dev = _predictions(candidates, texts.dev, advance) if splits == 2 else {}
         for one in runs:
+            advance(0, _run_name(one))
             model = Student.load(one.stage.folder)
             test[_run_name(one)] = model.predict(texts.test.pairs)
             if dev:
@@ -147,11 +149,10 @@ def _with_neighbours(
     return found
 
 
-def _predictions(
-    candidates: list[Candidate], split: Split, advance: Callable[[int], None]
-) -> dict[str, NDArray[np.float32]]:
+def _predictions(candidates: list[Candidate], split: Split, advance: Advance) -> dict[str, NDArray[np.float32]]:
     found = {}
     for one in candidates:
+        advance(0, one.name)
         if one.predict is not None:
             found[one.name] = one.predict(split.pairs)
         advance(1)
@@ -198,5 +199,5 @@ MEASURE = Stage(
     "measure", VERSION, make_measured,
     reads=("texts", "vectors", "mine", "teacher", "targets", "embed", "student", "reranker", "graphs", "openvino",
            "checkpoints"),
-    seconds=lambda estimate: MEASURE_SECONDS * (1 + estimate.artifacts),
+    seconds=measure_seconds,
 )  # fmt: skip

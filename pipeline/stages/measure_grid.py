@@ -30,12 +30,14 @@ def student_grid(run: Run, made: Made) -> Grid:
     with run.watch("grid", (1 + binary) * (1 + (start is not None)) + 1) as advance:
 
         def every(encoder: SentenceEncoder, split: Split) -> dict[tuple[int, int], NDArray[np.float32]]:
+            advance(0, "student, every cut" if encoder is model else "start model, every cut")
             found = grid_predictions(encoder, pairs_for(recipe, encoder.prompts, split.pairs), dims)
             advance(1)
             return found
 
         splits = [texts.test, *([texts.dev] if binary else [])]
         pairs = [pairs_for(recipe, model.prompts, split.pairs) for split in splits]
+        advance(0, "PCA of the student's vectors")
         short = pca_predictions(model.encode, _pca_texts(recipe, made), pairs, dims[1:])
         pca = [{(model.layers, dim): scores for dim, scores in one.items()} for one in short]
         advance(1)

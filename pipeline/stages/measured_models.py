@@ -16,6 +16,7 @@ from decant.models.prompts import Prompts
 from decant.models.quantized import precision_of
 from decant.models.shared_config import is_shared, shared_attention
 from decant.models.similarity import cosines, pair_vectors, similarities
+from decant.progress import Advance
 from export.artifact.bundle import COMPARATOR, GRAPH
 from export.serve.rerank_session import OnnxReranker
 from export.serve.session import OnnxComparator, OnnxEncoder
@@ -115,7 +116,10 @@ def candidates(run: Run, made: Made, threads: int) -> tuple[list[Candidate], lis
         teacher = run_teacher(recipe, pair_targets.teacher.folder)
         untrained = shared_cross_encoder(teacher, recipe.reranker.sharing, pair_texts(texts), recipe.seed)
         found += _rerankers(recipe, teacher, untrained, made.reranked, threads)
-    return found + _students(recipe, made.student) + _exported(recipe, made, threads), notes
+    artifacts = len(made.graphs) + (len(made.irs.made) if made.irs is not None else 0)
+    with run.watch("memory of each artifact", artifacts) as advance:
+        exported = _exported(recipe, made, threads, advance)
+    return found + _students(recipe, made.student) + exported, notes
 
 
 def _given(recipe: Recipe, source: Path) -> Candidate:
@@ -252,10 +256,11 @@ def in_torch(recipe: Recipe, name: str, student: Student, facts: dict[str, objec
     return Candidate(name, "student", predict=predict, encode=student.encoder.encode, match=match, facts=facts)
 
 
-def _exported(recipe: Recipe, made: Made, threads: int) -> list[Candidate]:
+def _exported(recipe: Recipe, made: Made, threads: int, advance: Advance) -> list[Candidate]:
     """The artifacts in onnxruntime, then those that have an IR in OpenVINO."""
     found, student = [], made.student
     for graph in made.graphs:
+        advance(0, graph.name)
         facts: dict[str, object] = {
             "runtime": "onnxruntime",
             "path": f"artifacts/{graph.name}",
@@ -266,9 +271,11 @@ def _exported(recipe: Recipe, made: Made, threads: int) -> list[Candidate]:
             before, after = graph.quantize_aware["cosine_before"], graph.quantize_aware["cosine_after"]
             facts["note"] = f"fine-tuned for its rounding: mean cosine {before:.4f} to fp32 before, {after:.4f} after"
         found.append(_served(recipe, graph, graph.folder, GRAPH, graph.folder / COMPARATOR, threads, facts))
+        advance(1)
     comparators = {graph.name: graph.folder / COMPARATOR for graph in made.graphs}
     for ir in made.irs.made if made.irs is not None else ():
         xml = ir.folder / ir.file
+        advance(0, ir.name)
         facts = {
             "runtime": "openvino", "path": f"artifacts/{ir.artifact}",
             "size_mib": size_mib(xml) + size_mib(xml.with_suffix(".bin")),
@@ -279,6 +286,7 @@ def _exported(recipe: Recipe, made: Made, threads: int) -> list[Candidate]:
                 f"NNCF's accuracy control: mean cosine {ir.mean_cosine:.4f} to fp32 on the calibration texts"
             )
         found.append(_served(recipe, ir, ir.folder, ir.file, comparators[ir.artifact], threads, facts))
+        advance(1)
     return found
 
 

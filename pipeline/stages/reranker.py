@@ -17,7 +17,8 @@ from pipeline.fingerprint import pairs_digest, stated
 from pipeline.measure.classification import one_score
 from pipeline.run_dir import Finished
 from pipeline.stages.dev_metric import dev_metric, on_own_scale
-from pipeline.stages.estimate import GRAPH_SECONDS, Estimate
+from pipeline.stages.estimate import Estimate
+from pipeline.stages.estimate_graphs import EXPORT_SECONDS
 from pipeline.stages.sharing import said_maps
 from pipeline.stages.stage import Done, Made, Run, Stage
 from pipeline.stages.targets import PairTargets, training_pairs
@@ -150,7 +151,7 @@ def _seconds(estimate: Estimate) -> float:
     if settings is None:
         return 0.0
     scores = 4 / 3 * (train + estimate.unlabelled_tokens) * settings.pseudo.epochs
-    return estimate.step * (scores + train * settings.epochs) + GRAPH_SECONDS
+    return estimate.teacher_step * (scores + train * settings.epochs) + EXPORT_SECONDS
 
 
 RERANKER = Stage(

@@ -181,5 +181,5 @@ def _told(estimate: Estimate) -> str:
 TARGETS = Stage(
     "targets", VERSION, make_targets, reads=("texts", "mine", "teacher"), told=_told,
     wanted=lambda recipe: recipe.teacher is not None,
-    seconds=lambda estimate: estimate.step / 3 * (estimate.train_tokens + estimate.unlabelled_tokens),
+    seconds=lambda estimate: estimate.teacher_step / 3 * (estimate.train_tokens + estimate.unlabelled_tokens),
 )  # fmt: skip

@@ -96,7 +96,7 @@ def allowed_outputs(recipe: Recipe) -> tuple[int, ...]:
 def _seconds(estimate: Estimate) -> float:
     teacher = estimate.recipe.teacher
     epochs = teacher.epochs if isinstance(teacher, FineTuneTeacher) else 0
-    return estimate.step * estimate.train_tokens * epochs + 10
+    return estimate.teacher_step * estimate.train_tokens * epochs + 10 if epochs else 10.0
 
 
 TEACHER = Stage(

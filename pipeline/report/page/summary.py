@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.report.figures import METRIC_NAMES, duration, points
-from pipeline.report.main_table import label, main_metrics, references
+from pipeline.report.main_table import label, latency_of, main_metrics, references
 from pipeline.report.page.page_rows import PageRun
 from pipeline.report.rows import Row
 
@@ -69,5 +69,5 @@ def _value(run: PageRun, row: Row) -> float | None:
 def _said(run: PageRun, row: Row) -> str:
     measured = main_metrics(row, references(run.report))
     accuracy = f"{METRIC_NAMES[measured.metric]} {points(measured.value)}" if measured is not None else ""
-    latency = f"{duration(row.latency_ms['1'].p50)} for one text" if "1" in row.latency_ms else ""
+    latency = f"{latency_of(row, '1', duration)} for one text" if "1" in row.latency_ms else ""
     return f"{run.name}'s {label(row)} ({', '.join(part for part in (accuracy, latency) if part)})"

@@ -50,3 +50,41 @@ def test_a_verb_that_trains_nothing_loads_nothing_of_training(verb: str) -> None
     found = imports_of(verb)
     assert found
     assert loaded("\n".join(found), TRAINING) == []
+
+
+SAYS_FIRST = """
+import sys
+from pipeline.cli import main
+from pipeline.screen.console import Screen
+
+def first(self, text, total=0):
+    loaded = [name for name in ("torch", "transformers", "onnxruntime", "sklearn") if name in sys.modules]
+    sys.exit(f"said {text!r} with {loaded}")
+
+Screen.say = Screen._open = first
+sys.argv = ["decant", *ARGUMENTS]
+main()
+"""
+FIRST = {
+    "run": "quickstart: a run in some/folder",
+    "plan": "reading texts and models of quickstart",
+    "eval": "reading and scoring pairs",
+    "bench": "loading",
+    "encode": "loading the artifact",
+    "verify": "loading",
+    "promote": "loading",
+    "certify": "loading",
+}
+
+
+@pytest.mark.parametrize("verb", FIRST)
+def test_something_is_said_before_anything_heavy_is_loaded(verb: str, tmp_path: Path) -> None:
+    recipe, pairs = Path(cli.__file__).parents[2] / "configs" / "quickstart.yaml", ["--pairs", "pairs.tsv"]
+    given = {
+        "run": [str(recipe), "--out", "some/folder"], "plan": [str(recipe)], "eval": ["artifact", *pairs],
+        "bench": ["artifact", *pairs], "encode": ["artifact", "--format", "jsonl"],
+        "promote": ["artifact", "--to", "registry"],
+    }  # fmt: skip
+    code = SAYS_FIRST.replace("ARGUMENTS", repr([verb, *given.get(verb, ["artifact"])]))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.stderr.strip() == f"said {FIRST[verb]!r} with []"

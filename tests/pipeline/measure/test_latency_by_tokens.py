@@ -2,8 +2,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from pipeline.measure.latency_by_tokens import latency_by_tokens, texts_of_tokens
-from pipeline.measure.speed import SpeedSettings
+from pipeline.measure.latency_by_tokens import latency_by_tokens, length_steps, texts_of_tokens
+from pipeline.measure.speed import SpeedSettings, percentiles_ms
 
 WORDS = [f"word{index} of a sentence" for index in range(50)]
 
@@ -56,5 +56,17 @@ def test_each_length_and_model_gets_its_own_median() -> None:
 
     settings = SpeedSettings(length_rounds=3, warmup=1, pause_ms=0)
     found = latency_by_tokens({"a": encode}, {8: ["x" * 5], 3: ["x" * 2]}, settings, lambda: now)
-    assert found == {"a": {"3": pytest.approx(2), "8": pytest.approx(5)}}
+    medians = {tokens: percentiles_ms(timed.seconds).p50 for tokens, timed in found["a"].items()}
+    assert medians == {"3": pytest.approx(2), "8": pytest.approx(5)}
     assert list(found["a"]) == ["3", "8"]
+    assert all(timed.steadiness.spread == pytest.approx(0, abs=1e-9) for timed in found["a"].values())
+
+
+def test_progress_counts_a_long_text_as_several() -> None:
+    settings, told = SpeedSettings(length_rounds=3, warmup=1, pause_ms=0), list[tuple[int, str]]()
+    latency_by_tokens(
+        {"a": len, "b": len}, {8: ["x"], 64: ["y"]}, settings, lambda: 0.0,
+        lambda done, note="", /: told.append((done, note)),
+    )  # fmt: skip
+    assert {note for _, note in told} == {"a", "b"}
+    assert sum(done for done, _ in told) == length_steps(settings, [8, 64], 2) == 2 * 4 * (1 + 4)

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from pipeline.measure.one_against_many import BiEncoder, dot_product, one_against_many
+from pipeline.measure.one_against_many import BiEncoder, dot_product, one_against_many, search_steps
 from pipeline.measure.speed import SpeedSettings
 
 SETTINGS = SpeedSettings(batch_rounds=3, throughput_rounds=3, warmup=1, candidates=1000, sample=10)
@@ -70,3 +70,27 @@ def test_dot_product_of_unit_vectors_is_their_cosine() -> None:
 def test_no_candidates_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one candidate"):
         one_against_many("query", [], SETTINGS)
+
+
+def test_progress_counts_what_every_model_reads() -> None:
+    machine, told = Machine(), list[tuple[int, str]]()
+    one_against_many(
+        "query", CANDIDATES, SETTINGS, bi_encoders={"small": BiEncoder(machine.encode, machine.match)},
+        cross_encoders={"big": machine.score}, clock=machine.clock,
+        advance=lambda done, note="", /: told.append((done, note)),
+    )  # fmt: skip
+    assert {note for _, note in told} == {"small", "big"}
+    assert sum(done for done, _ in told) == search_steps(SETTINGS, len(CANDIDATES), 1, 1) == 2 * 4 * 10 + 4
+
+
+def test_what_is_timed_says_how_steady_it_was() -> None:
+    machine = Machine()
+    costs = one_against_many(
+        "query", CANDIDATES, SETTINGS, bi_encoders={"small": BiEncoder(machine.encode, machine.match)},
+        cross_encoders={"big": machine.score}, clock=machine.clock,
+    )  # fmt: skip
+    assert {name: sorted(cost.steadiness) for name, cost in costs.items()} == {
+        "small": ["index_seconds", "query_ms"], "big": ["query_ms"],
+    }  # fmt: skip
+    assert not costs["small"].unsteady("query_ms")
+    assert costs["small"].steadiness["query_ms"].rounds == 3

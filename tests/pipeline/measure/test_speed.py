@@ -8,59 +8,14 @@ from pipeline.measure.speed import (
     measure_speed,
     per_second,
     percentiles_ms,
-    time_interleaved,
+    speed_steps,
 )
-
-
-class FakeClock:
-    """Time that passes only where a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def work(self, seconds: float) -> Callable[[], None]:
-        def call() -> None:
-            self.now += seconds
-
-        return call
+from tests.pipeline.measure.fake_clock import FakeClock
 
 
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
-
-
-def test_each_call_gets_its_own_seconds_and_rest_is_not_counted(clock: FakeClock) -> None:
-    calls = {"slow": clock.work(0.5), "fast": clock.work(0.125)}
-    seconds = time_interleaved(calls, rounds=3, warmup=2, clock=clock, rest=clock.work(7))
-    assert seconds == {"slow": [0.5] * 3, "fast": [0.125] * 3}
-
-
-def test_turns_alternate_and_warmup_is_run_but_not_returned() -> None:
-    order: list[str] = []
-    calls = {name: lambda name=name: order.append(name) for name in "abc"}
-    seconds = time_interleaved(calls, rounds=2, warmup=1, clock=lambda: 0.0)
-    assert "".join(order) == "cba" + "abc" + "cba"
-    assert [len(values) for values in seconds.values()] == [2, 2, 2]
-
-
-def test_a_slow_moment_hits_one_round_of_all_and_no_median(clock: FakeClock) -> None:
-    rounds_done = 0
-
-    def busy(seconds: float) -> Callable[[], None]:
-        def call() -> None:
-            nonlocal rounds_done
-            rounds_done += 1
-            clock.now += seconds * (100 if rounds_done in (3, 4) else 1)
-
-        return call
-
-    seconds = time_interleaved({"a": busy(0.01), "b": busy(0.02)}, rounds=5, warmup=0, clock=clock)
-    assert percentiles_ms(seconds["a"]).p50 == pytest.approx(10)
-    assert percentiles_ms(seconds["b"]).p50 == pytest.approx(20)
 
 
 def test_percentiles_in_milliseconds() -> None:
@@ -110,9 +65,42 @@ def test_measure_speed_of_known_costs(clock: FakeClock) -> None:
     assert scorer.latency_ms["1"].p50 == pytest.approx(31)
     assert scorer.pairs_per_second == pytest.approx(3 / 0.091)
     assert scorer.texts_per_second is None
-    # Five evenly spaced texts; one at a time they come round in order; a batch is always full.
-    assert [items[0] for items in seen["encoder"][:5]] == ["text 0", "text 2", "text 4", "text 7", "text 9"]
-    assert {len(items) for items in seen["encoder"]} == {1, 4, 5}
+    # Four rounds of one at a time read two evenly spaced texts twice; a batch is always full; then five at once.
+    assert [items[0] for items in seen["encoder"][:5]] == ["text 0", "text 9", "text 0", "text 9", "text 0"]
+    assert [len(items) for items in seen["encoder"]] == [1] * 5 + [4] * 3 + [5] * 3
+    assert seen["encoder"][-1] == ["text 0", "text 2", "text 4", "text 7", "text 9"]
+
+
+def test_progress_names_each_model_as_it_is_timed_and_counts_what_it_reads() -> None:
+    told: list[tuple[int, str]] = []
+
+    def advance(done: int, note: str = "", /) -> None:
+        told.append((done, note))
+
+    settings = SpeedSettings(rounds=4, batch_rounds=2, throughput_rounds=2, warmup=1, batch_sizes=(1, 4), texts=5,
+                             pause_ms=0, max_repeats=1)  # fmt: skip
+    texts = [f"text {i}" for i in range(10)]
+    measure_speed({"a": len, "b": len}, texts, {}, [], settings, advance=advance)
+    assert told[:4] == [(1, "b"), (1, "a"), (1, "a"), (1, "b")]
+    assert sum(done for done, _ in told) == speed_steps(settings, 10, 0, 2) == 2 * (5 * 1 + 3 * 4 + 3 * 5)
+
+
+def test_a_slow_half_makes_a_figure_unsteady_though_texts_differ(clock: FakeClock) -> None:
+    def encode(texts: Sequence[str]) -> None:
+        clock.now += 0.001 * sum(map(len, texts)) * (1.5 if len(timed) >= 10 else 1)
+        timed.append(texts[0])
+
+    timed: list[str] = []
+    settings = SpeedSettings(rounds=20, batch_rounds=4, throughput_rounds=4, warmup=0, batch_sizes=(1,), max_repeats=1,
+                             pause_ms=0)  # fmt: skip
+    texts = ["a" * length for length in range(1, 40)]
+    busy = measure_speed({"a": encode}, texts, {}, [], settings, clock)["a"]
+    assert busy.unsteady("latency_ms.1")
+    assert busy.steadiness["latency_ms.1"].drift == pytest.approx(0.4)
+    assert not busy.unsteady("texts_per_second"), "all of these rounds were slow alike"
+    quiet = measure_speed({"a": encode}, texts, {}, [], settings, clock)["a"]
+    assert not quiet.unsteady("latency_ms.1")
+    assert quiet.steadiness["latency_ms.1"].spread == 0
 
 
 def test_evenly_spaced_keeps_both_ends() -> None:
@@ -122,8 +110,6 @@ def test_evenly_spaced_keeps_both_ends() -> None:
 
 def test_wrong_input_is_refused() -> None:
     settings = SpeedSettings()
-    with pytest.raises(ValueError, match="rounds must be at least 1 and warmup at least 0, got 0 and 0"):
-        time_interleaved({}, rounds=0, warmup=0)
     with pytest.raises(ValueError, match="'a' names both an encoder and a scorer"):
         measure_speed({"a": len}, ["x"], {"a": len}, [("x", "y")], settings)
     with pytest.raises(ValueError, match="at least one text"):

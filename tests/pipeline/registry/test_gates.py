@@ -49,6 +49,17 @@ def test_a_nan_passes_nowhere(manifest: Manifest) -> None:
     assert [gate.gate for gate in gates if not gate.passed] == ["accuracy against the deployed", "latency"]
 
 
+def test_a_latency_of_a_busy_machine_is_said_to_be_one() -> None:
+    settings = PromotionSettings(max_latency_ms=5, max_latency_ratio=2)
+    busy = timed(latency_ms=9).model_copy(update={"unsteady": True})
+    doubt = "the machine was busy or the rounds differed: promote again when it is quiet"
+    said = {gate.gate: gate.said for gate in measured_gates(today(timed(latency_ms=1), busy, 0.0, 0.0), settings)}
+    assert doubt not in said["latency"]
+    assert doubt in said["latency ratio"]
+    assert doubt in missed(measured_gates(today(busy, timed(latency_ms=1), 0.0, 0.0), settings))
+    assert "unsteady" not in timed().model_dump(mode="json")
+
+
 def test_a_certificate_is_asked_for_by_runtime(manifest: Manifest) -> None:
     date = "2026-01-02T03:04:05+00:00"
     records = {

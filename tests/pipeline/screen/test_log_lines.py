@@ -34,7 +34,8 @@ def test_a_run_in_json_is_json_alone(smoke_run: SmokeRun, tmp_path: Path) -> Non
     (tmp_path / "train.tsv").unlink()
     bad = decant("run", recipe, "--out", run, "--log-format=json", "--json")
     assert (bad.code, bad.out) == (2, b"")
-    (error,) = events(bad)
+    begun, error = events(bad)
+    assert begun["message"] == f"tiny-regression: a run in {run}"
     assert (error["level"], error["event"], error["exit_code"]) == ("error", "failed", 2)
     assert "train.tsv" in error["message"]
 

@@ -88,8 +88,9 @@ def test_a_folder_that_is_not_there_is_an_error_of_the_recipe(models: Models, tm
     said = decant("run", recipe, "--out", tmp_path / "run")
     assert said.code == 2
     assert said.lines == [
+        f"tiny-regression: a run in {tmp_path / 'run'}",
         f"decant: tracking.prometheus: {tmp_path / 'collected'} is no folder; name that of node_exporter's textfile "
-        "collector"
+        "collector",
     ]
 
 

@@ -1,0 +1,41 @@
+"""How a speed is shown that was timed on a busy machine, or whose rounds do not agree."""
+
+from __future__ import annotations
+
+from decant.table import MISSING
+from pipeline.measure.steadiness import BUSY, DRIFT, SPREAD
+from pipeline.report.rows import Report, Row
+
+MARK = "?"
+REMEDY = "`decant run RECIPE --from measure` on a quiet machine measures them again"
+WHY = (
+    f"while it was timed, others kept more than {100 * BUSY:.0f} % of the cores busy, or its rounds differed "
+    f"(quartiles by more than {100 * SPREAD:.0f} %, halves by more than {100 * DRIFT:.0f} %)"
+)
+SIGN = f"{MARK} after a speed: not to be trusted; {WHY}"
+LEGEND = f"{SIGN}. {REMEDY}."
+
+
+def marked(text: str, unsteady: bool) -> str:
+    """The figure with the mark behind it, where it is unsteady."""
+    return f"{text}{MARK}" if unsteady and text != MISSING else text
+
+
+def mark_legend(report: Report) -> list[str]:
+    """What the mark says, where any row has one."""
+    return [LEGEND] if any(row.any_unsteady for row in report.rows) else []
+
+
+def steady_beside(row: Row, other: Row | None) -> bool:
+    """Whether the throughputs of both can be trusted, so that one can be told as a multiple of the other."""
+    return not row.unsteady_throughput and (other is None or not other.unsteady_throughput)
+
+
+def left_out(row: Row, teacher: Row | None, baseline: Row | None) -> str:
+    """The sentence that stands for the ratios that a headline leaves out; empty where it leaves out none."""
+    other = teacher if teacher is not None else baseline
+    unsteady = other is not None and not steady_beside(row, other)
+    searches = [one.one_against_many for one in (row, teacher) if one is not None and row.one_against_many is not None]
+    if not unsteady and not any(one.unsteady("query_ms") for one in searches if one is not None):
+        return ""
+    return f"Ratios of unsteady speeds are left out: the machine was busy or the rounds differed; {REMEDY}."
