@@ -30,7 +30,8 @@ def no_gain(report: Report) -> str | None:
     gain, other = min(found, key=lambda one: one[0].value)
     if gain.value > 0 and gain.sure:
         return None
-    return f"Distillation did not help: {_compared(student, other, gain, refer)}. {_try(report, other, refer)}"
+    helped = "did not clearly help" if gain.value > 0 else "did not help"
+    return f"Distillation {helped}: {_compared(student, other, gain, refer)}. {_try(report, other, refer)}"
 
 
 def _untaught(report: Report, student: Row) -> list[Row]:

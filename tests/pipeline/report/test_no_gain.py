@@ -30,9 +30,9 @@ def test_a_student_that_the_start_model_beats(report: Report) -> None:
 def test_a_student_that_is_better_by_less_than_the_interval(report: Report) -> None:
     said = no_gain(held_to(report, "bag of words", 0.85, teacher=0.88))
     assert said == (
-        "Distillation did not help: the student (86.00) is not clearly better than the bag of words (85.00), which was "
-        "taught nothing (+1.00, 95 % interval about -1.2 to +3.2). Try student.epochs: 6 instead of 3; or more "
-        "training pairs."
+        "Distillation did not clearly help: the student (86.00) is not clearly better than the bag of words (85.00), "
+        "which was taught nothing (+1.00, 95 % interval about -1.2 to +3.2). Try student.epochs: 6 instead of 3; or "
+        "more training pairs."
     )
 
 
