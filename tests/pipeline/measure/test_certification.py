@@ -11,7 +11,7 @@ from export.artifact.bundle import verify_artifact
 from export.certify.record import RuntimeRecord, Status
 from export.certify.runtime_environment import Prepared, Tell
 from export.certify.runtimes import Runtime
-from pipeline.measure import certificate
+from pipeline.measure import certification
 from pipeline.measure.certification import hold_certificate
 from tests.tiny_runs import SmokeRun, decant
 
@@ -45,7 +45,7 @@ def test_a_machine_without_network_is_no_failure_unless_strict(artifact: Path, m
     def no_network(runtime: Runtime, cache: Path, tell: Tell) -> Prepared:
         raise InputError("pip install fastembed==0.9.1 failed: no network")
 
-    monkeypatch.setattr(certificate, "prepare", no_network)
+    monkeypatch.setattr(certification, "prepare", no_network)
     said = decant("certify", artifact, "--runtimes", "fastembed")
     assert said.code == 0
     assert "fastembed: not run: pip install fastembed==0.9.1 failed: no network" in said.err

@@ -12,7 +12,7 @@ from pipeline.report.latency_table import latency_table, search_table
 from pipeline.report.machine import Environment
 from pipeline.report.main_table import main_table
 from pipeline.report.markdown import markdown_report
-from pipeline.report.page.summary import pick_sentence
+from pipeline.report.pick_sentence import pick_sentence
 from pipeline.report.row_figures import row_figures
 from pipeline.report.rows import Report, Row
 from pipeline.report.terminal import plain_report
