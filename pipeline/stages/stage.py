@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from decant.files import expand_user
 from decant.models.reference import is_on_the_hub, resolve_model
 from pipeline.fingerprint import entered, fingerprint
+from pipeline.reasons import changed
 from pipeline.recipe.recipe import Recipe
 from pipeline.run_dir import Finished, RunDir
 from pipeline.screen.console import Screen, Watching
@@ -69,7 +71,8 @@ class Run:
             name: the folder under the run's.
             inputs: all that decides the result, as `fingerprint` takes it.
         """
-        return self.folder.make(name, fingerprint(name, version, inputs), write, entered(inputs))
+        made_from, stated = fingerprint(name, version, inputs), entered(inputs) | {"version": version}
+        return self.folder.make(name, made_from, write, stated, partial(changed, name, self.recipe))
 
 
 class Made:
@@ -129,6 +132,7 @@ class Stage:
         seconds: about how long it takes.
         told: what it will do, in a line for `decant plan`.
         parts: the folder of what it is chosen or made from, where it has one.
+        takes_over: its folder stays until another takes its place, which takes over what has come to it since.
     """
 
     name: str
@@ -139,6 +143,7 @@ class Stage:
     seconds: Callable[[Estimate], float] = lambda estimate: 5.0
     told: Callable[[Estimate], str] = lambda estimate: ""
     parts: str | None = None
+    takes_over: bool = False
 
     @property
     def folders(self) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ from export.serve.encode_texts import encoding_precision, fast_encode
 from pipeline.fingerprint import stated
 from pipeline.recipe.recipe import EmbeddingSettings, Recipe
 from pipeline.recipe.recipe_prompts import teacher_prompts
-from pipeline.run_dir import MARK, Finished
+from pipeline.run_dir import Finished
 from pipeline.stages.dev_metric import dev_metric
 from pipeline.stages.estimate import Estimate
 from pipeline.stages.stage import Done, Made, Run, Stage
@@ -150,7 +150,7 @@ def make_vectors(run: Run, made: Made) -> Done:
     recipe, base, texts, settings = run.recipe, run.base, made.texts, run.recipe.embedding
     assert settings is not None
     finished = run.folder.folder("vectors")
-    if not (finished / MARK).is_file() and not run.folder.look_only:
+    if run.folder.mark("vectors") is None and not run.folder.look_only:
         _sentences(recipe, settings, base, texts)  # what is wrong with them is told before a teacher is fine-tuned
     teachers = tuple((_teacher(run, made, number), one.weight) for number, one in enumerate(settings.teachers))
     precision = encoding_precision(settings.encode_precision)
