@@ -69,8 +69,7 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
         this = replace(this, screen=screen.with_loggers(tracker.loggers))
         this = replace(this, folder=replace(run_dir, adopt=can_adopt(this)))
         if again_from is not None:
-            names = [stage.name for stage in STAGES]
-            this.folder.forget(name for stage in STAGES[names.index(again_from) :] for name in stage.folders)
+            this = replace(this, folder=_forgotten(this.folder, again_from))
         run_dir.recipe.write_text(recipe_yaml(recipe), encoding="utf-8")
         write_snapshot(take_snapshot(this.input_paths(), read_snapshot(run_dir.inputs)), run_dir.inputs)
         for stage in stages:
@@ -88,6 +87,14 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
 def stages_of(recipe: Recipe) -> list[Stage]:
     """The stages that this recipe has, in order."""
     return [stage for stage in STAGES if stage.wanted(recipe)]
+
+
+def _forgotten(folder: RunDir, again_from: str) -> RunDir:
+    """The folder without what this stage and those after it made."""
+    again = STAGES[[stage.name for stage in STAGES].index(again_from) :]
+    names = [name for stage in again for name in stage.folders]
+    folder.forget(names, keep=[stage.name for stage in again if stage.takes_over])
+    return replace(folder, again=frozenset(names))
 
 
 def _check_models(run: Run, made: Made) -> None:

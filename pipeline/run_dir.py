@@ -2,7 +2,8 @@
 
 A stage writes into `.work/STAGE-FINGERPRINT`, which is renamed into place once it is complete; so a stage's folder
 is whole or not there, and a killed stage goes on in its own work folder when the same inputs come again. The mark of a
-finished stage holds checksums of its files: what was changed or removed since is made again.
+finished stage holds checksums of its files: what was changed or removed since is made again. It holds what the stage
+was made from, too, so that a stage that is made again can say why.
 """
 
 from __future__ import annotations
@@ -11,11 +12,10 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -23,19 +23,23 @@ from decant.errors import DecantError, TemporaryError
 from decant.files import put_in_place, write_json
 from decant.temporary import raised_for
 from decant.training.on_nan import LossError
-from pipeline.checksums import checksum, checksums_of, damaged
+from pipeline.checksums import checksums_of, damaged
 from pipeline.fingerprint import digest
-
-MARK = "stage.json"
-ADOPTED = "stage.adopted"  # beside the mark of an earlier version, which a model's digest holds
+from pipeline.marks import (
+    ADOPTED,
+    MARK,
+    Mark,
+    forget_marks,
+    is_model,
+    move_out,
+    read_mark,
+    write_mark,
+)
+from pipeline.why_made import ASKED, DAMAGED, FIRST, Explain, Inputs, why_made
 
 
 class BusyError(TemporaryError):
     """Another process is at work in the run's folder."""
-
-
-class NotMade(Exception):
-    """A stage is to be made, in a run that is only looked at."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,19 @@ class Finished:
     reused: bool
 
 
+class NotMade(Exception):
+    """A stage is to be made, in a run that is only looked at.
+
+    Args:
+        stage: as it will be, where it comes out as its inputs let expect.
+        why: it is made, in one short line.
+    """
+
+    def __init__(self, stage: Finished, why: str) -> None:
+        super().__init__(f"{stage.name}: {why}")
+        self.stage, self.why = stage, why
+
+
 @dataclass(frozen=True)
 class RunDir:
     """Paths under one run's folder."""
@@ -64,6 +81,8 @@ class RunDir:
     """Make nothing: what is not finished is `NotMade`."""
     adopt: bool = False
     """Take stages whose marks do not say what they were made from, as earlier versions left them, for what is asked."""
+    again: frozenset[str] = frozenset()
+    """Folders that were forgotten, since they are to be made again."""
 
     @property
     def recipe(self) -> Path:
@@ -90,69 +109,68 @@ class RunDir:
 
     def finished(self, stage: str, fingerprint: str) -> Finished | None:
         """The finished stage, if it was made from just these inputs and is as it was written."""
-        mark = self._mark(stage)
-        if mark is None or not self._is_of(mark, fingerprint) or damaged(self.folder(stage), mark["files"]):
+        mark = self.mark(stage)
+        if mark is None or not self._is_of(mark, fingerprint) or damaged(self.folder(stage), mark.files):
             return None
-        return self._stage(stage, mark, reused=True)
+        return self._stage(mark, reused=True)
+
+    def mark(self, stage: str) -> Mark | None:
+        """What a stage whose folder is there says of itself; None where it says nothing that can be read."""
+        return read_mark(self.root, stage)
 
     def make(
-        self, stage: str, fingerprint: str, write: Callable[[Path], None], inputs: Mapping[str, object] | None = None
-    ) -> Finished:
+        self, stage: str, fingerprint: str, write: Callable[[Path], None], inputs: Inputs | None = None,
+        explain: Explain = lambda before, inputs, known: "",
+    ) -> Finished:  # fmt: skip
         """The stage's finished folder: the one that is there, or a new one by `write(folder)`.
 
         Of a folder that is made again, files that are damaged are gone before `write` could take them over.
 
         Args:
             inputs: JSON values of what the fingerprint names, which the mark keeps.
+            explain: what of them differs from those of an earlier mark.
 
         Raises:
             NotMade: it would have to be made, and the folder is only looked at.
         """
+        mark = self.mark(stage)
         if self.look_only:
-            found = self.finished(stage, fingerprint)
-            if found is None:
-                raise NotMade(stage)
-            return found
-        before = self._mark(stage)
-        whole = before is None or not self._drop_damaged(stage, before)
-        if before is not None and not self._is_of(before, fingerprint):
-            before = None
-        if before is not None and before["fingerprint"] != fingerprint:
-            adopted = {"fingerprint": fingerprint, "known_as": fingerprint, "inputs": inputs or {}}
-            write_json(self.folder(stage) / ADOPTED, adopted, indent=None, ascii_only=True)
-            before |= adopted
+            return self._found(stage, mark, fingerprint, inputs or {}, explain)
+        whole = mark is None or not self._drop_damaged(mark)
+        why = self._why(stage, mark, fingerprint, inputs or {}, explain)
+        same = mark is not None and self._is_of(mark, fingerprint)
+        before = self._adopted(mark, fingerprint, inputs or {}) if mark is not None and same else None
         if before is not None and whole:
+            if not is_model(self.folder(stage)):
+                move_out(self.root, stage)
             self.note(stage=stage, event="reused", fingerprint=fingerprint)
-            return self._stage(stage, before, reused=True)
-        work = self.work(stage, fingerprint)
-        work.mkdir(parents=True, exist_ok=True)
-        self.note(stage=stage, event="begun", fingerprint=fingerprint)
-        started = time.monotonic()
-        try:
-            write(work)
-        except DecantError as error:
-            if not error.keeps_work:  # the same inputs would fail again, so there is nothing to go on with
-                shutil.rmtree(work, ignore_errors=True)
-            if isinstance(error, LossError):
-                raise error.kept_in(self._bad_batch(stage)) from error
-            raise
-        seconds = round(time.monotonic() - started, 3)
+            return self._stage(before, reused=True)
+        if why not in (FIRST, ASKED, DAMAGED):  # the damage was told with the file's name
+            self.say(f"{stage} is made again: {why}")
+        self.note(stage=stage, event="begun", fingerprint=fingerprint, why=why)
+        work, seconds = self._write(stage, fingerprint, write)
         files = checksums_of(work, MARK)
-        mark = {"stage": stage, "fingerprint": fingerprint, "seconds": seconds, "known_as": fingerprint, "files": files}
-        mark |= {"inputs": inputs} if inputs is not None else {}
+        mark = Mark(stage, fingerprint, seconds, fingerprint, files, dict(inputs) if inputs is not None else None)
         if before is not None:
-            same = files == before["files"]
-            mark["known_as"] = before["known_as"] if same else digest([fingerprint, files])
-        write_json(work / MARK, mark, indent=None, ascii_only=True)
+            same_files = files == before.files
+            mark = replace(mark, known_as=before.known_as if same_files else digest([fingerprint, files]))
+        write_mark(work / MARK, mark)
         self._replace(work, self.folder(stage))
+        move_out(self.root, stage)
         self._bad_batch(stage).unlink(missing_ok=True)
         self.note(stage=stage, event="done", fingerprint=fingerprint, seconds=seconds)
-        return self._stage(stage, mark, reused=False)
+        return self._stage(mark, reused=False)
 
-    def forget(self, stages: Iterable[str]) -> None:
-        """Drop the folders of these stages, so that they are made again."""
+    def forget(self, stages: Iterable[str], keep: Collection[str] = ()) -> None:
+        """Drop the folders of these stages, so that they are made again.
+
+        Args:
+            keep: stages whose folders stay until new ones take their place, without their marks.
+        """
         for name in stages:
-            for folder in (self.folder(name), *self.root.glob(f".work/{name}-*")):
+            forget_marks(self.root, name)
+            folders = [] if name in keep else [self.folder(name)]
+            for folder in (*folders, *self.root.glob(f".work/{name}-*")):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def note(self, **facts: object) -> None:
@@ -201,33 +219,62 @@ class RunDir:
         """The batch that ended a stage's last training."""
         return self.root / f"bad-batch-{stage.replace('/', '-')}.json"
 
-    def _mark(self, stage: str) -> dict[str, Any] | None:
-        """What a finished stage says of itself; None where it says nothing that can be read.
-
-        A stage of before there were checksums has none, and stands.
-        """
+    def _write(self, stage: str, fingerprint: str, write: Callable[[Path], None]) -> tuple[Path, float]:
+        """The complete work folder of a stage, and the seconds that it took."""
+        work = self.work(stage, fingerprint)
+        work.mkdir(parents=True, exist_ok=True)
+        started = time.monotonic()
         try:
-            stated = json.loads((self.folder(stage) / MARK).read_text(encoding="utf-8"))
-            adopted = self.folder(stage) / ADOPTED
-            stated |= json.loads(adopted.read_text(encoding="utf-8")) if adopted.is_file() else {}
-            made_from, seconds, files = stated["fingerprint"], float(stated["seconds"]), dict(stated.get("files", {}))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return None
-        return {
-            "fingerprint": made_from, "seconds": seconds, "known_as": stated.get("known_as", made_from), "files": files,
-            "inputs": stated.get("inputs"),
-        }  # fmt: skip
+            write(work)
+        except DecantError as error:
+            if not error.keeps_work:  # the same inputs would fail again, so there is nothing to go on with
+                shutil.rmtree(work, ignore_errors=True)
+            if isinstance(error, LossError):
+                raise error.kept_in(self._bad_batch(stage)) from error
+            raise
+        return work, round(time.monotonic() - started, 3)
 
-    def _is_of(self, mark: Mapping[str, Any], fingerprint: str) -> bool:
+    def _found(self, stage: str, mark: Mark | None, fingerprint: str, inputs: Inputs, explain: Explain) -> Finished:
+        """The finished stage of a folder that is only looked at.
+
+        Raises:
+            NotMade: there is none.
+        """
+        found = self.finished(stage, fingerprint)
+        if found is not None:
+            return found
+        same = mark is not None and self._is_of(mark, fingerprint)
+        known_as = mark.known_as if mark is not None and same else fingerprint
+        to_be = Finished(stage, self.folder(stage), known_as, 0.0, reused=False)
+        raise NotMade(to_be, self._why(stage, mark, fingerprint, inputs, explain))
+
+    def _adopted(self, mark: Mark, fingerprint: str, inputs: Inputs) -> Mark:
+        """The mark of a stage that is what is asked for; of an earlier version's, what it is taken for is written."""
+        if mark.fingerprint == fingerprint:
+            return mark
+        adopted = {"fingerprint": fingerprint, "known_as": fingerprint, "inputs": inputs}
+        write_json(self.folder(mark.stage) / ADOPTED, adopted, indent=None, ascii_only=True)
+        return replace(mark, fingerprint=fingerprint, known_as=fingerprint)
+
+    def _why(self, stage: str, before: Mark | None, fingerprint: str, inputs: Inputs, explain: Explain) -> str:
+        """Why a stage is made, in one short line; nothing that holds of a stage that is whole and of these inputs."""
+        if before is not None and self._is_of(before, fingerprint):
+            return DAMAGED
+        if before is None and stage.partition("/")[0] in self.again:
+            return ASKED
+        return why_made(self.root, stage, before, inputs, explain)
+
+    def _is_of(self, mark: Mark, fingerprint: str) -> bool:
         """Whether a mark's stage was made from these inputs."""
-        return mark["fingerprint"] == fingerprint or (self.adopt and mark["inputs"] is None)
+        return mark.fingerprint == fingerprint or (self.adopt and mark.inputs is None)
 
-    def _stage(self, stage: str, mark: Mapping[str, Any], *, reused: bool) -> Finished:
-        return Finished(stage, self.folder(stage), mark["known_as"], mark["seconds"], reused)
+    def _stage(self, mark: Mark, *, reused: bool) -> Finished:
+        return Finished(mark.stage, self.folder(mark.stage), mark.known_as, mark.seconds, reused)
 
-    def _drop_damaged(self, stage: str, mark: Mapping[str, Any]) -> bool:
+    def _drop_damaged(self, mark: Mark) -> bool:
         """Say what of a finished stage is not as it was written, and remove it; whether there was anything."""
-        found = damaged(self.folder(stage), mark["files"])
+        stage = mark.stage
+        found = damaged(self.folder(stage), mark.files)
         if not found:
             return False
         (first, what), more = next(iter(found.items())), len(found) - 1
@@ -244,16 +291,3 @@ class RunDir:
         shutil.rmtree(old, ignore_errors=True)
         put_in_place(work, folder, old)
         shutil.rmtree(old, ignore_errors=True)
-
-
-def restamp(path: Path) -> None:
-    """Take a file as it is now for what its stage wrote; nothing where it stands in no stage's folder."""
-    for folder in path.parents:
-        mark = folder / MARK
-        if mark.is_file():
-            stated = json.loads(mark.read_text(encoding="utf-8"))
-            name = path.relative_to(folder).as_posix()
-            if name in stated.get("files", {}):
-                stated["files"][name] = checksum(path)
-                write_json(mark, stated, indent=None, ascii_only=True)
-            return

@@ -27,6 +27,7 @@ from decant.files import sha256_of
 from decant.models.encoder import SentenceEncoder
 from export.artifact.bundle import GRAPH
 from export.graphs.to_onnx import export_encoder
+from pipeline.marks import mark_path
 from pipeline.report.rows import read_report_json
 from tests.made_stages import NAMES
 from tests.tiny_runs import Models, Said, SmokeRun, decant, pairs, read_log, tiny_recipe, write_project, write_tsv
@@ -77,9 +78,9 @@ def assert_refused(said: Said, *expected: str, code: int = 2, errors: int = 1) -
 
 def assert_nothing_left(out: Path) -> None:
     left = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    assert left <= {*LEFT, ".work", "students", *NAMES}
+    assert left <= {*LEFT, ".work", ".stages", "students", *NAMES}
     for stage in left & set(NAMES):
-        assert (out / stage / "stage.json").is_file()  # it finished before the error
+        assert mark_path(out, stage).is_file()  # it finished before the error
     assert not list((out / ".work").glob("*")) if ".work" in left else True
 
 
@@ -385,7 +386,7 @@ def test_a_full_disk(full_disk: Path, place: Place) -> None:
     assert_refused(said, "No space left on device", "free space or choose another folder with --out", code=75)
     for stage in NAMES:
         folder = full_disk / "run" / stage
-        assert not folder.exists() or (folder / "stage.json").is_file()
+        assert not folder.exists() or mark_path(full_disk / "run", stage).is_file()
 
 
 @contextmanager
@@ -598,9 +599,9 @@ def test_ctrl_c_in_training_ends_with_one_line_and_the_same_command_goes_on(numb
     assert process.returncode == 130
     assert err == "decant: interrupted; the same command goes on from here\n"
     assert not (place.out / "student").exists()
-    finished = {stage: (place.out / stage / "stage.json").read_bytes() for stage in ("texts", "teacher", "targets")}
+    finished = {stage: mark_path(place.out, stage).read_bytes() for stage in ("texts", "teacher", "targets")}
     assert decant("run", place.recipe, "--out", place.out, "-q", "--set", "student.epochs=1").code == 0
-    assert {stage: (place.out / stage / "stage.json").read_bytes() for stage in finished} == finished
+    assert {stage: mark_path(place.out, stage).read_bytes() for stage in finished} == finished
     assert [line["stage"] for line in read_log(place.out) if line["event"] == "reused"] == [
         "texts",
         "teacher",

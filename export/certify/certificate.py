@@ -7,9 +7,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from decant.errors import InputError
 from decant.files import sha256_of, write_json, written_whole
 from decant.table import MISSING, Column, Line, Table, escape, line, markdown, number_columns, text_columns
-from export.artifact.bundle import CARD, MANIFEST, Manifest, verify_artifact
+from export.artifact.bundle import CARD, MANIFEST, Manifest, read_manifest, verify_artifact
 from export.certify.record import RuntimeRecord
 from export.certify.runtime_environment import OWN
 
@@ -39,6 +40,25 @@ def write_certificate(artifact: Path, manifest: Manifest, records: Mapping[str, 
         certified = manifest.model_copy(update={"certificate": every, "sha256": sha256})
         write_json(written / MANIFEST, certified.model_dump(mode="json"), sort_keys=True)
         verify_artifact(written)
+
+
+def certificate_of(earlier: Path, manifest: Manifest) -> dict[str, RuntimeRecord]:
+    """What other runtimes made of an artifact's very files, as an earlier folder of them states it; none of others.
+
+    Args:
+        earlier: an artifact folder, or what is left of one.
+        manifest: of the artifact, whose card alone may be another.
+    """
+    try:
+        known = read_manifest(earlier)
+    except (InputError, OSError):  # it earned nothing that can be read
+        return {}
+    return known.certificate if _runs_as(known) == _runs_as(manifest) else {}
+
+
+def _runs_as(manifest: Manifest) -> dict[str, str]:
+    """Digests of all files that a runtime reads."""
+    return {path: digest for path, digest in manifest.sha256.items() if path != CARD}
 
 
 def with_section(card: str, records: Mapping[str, RuntimeRecord], max_length: int) -> str:

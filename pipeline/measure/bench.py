@@ -16,7 +16,7 @@ from decant.models.similarity import cosines, pair_vectors
 from decant.progress import Watch
 from decant.table import MISSING, Table, line, number_columns, text_columns
 from decant.training.cores import usable_cores
-from export.artifact.manifest import verify_artifact
+from export.artifact.manifest import is_reranker, verify_artifact
 from export.serve.session import OnnxEncoder
 from pipeline.measure.evaluate import Examples, evaluate
 from pipeline.measure.peers import PEERS, load_peers
@@ -60,7 +60,7 @@ def bench(
     """Time artifacts, and peers where a model is named, in turns on the texts of a file of pairs.
 
     Args:
-        folders: artifacts; each is verified first.
+        folders: artifacts; each is verified first. Files and re-rankers among them are left out, and noted.
         pairs_file: whose texts are encoded; Spearman of the cosines too where its label column holds numbers.
         columns: names of the first text, the second text and the label.
         model: reference of the model that the peers run; None: no peers.
@@ -74,16 +74,17 @@ def bench(
     threads = settings.threads or usable_cores()
     pairs, labels, _ = read_labelled(pairs_file, *columns, quoting)
     texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+    folders, notes = _encoders(folders)
     facts, artifacts = _artifacts(folders, threads)
     encoders: dict[str, Encode] = {name: artifact.encode for name, artifact in artifacts.items()}
-    notes: list[str] = []
     if model is not None:
         with watch("loading other libraries", 1):
             import torch
 
             torch.set_num_threads(threads)
             length = min(artifact.max_length for artifact in artifacts.values())
-            peers, notes = load_peers(resolve_model(model), length)
+            peers, missing = load_peers(resolve_model(model), length)
+            notes += missing
             facts |= {name: (PEERS[name][0], None) for name in peers}
             encoders |= peers
     accuracy = _accuracy(encoders, pairs, labels, watch)
@@ -126,6 +127,16 @@ def _cells(row: Benched, first_peer: Benched | None) -> list[str]:
 def _latency(speed: Speed, size: str) -> str:
     milliseconds = significant(speed.latency_ms[size].p50) if size in speed.latency_ms else MISSING
     return marked(milliseconds, speed.unsteady(f"latency_ms.{size}"))
+
+
+def _encoders(folders: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Those that can be sentence encoders, and a line on what else was named beside them, as `artifacts/*` does."""
+    left_out = {path: "a file" for path in folders if path.is_file()}
+    left_out |= {path: "a re-ranker, which gives no vectors" for path in folders if is_reranker(path)}
+    kept = [path for path in folders if path not in left_out]
+    if not kept:
+        return list(folders), []
+    return kept, [f"{path} was left out: it is {what}." for path, what in left_out.items()]
 
 
 def _artifacts(

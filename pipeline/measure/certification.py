@@ -12,8 +12,8 @@ from export.certify.certify import certify
 from export.certify.record import RuntimeRecord
 from export.certify.runtime_environment import default_cache, prepare
 from export.certify.runtimes import runtimes_of
+from pipeline.marks import restamp
 from pipeline.report.machine import cpu
-from pipeline.run_dir import restamp
 from pipeline.screen.console import Screen
 
 

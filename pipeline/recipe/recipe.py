@@ -49,6 +49,9 @@ KINDS = {
     "load", "fine_tune", "last", "matryoshka", "two_d", "ese", "starbucks", "grid", "hidden", "relations",
     "blocks",
 }  # fmt: skip
+OF_THE_REPORT = ("description", "budget", "promotion", "tracking")  # what judges and tells
+OF_THE_PLACE = ("labels", "trainer")  # where the same is computed
+BESIDE_ARTIFACTS = {"engines", "engine_shapes", "torch"}  # settings of the export
 WITH_KINDS = {"teacher", "nesting", "states"}  # the sections that have one: `hidden` is a key of the student, too
 
 
@@ -351,8 +354,21 @@ def recipe_yaml(recipe: Recipe) -> str:
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """Sha256 of the resolved recipe, without where it trains, what is asked of its artifact and who hears of it."""
-    content = recipe.model_dump(mode="json", exclude={"promotion", "trainer", "tracking"})
+    """Sha256 of what the resolved recipe says of its artifacts, which state it.
+
+    What only judges, tells or says where the work is done is not among it, nor what is made beside the artifacts: they
+    stay what they are whatever is asked of them.
+    """
+    return _digest(recipe, {name: True for name in (*OF_THE_REPORT, *OF_THE_PLACE)} | {"export": BESIDE_ARTIFACTS})
+
+
+def tracked_digest(recipe: Recipe) -> str:
+    """Sha256 of the resolved recipe, without where it trains, what promotes its artifact and who hears of it."""
+    return _digest(recipe, {"promotion": True, "trainer": True, "tracking": True})
+
+
+def _digest(recipe: Recipe, leave_out: dict[str, Any]) -> str:
+    content = recipe.model_dump(mode="json", exclude=leave_out)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

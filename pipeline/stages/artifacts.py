@@ -9,8 +9,8 @@ from decant.models.encoder import SentenceEncoder
 from decant.models.reference import HUB_ID
 from export.artifact.bundle import COMPARATOR, GRAPH, ArtifactFacts, write_artifact
 from export.artifact.reranker_folder import write_reranker
+from export.certify.certificate import certificate_of, write_certificate
 from export.graphs.parity import Precision
-from pipeline.pick.shipped import shipped
 from pipeline.recipe.overridden import overridden, similarity_notes
 from pipeline.recipe.recipe import Recipe, recipe_digest
 from pipeline.report.card import CardFacts, model_card
@@ -34,14 +34,17 @@ VERSION = 5
 
 
 def make_artifacts(run: Run, made: Made) -> Done:
-    """A folder a precision under `artifacts/`, and the report that their cards quote."""
+    """A folder a precision under `artifacts/`.
+
+    What only judges them decides nothing of them. Where they are made again with the same files, what other runtimes
+    made of those stays in their manifests and cards.
+    """
     recipe, base, graphs, reranked = run.recipe, run.base, made.graphs, made.reranked
-    report = made.report = _report(run, made, _notes(run, made))
-    irs = made.irs or Irs()
+    report, irs, earlier = measured_report(run, made), made.irs or Irs(), run.folder.folder("artifacts")
     inputs = {
         "graphs": [graph.fingerprint for graph in graphs], "measured": made.measured_done.fingerprint,
         "reranker": reranked.stage.fingerprint if reranked is not None else None,
-        "recipe": recipe_digest(recipe), "decant": decant_version(),
+        "recipe": recipe_digest(recipe), "decant": decant_version(), "notes": report.notes,
     }  # fmt: skip
 
     def write(folder: Path) -> None:
@@ -57,11 +60,14 @@ def make_artifacts(run: Run, made: Made) -> Done:
                 {name: metrics.model_dump(mode="json") for name, metrics in row.metrics.items()}, graph.parity,
                 recipe.texts.task.names,
             )  # fmt: skip
-            write_artifact(
+            manifest = write_artifact(
                 folder / graph.name, smaller, graph.folder / GRAPH, facts,
                 comparator_graph=comparator if comparator.is_file() else None,
                 openvino=irs.folder_of(graph.name),
             )  # fmt: skip
+            records = certificate_of(earlier / graph.name, manifest)
+            if records:
+                write_certificate(folder / graph.name, manifest, records)
         if reranked is not None:
             _write_reranker(recipe, base, report, reranked, folder / "reranker")
 
@@ -94,7 +100,15 @@ def _notes(run: Run, made: Made) -> list[str]:
     notes = [*made.measured.notes, *vocabulary_notes(run, made.student), *_soup_notes(made.student)]
     notes += [*overridden(recipe, base), *similarity_notes(recipe, base)]
     notes += retries_notes(run.folder.root, recipe.model_dump(mode="json"))
-    return [*notes, *(f"Left out, as it misses its gate: {one}." for one in made.left_out)]
+    notes += [f"Left out, as it misses its gate: {one}." for one in made.left_out]
+    for what, dropped, where in (
+        ("Rows dropped from the texts", made.texts.dropped_counts(), "; texts/texts.json names each"),
+        ("Sentences left out", made.vector_targets.dropped if made.vector_targets else {}, ""),
+    ):
+        if dropped:
+            said = ", ".join(f"{count:,} {kind}" for kind, count in dropped.items())
+            notes.append(f"{what}: {said}{where}.")
+    return notes
 
 
 def vocabulary_notes(run: Run, student: Finished) -> list[str]:
@@ -115,24 +129,14 @@ def _soup_notes(student: Finished) -> list[str]:
     return [said] if seeds else []
 
 
-def _report(run: Run, made: Made, notes: list[str]) -> Report:
-    recipe, measured, vector_targets = run.recipe, made.measured, made.vector_targets
-    choice = shipped(measured.rows, recipe.budget)
-    notes += [choice.note] if choice.note else []
-    for what, dropped, where in (
-        ("Rows dropped from the texts", made.texts.dropped_counts(), "; texts/texts.json names each"),
-        ("Sentences left out", vector_targets.dropped if vector_targets else {}, ""),
-    ):
-        if dropped:
-            said = ", ".join(f"{count:,} {kind}" for kind, count in dropped.items())
-            notes.append(f"{what}: {said}{where}.")
+def measured_report(run: Run, made: Made) -> Report:
+    """What was measured, as cards quote it: it names no choice, so that a card does not depend on what is asked."""
+    measured = made.measured
     return Report(
-        recipe=recipe.model_dump(mode="json"),
+        recipe=run.recipe.model_dump(mode="json"),
         environment=measured.environment,
         rows=measured.rows,
-        selected=choice.selected.name if choice.selected else None,
-        selected_because=choice.because,
-        notes=tuple(notes),
+        notes=tuple(_notes(run, made)),
         training_curves=f"../student/{LOG}" if (made.student.folder / LOG).is_file() else None,
         regressions=measured.regressions,
         grid=measured.grid,
@@ -185,6 +189,6 @@ def _facts(recipe: Recipe, base: Path, encoder: SentenceEncoder, precision: Prec
 
 
 ARTIFACTS = Stage(
-    "artifacts", VERSION, make_artifacts,
+    "artifacts", VERSION, make_artifacts, takes_over=True,
     reads=("texts", "vectors", "mine", "student", "reranker", "graphs", "openvino", "measure"),
 )  # fmt: skip

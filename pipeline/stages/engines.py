@@ -19,7 +19,7 @@ from export.serve.session import OnnxEncoder
 from pipeline.fingerprint import pairs_digest, stated
 from pipeline.measure.speed import evenly_spaced
 from pipeline.recipe.recipe import Recipe
-from pipeline.report.rows import Engine, Report
+from pipeline.report.rows import Engine
 from pipeline.stages.graphs import Graph, plain_graph
 from pipeline.stages.stage import Done, Made, Run, Stage
 from pipeline.texts.load import Texts
@@ -37,10 +37,6 @@ class Built:
 
     engines: tuple[Engine, ...]
     notes: tuple[str, ...]
-
-    def added_to(self, report: Report) -> Report:
-        """The report with both."""
-        return report.model_copy(update={"engines": self.engines, "notes": (*report.notes, *self.notes)})
 
 
 def make_engines(run: Run, made: Made) -> Done:
@@ -76,7 +72,7 @@ def make_engines(run: Run, made: Made) -> Done:
     stage = run.make("engines", VERSION, inputs, write)
     content = json.loads((stage.folder / FACTS).read_text(encoding="utf-8"))
     built = Built(tuple(Engine.model_validate(one) for one in content["engines"]), tuple(content["notes"]))
-    made.engines_done, made.report = stage, built.added_to(made.report)
+    made.engines_done, made.built = stage, built
     return Done(stage, describe_engines(built))
 
 
@@ -123,7 +119,7 @@ def _half_cosine(graph: Graph, whole: Path, half: Path, texts: Texts) -> float:
 
 
 ENGINES = Stage(
-    "engines", VERSION, make_engines, reads=("texts", "graphs", "artifacts"),
+    "engines", VERSION, make_engines, reads=("texts", "graphs"),
     wanted=lambda recipe: bool(recipe.export.engines),
     seconds=lambda estimate: ENGINE_SECONDS * len(estimate.recipe.export.engines) * estimate.cuts,
     told=lambda estimate: ", ".join(estimate.recipe.export.engines),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decant.errors import GateError, InputError
+from decant.models.check_embedder import encoder_size
 from decant.models.encoder import SentenceEncoder
 from decant.models.folder_files import SETTINGS as PROMPTS
 from export.artifact.bundle import COMPARATOR, GRAPH
@@ -78,7 +79,7 @@ def make_graphs(run: Run, made: Made) -> Done:
     inputs = {
         "student": student.fingerprint, "settings": stated(settings, leave_out=OF_OTHER_STAGES),
         "seed": recipe.seed if settings.quantize_aware is not None else None,
-        "most": recipe.budget.dim if recipe.budget is not None and not settings.cuts else None,
+        "most": _within_budget(recipe, student.folder),
     }  # fmt: skip
 
     def write(folder: Path) -> None:
@@ -167,9 +168,25 @@ def chosen_cuts(recipe: Recipe, student: Student) -> list[tuple[int, int]]:
         return sorted(set(recipe.export.cuts), reverse=True)
     if recipe.student.nesting is None:
         return [(layers, dim)]
-    most = recipe.budget.dim if recipe.budget is not None and recipe.budget.dim is not None else dim
-    dims = {dim, max((one for one in (dim, *recipe.student.dims) if one <= most), default=dim)}
+    dims = {dim, budget_dim(recipe, dim) or dim}
     return sorted(((depth, one) for depth in range(1, layers + 1) for one in dims), reverse=True)
+
+
+def _within_budget(recipe: Recipe, student: Path) -> int | None:
+    asks = recipe.budget is not None and recipe.budget.dim is not None
+    return budget_dim(recipe, encoder_size(student, recipe.student.pooling)[1]) if asks else None
+
+
+def budget_dim(recipe: Recipe, dim: int) -> int | None:
+    """The shorter vector length that a budget has exported beside the student's own; None where it asks for none.
+
+    Args:
+        dim: of the student.
+    """
+    most = recipe.budget.dim if recipe.budget is not None else None
+    if most is None or most >= dim or recipe.export.cuts or recipe.student.nesting is None:
+        return None
+    return max((one for one in recipe.student.dims if one <= most), default=None)
 
 
 @dataclass(frozen=True)

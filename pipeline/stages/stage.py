@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from decant.files import expand_user
 from decant.models.reference import is_on_the_hub, resolve_model
 from pipeline.fingerprint import entered, fingerprint
+from pipeline.reasons import changed
 from pipeline.recipe.recipe import Recipe
 from pipeline.run_dir import Finished, RunDir
 from pipeline.screen.console import Screen, Watching
@@ -18,6 +20,7 @@ from pipeline.texts.source import local_file
 if TYPE_CHECKING:
     from pipeline.report.rows import Mined, Report
     from pipeline.stages.checkpoints import Checkpoint
+    from pipeline.stages.engines import Built
     from pipeline.stages.estimate import Estimate
     from pipeline.stages.graphs import Graph
     from pipeline.stages.measure import Measured
@@ -68,7 +71,8 @@ class Run:
             name: the folder under the run's.
             inputs: all that decides the result, as `fingerprint` takes it.
         """
-        return self.folder.make(name, fingerprint(name, version, inputs), write, entered(inputs))
+        made_from, stated = fingerprint(name, version, inputs), entered(inputs) | {"version": version}
+        return self.folder.make(name, made_from, write, stated, partial(changed, name, self.recipe))
 
 
 class Made:
@@ -92,6 +96,7 @@ class Made:
     measured: Measured
     artifacts: Finished
     engines_done: Finished | None = None
+    built: Built | None = None
     report: Report
 
 
@@ -127,6 +132,7 @@ class Stage:
         seconds: about how long it takes.
         told: what it will do, in a line for `decant plan`.
         parts: the folder of what it is chosen or made from, where it has one.
+        takes_over: its folder stays until another takes its place, which takes over what has come to it since.
     """
 
     name: str
@@ -137,6 +143,7 @@ class Stage:
     seconds: Callable[[Estimate], float] = lambda estimate: 5.0
     told: Callable[[Estimate], str] = lambda estimate: ""
     parts: str | None = None
+    takes_over: bool = False
 
     @property
     def folders(self) -> tuple[str, ...]:

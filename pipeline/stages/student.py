@@ -20,9 +20,10 @@ from decant.training.fit import discard_checkpoints
 from decant.training.optimizer import training_precision
 from decant.training.training import Training
 from pipeline.fingerprint import digest, pairs_digest, stated
+from pipeline.marks import ADOPTED, MARK
 from pipeline.recipe.recipe import Recipe
 from pipeline.recipe.recipe_prompts import pairs_for, prompt_inputs, student_prompts
-from pipeline.run_dir import MARK, Finished
+from pipeline.run_dir import Finished
 from pipeline.stages.dev_metric import dev_metric
 from pipeline.stages.estimate import Estimate
 from pipeline.stages.sharing import said_maps
@@ -249,7 +250,7 @@ def _wanted(
 
 def _copy(run: Run, source: Finished) -> Finished:
     def choose(folder: Path) -> None:
-        shutil.copytree(source.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MARK))
+        shutil.copytree(source.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MARK, ADOPTED))
 
     return run.make("student", VERSION, {"best": source.fingerprint}, choose)
 

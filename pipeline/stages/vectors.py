@@ -33,7 +33,7 @@ from pipeline.measure.agreement import LEAST_TEXTS, agreement_pairs, agreement_t
 from pipeline.recipe.recipe import Recipe
 from pipeline.recipe.recipe_prompts import teacher_prompts
 from pipeline.recipe.sections import EmbeddingSettings
-from pipeline.run_dir import MARK, Finished
+from pipeline.run_dir import Finished
 from pipeline.stages.dev_metric import dev_metric
 from pipeline.stages.estimate import Estimate
 from pipeline.stages.stage import Done, Made, Run, Stage
@@ -155,7 +155,7 @@ def make_vectors(run: Run, made: Made) -> Done:
     recipe, base, texts, settings = run.recipe, run.base, made.texts, run.recipe.embedding
     assert settings is not None
     finished = run.folder.folder("vectors")
-    if not (finished / MARK).is_file() and not run.folder.look_only:
+    if run.folder.mark("vectors") is None and not run.folder.look_only:
         _sentences(recipe, settings, base, texts)  # what is wrong with them is told before a teacher is fine-tuned
     teachers = tuple((_teacher(run, made, number), one.weight) for number, one in enumerate(settings.teachers))
     precision = encoding_precision(settings.encode_precision)

@@ -10,7 +10,7 @@ from decant.files import sha256_of
 from decant.models.folder_files import WEIGHTS
 from export.artifact.manifest import MANIFEST
 from pipeline.report.rows import Report
-from pipeline.run_dir import MARK, RunDir
+from pipeline.run_dir import RunDir
 from pipeline.stages.artifacts import decant_version
 
 SHOWN = 12  # hex digits in the line for people
@@ -32,12 +32,11 @@ def lineage(report: Report, stages: Sequence[str], run_dir: RunDir) -> dict[str,
     tags |= {f"decant.data_sha256.{split}": digest for split, digest in report.data_sha256.items()}
     said = []
     for stage in stages:
-        folder = run_dir.folder(stage)
-        if not (folder / MARK).is_file():
+        folder, mark = run_dir.folder(stage), run_dir.mark(stage)
+        if mark is None:
             continue
-        mark = str(json.loads((folder / MARK).read_text(encoding="utf-8"))["fingerprint"])
-        tags[f"decant.fingerprint.{stage}"] = mark
-        said.append(f"{stage} {mark[:SHOWN]}")
+        tags[f"decant.fingerprint.{stage}"] = mark.fingerprint
+        said.append(f"{stage} {mark.fingerprint[:SHOWN]}")
         if (folder / WEIGHTS).is_file():
             tags[f"decant.weights_sha256.{stage}"] = sha256_of(folder / WEIGHTS)
     if report.selected is not None:

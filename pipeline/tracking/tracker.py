@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from decant.files import sha256_of, write_json
 from export.artifact.manifest import CARD, MANIFEST
-from pipeline.recipe.recipe import recipe_digest
+from pipeline.recipe.recipe import tracked_digest
 from pipeline.report.rows import Report
 from pipeline.run_dir import Finished, RunDir
 from pipeline.snapshot import read_snapshot
@@ -91,7 +91,7 @@ class Tracker:
             root: {name: fact.sha256 for name, fact in files.items()}
             for root, files in (read_snapshot(self._run_dir.inputs) or {}).items()
         }
-        self._key = digest_of(recipe_digest(self._recipe), texts.fingerprint, inputs)
+        self._key = digest_of(tracked_digest(self._recipe), texts.fingerprint, inputs)
         if self._settings.mlflow is not None:
             uri = mlflow_uri(self._settings.mlflow, self._base, self._run_dir.root.absolute().parent)
             self._key = digest_of(self._key, uri, self._settings.mlflow.experiment)

@@ -109,8 +109,8 @@ def _forget(root: Path) -> None:
         told = content.replace(str(root).encode(), PLACE.encode()).replace(sys.executable.encode(), b"python")
         if told != content:
             path.write_bytes(told)
-            mark = path.parent / "stage.json"
-            if mark.is_file():  # else it would be taken for damaged
+            marks = (path.parent / "stage.json", path.parent.parent / ".stages" / f"{path.parent.name}.json")
+            for mark in filter(Path.is_file, marks):  # else it would be taken for damaged
                 stated = json.loads(mark.read_text(encoding="utf-8"))
                 stated["files"][path.name] = xxhash.xxh3_128(path.read_bytes()).hexdigest()
                 mark.write_text(json.dumps(stated) + "\n", encoding="utf-8")

@@ -79,6 +79,10 @@ def test_a_run_of_the_version_before_is_used_again(name: str, copied: Path) -> N
     assert {stage["stage"]: stage["state"] for stage in planned} == {
         stage: "done" for stage in STAGES[name] if "/" not in stage
     }
+    assert not list((run / "artifacts").glob("stage.*")), "nothing but artifacts lies among them"
+    after = len(read_log(run))
+    done("run", copied / name / "recipe.yaml", "--out", run, "-q")
+    assert {line["event"] for line in read_log(run)[after:]} == {"reused"}
     assert {row["name"] for row in again.json()["rows"]} == {row["name"] for row in report["rows"]}
     assert again.json()["selected"] == report["selected"]
 
@@ -127,6 +131,20 @@ def test_its_artifacts_encode(earlier: Path) -> None:
         assert vectors.shape == (2, dim)
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert OnnxReranker(earlier / "nested" / "run" / "artifacts" / RERANKER).score([("a cat", "a dog")]).shape == (1,)
+
+
+def test_all_its_artifacts_are_timed(earlier: Path) -> None:
+    """What a shell makes of artifacts/*: the stage's mark and the re-ranker are among them."""
+    artifacts = sorted((earlier / "nested" / "run" / "artifacts").iterdir())
+    given = ["--pairs", earlier / "nested" / "test.tsv", "--rounds", 2, "--json"]
+    found = done("bench", *artifacts, *given).json()
+    assert {row["name"] for row in found["rows"]} == {LARGE, SMALL}
+    assert [note.rpartition(" was left out: it is ")[2] for note in found["notes"]] == [
+        "a file.", "a re-ranker, which gives no vectors.",
+    ]  # fmt: skip
+    mark = earlier / "nested" / "run" / "artifacts" / "stage.json"
+    alone = decant("bench", mark, *given)
+    assert (alone.code, alone.lines) == (2, [f"decant: {mark} is no artifact of Decant: decant.json is missing"])
 
 
 def test_its_certificate_is_read(earlier: Path) -> None:

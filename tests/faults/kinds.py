@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import signal
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.marks import read_mark
 from tests.faults.forked import largest_file
 from tests.faults.place import Place
 
@@ -189,11 +189,10 @@ def flip_bit(path: Path, generator: np.random.Generator) -> None:
 
 def _is_stated(run: Path, file: Path) -> bool:
     """Whether a stage's mark has the file's checksum."""
-    for folder in (run / file).parents:
-        if (folder / "stage.json").is_file():
-            return (run / file).relative_to(folder).as_posix() in json.loads((folder / "stage.json").read_text())[
-                "files"
-            ]
+    for folder in file.parents[:-1]:
+        mark = read_mark(run, folder.as_posix())
+        if mark is not None:
+            return file.relative_to(folder).as_posix() in mark.files
     return False
 
 

@@ -75,12 +75,12 @@ class Place:
 
     def goes_on(self, run: Path) -> str:
         """The same command again; what is then not as in the undisturbed run, and nothing where all is."""
-        finished = {path: path.read_bytes() for path in run.glob("*/stage.json")}
+        finished = {path: path.read_bytes() for path in run.glob(".stages/*.json")}
         child = self.begin(run)
         code = child.wait()
         if code != 0:
             return f"the same command ended with {code}: {' / '.join(child.lines()[-3:])}"
-        again = [path.parent.name for path, mark in finished.items() if path.read_bytes() != mark]
+        again = [path.stem for path, mark in finished.items() if path.read_bytes() != mark]
         if again:
             return f"made again, though finished: {', '.join(again)}"
         if (run / ".work").exists():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,8 +14,9 @@ import pytest
 from decant.errors import DecantError, GateError, InputError, RankError, TemporaryError
 from decant.training.on_nan import loss_error
 from pipeline.fingerprint import fingerprint
+from pipeline.marks import mark_path, restamp
 from pipeline.run import STAGES
-from pipeline.run_dir import Finished, RunDir, restamp
+from pipeline.run_dir import Finished, NotMade, RunDir
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def test_other_inputs_replace_it(run_dir: RunDir) -> None:
     run_dir.make("texts", "f1", writer("one"))
     (run_dir.folder("texts") / "stale").write_text("x")
     run_dir.make("texts", "f2", writer("two"))
-    assert {path.name for path in run_dir.folder("texts").iterdir()} == {"file", "stage.json"}
+    assert {path.name for path in run_dir.folder("texts").iterdir()} == {"file"}
     assert (run_dir.folder("texts") / "file").read_text() == "two"
     assert run_dir.finished("texts", "f1") is None
 
@@ -101,7 +103,7 @@ def test_what_may_go_well_another_time_leaves_its_work_to_go_on_from(error: type
 @pytest.mark.parametrize("content", ["", "{", '{"fingerprint": "other"}', "[]", "[" * 100_000, '{"fingerprint": "f1"}'])
 def test_a_damaged_mark_is_no_mark(content: str, run_dir: RunDir) -> None:
     run_dir.make("texts", "f1", writer("one"))
-    (run_dir.folder("texts") / "stage.json").write_text(content)
+    mark_path(run_dir.root, "texts").write_text(content)
     assert run_dir.finished("texts", "f1") is None
 
 
@@ -191,8 +193,8 @@ def test_curves_and_strange_files_are_let_be(run_dir: RunDir) -> None:
 
 
 def test_a_stage_of_before_there_were_checksums_stands(run_dir: RunDir) -> None:
-    mark = run_dir.make("texts", "f1", writer("one")).folder / "stage.json"
-    mark.write_text('{"stage": "texts", "fingerprint": "f1", "seconds": 1.5}')
+    run_dir.make("texts", "f1", writer("one"))
+    mark_path(run_dir.root, "texts").write_text('{"stage": "texts", "fingerprint": "f1", "seconds": 1.5}')
     stage = run_dir.make("texts", "f1", writer("two"))
     assert (stage.reused, stage.fingerprint, stage.seconds) == (True, "f1", 1.5)
 
@@ -204,6 +206,93 @@ def test_a_file_that_is_changed_on_purpose_is_no_damage(run_dir: RunDir, tmp_pat
     assert run_dir.make("texts", "f1", writer("three")).reused
     (tmp_path / "elsewhere").touch()
     restamp(tmp_path / "elsewhere")
+
+
+def test_a_mark_that_an_earlier_version_left_in_the_folder_is_read_and_moved_out(run_dir: RunDir) -> None:
+    folder, outside = run_dir.make("texts", "f1", writer("one")).folder, mark_path(run_dir.root, "texts")
+    outside.rename(folder / "stage.json")
+    assert run_dir.finished("texts", "f1") is not None
+    (folder / "file").write_text("two")
+    restamp(folder / "file")
+    assert run_dir.make("texts", "f1", writer("three")).reused
+    assert {path.name for path in folder.iterdir()} == {"file"}
+    assert outside.is_file()
+    assert run_dir.make("texts", "f1", writer("four")).reused
+
+
+def test_it_stays_in_the_folder_of_a_model_whose_digest_holds_it(run_dir: RunDir) -> None:
+    def write(folder: Path) -> None:
+        (folder / "config.json").write_text("{}")
+
+    folder = run_dir.make("teacher", "f1", write).folder
+    mark_path(run_dir.root, "teacher").rename(folder / "stage.json")
+    assert run_dir.make("teacher", "f1", write).reused
+    assert {path.name for path in folder.iterdir()} == {"config.json", "stage.json"}
+
+
+def test_a_kill_before_the_mark_is_moved_out_loses_nothing(run_dir: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_dir.make("texts", "f1", writer("one"))
+    with monkeypatch.context() as killed:
+        killed.setattr("pipeline.run_dir.move_out", lambda root, stage: None)
+        run_dir.make("texts", "f2", writer("two"))
+    assert run_dir.finished("texts", "f2") is not None
+    assert run_dir.make("texts", "f2", writer("three")).reused
+    assert not (run_dir.folder("texts") / "stage.json").exists()
+
+
+def reasons(run_dir: RunDir) -> list[str]:
+    return [line["why"] for line in map(json.loads, run_dir.log.read_text().splitlines()) if line["event"] == "begun"]
+
+
+def test_why_a_stage_is_made_is_logged_and_said_beforehand(run_dir: RunDir) -> None:
+    said: list[str] = []
+    watched = replace(run_dir, say=said.append)
+
+    def make(fingerprint: str, inputs: dict[str, object] | None) -> str:
+        with pytest.raises(NotMade) as missing:
+            replace(run_dir, look_only=True).make("texts", fingerprint, writer("x"), inputs, lambda *some: f"{some[1]}")
+        watched.make("texts", fingerprint, writer("x"), inputs, lambda *some: f"{some[1]}" if some[1] else "")
+        assert watched.finished("texts", fingerprint) is not None
+        return missing.value.why
+
+    whys = [make("f1", {"a": 1}), make("f2", {"a": 2})]
+    flip(run_dir.folder("texts") / "file")
+    whys.append(make("f2", {"a": 2}))
+    shutil.rmtree(run_dir.folder("texts"))
+    whys.append(make("f2", {"a": 2}))
+    mark_path(run_dir.root, "texts").write_text("{")
+    whys.append(make("f2", {"a": 2}))
+    assert whys == ["first time", "{'a': 2}", "was damaged", "was removed", "its mark cannot be read"]
+    assert reasons(run_dir) == whys
+    assert [line for line in said if "since it was written" not in line] == [
+        f"texts is made again: {whys[number]}" for number in (1, 3, 4)
+    ]
+
+
+def test_a_stage_whose_inputs_are_the_same_is_of_a_new_version(run_dir: RunDir) -> None:
+    run_dir.make("texts", "f1", writer("one"), {"a": 1})
+    run_dir.make("texts", "f2", writer("two"), {"a": 1})
+    run_dir.make("teacher", "f1", writer("one"))
+    run_dir.make("teacher", "f2", writer("two"), {"a": 1})
+    run_dir.forget(["texts"])
+    replace(run_dir, again=frozenset({"texts"})).make("texts", "f2", writer("two"), {"a": 1})
+    assert reasons(run_dir) == [
+        "first time", "new version of the stage", "first time", "made by an earlier version", "asked for by --from",
+    ]  # fmt: skip
+
+
+def test_a_part_is_compared_with_another_of_its_stage(run_dir: RunDir) -> None:
+    run_dir.make("students/alpha0.5-seed0", "f1", writer("one"), {"alpha": 0.5})
+    run_dir.make("students/soup", "f2", writer("two"), {"students": ["f1"]}, lambda *some: "never")
+    run_dir.make("students/alpha0.25-seed0", "f3", writer("three"), {"alpha": 0.25}, lambda *some: f"{some[0]}")
+    assert reasons(run_dir) == ["first time", "first time", "{'alpha': 0.5}"]
+
+
+def test_a_folder_that_is_forgotten_may_stay_until_it_is_replaced(run_dir: RunDir) -> None:
+    run_dir.make("artifacts", "f1", writer("one"))
+    run_dir.forget(["artifacts"], keep=["artifacts"])
+    assert run_dir.finished("artifacts", "f1") is None
+    assert (run_dir.folder("artifacts") / "file").read_text() == "one"
 
 
 def test_another_process_in_the_same_folder_is_refused(run_dir: RunDir) -> None:

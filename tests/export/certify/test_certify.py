@@ -13,7 +13,7 @@ from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
 from export.artifact.bundle import ArtifactFacts, read_manifest, verify_artifact, write_artifact
 from export.certify import certify as certify_module
-from export.certify.certificate import with_section
+from export.certify.certificate import certificate_of, with_section
 from export.certify.certify import Expected, certify, compare
 from export.certify.certify_texts import certificate_texts
 from export.certify.record import RuntimeRecord
@@ -115,6 +115,19 @@ def test_earlier_results_of_other_runtimes_stay(copied: Path) -> None:
     assert card.count("## Where it runs") == 1
     assert card.index("| triton |") < card.index("## Limitations\n\n- few\n")
     assert "| text-embeddings-inference | rules hold |" in card
+
+
+def test_only_the_same_files_take_a_certificate_over(copied: Path, tmp_path: Path) -> None:
+    run(copied, "triton")
+    manifest = read_manifest(copied)
+    card = manifest.sha256 | {"README.md": "0" * 64}
+    graph = manifest.sha256 | {"onnx/model.onnx": "0" * 64}
+    assert set(certificate_of(copied, manifest)) == {"triton"}
+    assert certificate_of(copied, manifest.model_copy(update={"sha256": card})) == manifest.certificate
+    assert certificate_of(copied, manifest.model_copy(update={"sha256": graph})) == {}
+    assert certificate_of(tmp_path / "none", manifest) == {}
+    (copied / "decant.json").write_text("{")
+    assert certificate_of(copied, manifest) == {}
 
 
 @pytest.mark.parametrize(

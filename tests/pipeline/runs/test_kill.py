@@ -83,8 +83,8 @@ def test_a_killed_run_goes_on(
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     name = stage.replace("students", "student")
     assert not (run / name).exists()
-    finished = {path: path.read_bytes() for path in run.glob("*/stage.json")}
-    assert {path.parent.name for path in finished} >= set(stages[: stages.index(name)])
+    finished = {path: path.read_bytes() for path in run.glob(".stages/*.json")}
+    assert {path.stem for path in finished} >= set(stages[: stages.index(name)])
     before = len(read_log(run))
 
     said = decant("run", recipe, "--out", run, "-q")

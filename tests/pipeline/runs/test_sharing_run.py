@@ -12,12 +12,12 @@ import pytest
 from safetensors import safe_open
 
 from decant.models.encoder import SentenceEncoder
+from decant.models.similarity import cosines
 from export.artifact.bundle import verify_artifact
-from pipeline.report.rows import read_report_json
 from pipeline.fingerprint import entered
+from pipeline.report.rows import read_report_json
 from pipeline.stages.measured_models import EMBEDDED, SHARED_START, START
 from pipeline.stages.sharing import groups_of, said_groups
-from decant.models.similarity import cosines
 from students.sharing.share_maps import share_attention
 from students.sharing.sharing_settings import SharingSettings
 from tests.tiny_models import tiny_encoder

@@ -62,13 +62,14 @@ def test_a_run_leaves_every_artifact_and_its_report(smoke_run: SmokeRun) -> None
     run = smoke_run.folder
     assert {path.name for path in run.iterdir()} - {".lock"} == {
         *PLAIN,
+        ".stages",
         "students",
         "recipe.yaml",
         "inputs.json",
         "log.jsonl",
     }
     report = read_report_json(run / "report" / "report.json")
-    names = {path.name for path in (run / "artifacts").iterdir() if path.is_dir()}
+    names = {path.name for path in (run / "artifacts").iterdir()}
     assert names == {"L3xD32-fp32", "L3xD32-int8-dynamic"}
     assert [row.kind for row in report.rows] == [
         "teacher", "baseline", "baseline", "student", "artifact", "artifact",
@@ -234,7 +235,7 @@ def test_a_nested_student_has_every_cut_as_an_artifact(labelled: bool, models: M
     before = len(read_log(tmp_path / "run"))
     fits = decant("run", path, "--out", tmp_path / "run", "--set", "budget.dim=8", "--json")
     assert fits.json()["selected"] == "L1xD8-fp32"
-    assert events(tmp_path / "run", "begun", before) == ["artifacts", "report"]
+    assert events(tmp_path / "run", "begun", before) == ["report"]
     misses = decant("run", path, "--out", tmp_path / "run", "--set", "budget.size_mib=0.0001")
     assert misses.code == 3
     said_last = "decant: gate failed: budget infeasible: nearest is L1xD8-fp32, which misses size by "

@@ -23,7 +23,12 @@ def alone(models: Models) -> dict[str, Any]:
     """Another teacher than the student's own start, so that there is something to agree on."""
     return {
         "name": "alone",
-        "embedding": {"teachers": [{"model": str(models.encoder)}], "sentences": ["sentences.txt"], "encode_precision": "fp32", **OPTIMISATION},
+        "embedding": {
+            "teachers": [{"model": str(models.encoder)}],
+            "sentences": ["sentences.txt"],
+            "encode_precision": "fp32",
+            **OPTIMISATION,
+        },
         "student": {"model": str(models.encoder), "form": "cosine", "layers": [0, 1], **FAST},
         "export": {"precisions": ["fp32"], "parity": {"texts": 40}},
         "measure": {"resamples": 100, "peers": False, "speed": SPEED},

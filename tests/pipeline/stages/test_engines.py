@@ -32,7 +32,7 @@ def test_what_cannot_be_built_is_a_line_and_stops_nothing(copied: SmokeRun) -> N
     before = len(copied.log())
     said = decant("run", copied.recipe, "--out", copied.folder, "--set", "export.engines=[tensorrt]", "--json")
     assert said.code == 0, said.err
-    assert begun(copied.folder, before) == ["artifacts", "engines", "report"], "no graph is made or measured again"
+    assert begun(copied.folder, before) == ["engines", "report"], "no graph is made or measured again"
     line = f"tensorrt: no engine was built; it needs {what_is_missing('tensorrt')}."
     assert line in said.json()["notes"]
     assert line in said.err
@@ -62,7 +62,7 @@ def test_engines_are_listed_as_built_and_not_run(copied: SmokeRun) -> None:
         assert written.stat().st_size == pytest.approx(engine["facts"]["size_mib"] * 2**20)
         listed = json.loads(written.with_suffix(".json").read_text(encoding="utf-8"))
         assert len(listed["inspection"]) == engine["facts"]["layers"]
-    assert {path.name for path in (copied.folder / "engines").iterdir()} == {"L3xD32", "engines.json", "stage.json"}
+    assert {path.name for path in (copied.folder / "engines").iterdir()} == {"L3xD32", "engines.json"}
     before = len(copied.log())
     assert decant("run", copied.recipe, "--out", copied.folder, *asked).json()["engines"] == engines
     assert begun(copied.folder, before) == []

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from pipeline.marks import mark_path
 from pipeline.run_dir import RunDir
 from pipeline.tracking.mlflow_run import ENVIRONMENT
 from pipeline.tracking.settings import URI_VARIABLE
@@ -77,7 +78,7 @@ def test_a_run_is_tracked_once(models: Models, tmp_path: Path) -> None:
     assert figures["pick/size_mib"] == pytest.approx(picked["size_mib"])
     tags = dict(rows(database, "select key, value from tags"))
     for stage in ("teacher", "targets", "student", "artifacts"):
-        mark = json.loads((run / stage / "stage.json").read_text(encoding="utf-8"))
+        mark = json.loads(mark_path(run, stage).read_text(encoding="utf-8"))
         assert tags[f"decant.fingerprint.{stage}"] == mark["fingerprint"]
     assert tags["decant.lineage"].index("teacher") < tags["decant.lineage"].index("targets")
     assert tags["decant.pick_graph_sha256"] == picked["graph_sha256"]
