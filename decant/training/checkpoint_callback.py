@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -103,6 +104,13 @@ class CheckpointCallback(Callback):
         self.saved_at = time.monotonic()
 
 
+class StraightToFile(TorchCheckpointIO):
+    """Writes a checkpoint into its file as it goes, where Lightning's own makes the whole of it in memory, twice."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
+        torch.save(checkpoint, path)
+
+
 def last_state(folder: Path, stream: BatchStream) -> Path | None:
     """The checkpoint that a killed training left, with `stream` put where it was; None and the first batch without.
 
@@ -114,7 +122,7 @@ def last_state(folder: Path, stream: BatchStream) -> Path | None:
         stream.start_at(0, 0)
         return None
     try:
-        loops = torch.load(last, map_location="cpu", weights_only=True)["loops"]["fit_loop"]
+        loops = torch.load(last, map_location="cpu", weights_only=True, mmap=True)["loops"]["fit_loop"]
         stream.start_at(
             loops["epoch_progress"]["current"]["completed"],
             loops["epoch_loop.batch_progress"]["current"]["processed"],  # "completed" counts on after the checkpoint

@@ -31,6 +31,7 @@ from decant.training.checkpoint_callback import (
     DEV_METRIC,
     LAST,
     CheckpointCallback,
+    StraightToFile,
     has_frozen,
     last_state,
     trained_weights,
@@ -41,6 +42,7 @@ from decant.training.gather_rows import rank
 from decant.training.launcher import drop_handed, launch
 from decant.training.on_nan import LossError, Retries
 from decant.training.optimizer import FitSettings, training_precision
+from decant.training.recompute import bounded_activations
 from decant.training.training import Training
 
 
@@ -117,8 +119,8 @@ def _train(
     torch.manual_seed(training.seed)
     module.strict_loading = not has_frozen(module)
     module.train()  # a model comes from its file in eval mode, and Lightning leaves it there: no dropout
-    with _quiet_lightning():
-        trainer = _trainer(folder, settings, training.devices, callbacks, len(stream), more)
+    with _quiet_lightning(), bounded_activations(module) as kept:
+        trainer = _trainer(folder, settings, training.devices, [kept, *callbacks], len(stream), more)
         trainer.fit(module, train_dataloaders=stream, ckpt_path=resume, weights_only=resume is not None or None)
 
 
@@ -136,6 +138,7 @@ def _trainer(
         logger=loggers if rank() == 0 else False,
         log_every_n_steps=max(1, min(10, batches // settings.accumulate)),
         callbacks=callbacks,
+        plugins=[StraightToFile()],
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
