@@ -25,7 +25,7 @@ from decant.models.backbone import layer_list
 from decant.models.encoder import SentenceEncoder
 from decant.training.batch_stream import Batch
 
-KEPT_BYTES = 1 << 30  # of a batch, by all layers together
+KEPT_BYTES = 1 << 29  # of a batch, by all layers together
 TRIMMED_BYTES = 1 << 28  # below, a batch is over so soon that getting the pages anew would be felt
 FLOAT_BYTES = 4
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from decant.models.backbone import layer_list
 from decant.models.encoder import SentenceEncoder
-from decant.training.recompute import bounded_activations, layer_bytes, linear_widths
+from decant.training.recompute import TRIMMED_BYTES, Kept, bounded_activations, layer_bytes, linear_widths
 from students.nesting.exits import exit_states
 from students.sharing.share_maps import share_attention
 from tests.tiny_models import BACKBONES, HEADS, tiny_encoder
@@ -104,6 +104,18 @@ def test_every_batch_has_the_whole_room() -> None:
         with torch.no_grad():
             exit_states(encoder, IDS, MASK)
         assert kept.held == 0, "without gradients nothing is kept"
+
+
+def test_the_heap_is_trimmed_after_a_large_batch_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    trimmed: list[bool] = []
+    monkeypatch.setattr("decant.training.recompute.trim_heap", lambda: trimmed.append(True))
+    kept = Kept(1 << 40)
+    for held, times in ((TRIMMED_BYTES, 0), (TRIMMED_BYTES + 1, 1)):
+        kept.keeps(held)
+        kept.on_train_batch_start(None, None, {}, 1)  # type: ignore[arg-type]
+        assert len(trimmed) == times
+    kept.on_train_end(None, None)  # type: ignore[arg-type]
+    assert len(trimmed) == 2
 
 
 def test_layers_are_left_as_they_were() -> None:
