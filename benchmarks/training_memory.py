@@ -1,6 +1,6 @@
 """Memory of a training on vectors, part by part: what is held before the first step, and what steps and files add.
 
-    python benchmarks/training_memory.py [--texts 97000] [--steps 16] [--kept 512,0] [--data DIR]
+    python benchmarks/training_memory.py [--texts 97000] [--steps 16] [--kept 768,0] [--data DIR]
 
 Model, nesting, batch size and neighbours are those of configs/general.yaml; the teacher's vectors are made up. An epoch
 has hundreds of batches; --steps of them are taken, evenly spaced by their tokens and the longest among them, in random
@@ -183,7 +183,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", type=int, default=97_000)
     parser.add_argument("--steps", type=int, default=16)
-    parser.add_argument("--kept", default="512,0", help="MiB of activations; several, one after another")
+    parser.add_argument("--kept", default="768,0", help="MiB of activations; several, one after another")
     parser.add_argument("--data", type=Path, metavar="DIR", help=f"folder that holds {' and '.join(FILES)}")
     parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -25,7 +25,7 @@ from decant.models.backbone import layer_list
 from decant.models.encoder import SentenceEncoder
 from decant.training.batch_stream import Batch
 
-KEPT_BYTES = 1 << 29  # of a batch, by all layers together
+KEPT_BYTES = 3 << 28  # of a batch, by all layers together
 TRIMMED_BYTES = 1 << 28  # below, a batch is over so soon that getting the pages anew would be felt
 FLOAT_BYTES = 4
 
@@ -38,19 +38,20 @@ class Kept(Callback):
     """
 
     def __init__(self, most: int) -> None:
-        self.most, self.held = most, 0
+        self.most, self.held, self.asked = most, 0, 0
 
     def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Batch, batch_idx: int) -> None:
         # what a batch has left free in the heap does not fit the tensors of another length, and the heap would grow
-        if self.held > TRIMMED_BYTES:
+        if self.asked > TRIMMED_BYTES:
             trim_heap()
-        self.held = 0
+        self.held, self.asked = 0, 0
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
         trim_heap()
 
     def keeps(self, more: int) -> bool:
         """Whether there is room for so many bytes; if so, they are held from now on."""
+        self.asked += more
         fits = self.held + more <= self.most
         self.held += more if fits else 0
         return fits

@@ -109,9 +109,9 @@ def test_every_batch_has_the_whole_room() -> None:
 def test_the_heap_is_trimmed_after_a_large_batch_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     trimmed: list[bool] = []
     monkeypatch.setattr("decant.training.recompute.trim_heap", lambda: trimmed.append(True))
-    kept = Kept(1 << 40)
-    for held, times in ((TRIMMED_BYTES, 0), (TRIMMED_BYTES + 1, 1)):
-        kept.keeps(held)
+    kept = Kept(TRIMMED_BYTES)
+    for asked, times in ((TRIMMED_BYTES, 0), (TRIMMED_BYTES + 1, 1)):
+        kept.keeps(asked)
         kept.on_train_batch_start(None, None, {}, 1)  # type: ignore[arg-type]
         assert len(trimmed) == times
     kept.on_train_end(None, None)  # type: ignore[arg-type]
