@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -101,6 +102,13 @@ class CheckpointCallback(Callback):
         else:
             trainer.save_checkpoint(self.last)  # writes nothing, but Lightning waits for all processes in it
         self.saved_at = time.monotonic()
+
+
+class StraightToFile(TorchCheckpointIO):
+    """Writes a checkpoint into its file as it goes, where Lightning's own makes the whole of it in memory, twice."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
+        torch.save(checkpoint, path)
 
 
 def last_state(folder: Path, stream: BatchStream) -> tuple[Path | None, int]:

@@ -31,6 +31,7 @@ from decant.training.checkpoint_callback import (
     DEV_METRIC,
     LAST,
     CheckpointCallback,
+    StraightToFile,
     has_frozen,
     last_state,
     trained_weights,
@@ -42,6 +43,7 @@ from decant.training.gather_rows import rank
 from decant.training.launcher import drop_handed, launch
 from decant.training.on_nan import LossError, Retries
 from decant.training.optimizer import FitSettings, training_precision
+from decant.training.recompute import bounded_activations
 from decant.training.training import Training
 
 
@@ -118,9 +120,9 @@ def _train(
     torch.manual_seed(training.seed)
     module.strict_loading = not has_frozen(module)
     module.train()  # a model comes from its file in eval mode, and Lightning leaves it there: no dropout
-    with _quiet_lightning():
+    with _quiet_lightning(), bounded_activations(module) as kept:
         loggers = curve_loggers(folder, steps, more) if rank() == 0 else []
-        trainer = _trainer(settings, training.devices, callbacks, len(stream), loggers)
+        trainer = _trainer(settings, training.devices, [kept, *callbacks], len(stream), loggers)
         trainer.fit(module, train_dataloaders=stream, ckpt_path=resume, weights_only=resume is not None or None)
 
 
@@ -134,6 +136,7 @@ def _trainer(
         logger=loggers or False,
         log_every_n_steps=max(1, min(10, batches // settings.accumulate)),
         callbacks=callbacks,
+        plugins=[StraightToFile()],
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,

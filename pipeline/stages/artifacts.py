@@ -30,7 +30,7 @@ from students.pair_student import Student
 from students.sharing.share_maps import stores_shared_maps
 from teachers.cross_encoders.cross_encoder import CrossEncoder
 
-VERSION = 5
+VERSION = 6
 
 
 def make_artifacts(run: Run, made: Made) -> Done:

@@ -113,6 +113,16 @@ def test_dropout_is_on_from_the_first_step_on(tmp_path: Path) -> None:
     assert modes == [True] * 6
 
 
+def test_a_checkpoint_is_not_made_in_memory_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("decant.training.checkpoint_callback.CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr("lightning.fabric.plugins.io.torch_io._atomic_save", lambda checkpoint, path: 1 / 0)
+    module = Line(settings(epochs=1))
+    train(module, lambda: 0.0, tmp_path)
+    saved = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert saved["global_step"] == 2, "none is written after an epoch's last batch"
+    assert saved["state_dict"].keys() == module.state_dict().keys()
+
+
 def test_rate_rises_and_falls(tmp_path: Path) -> None:
     module = Line(settings(epochs=2, warmup_share=0.5, patience=5))
     train(module, lambda: 0.0, tmp_path)

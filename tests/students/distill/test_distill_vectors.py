@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from torch import Tensor
 
 from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
+from decant.training.recompute import Kept, bounded_activations
 from decant.training.training import Training
 from students.distill.distill_settings import DistillVectorsSettings
 from students.distill.distill_vectors import distill_vectors
@@ -109,3 +111,28 @@ def test_refuses_what_cannot_be_trained(train: Topics, tmp_path: Path) -> None:
         trained(tiny_encoder(), texts, teacher, tmp_path, GridNesting())
     with pytest.raises(InputError, match="concat_top_mean reads several layers"):
         trained(tiny_encoder(pooling="concat_top_mean"), texts, teacher, tmp_path, GridNesting(), batch_size=4)
+
+
+def test_activations_that_are_computed_again_change_no_weight(
+    train: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = texts_of(train)
+    teacher = tiny_encoder(seed=9).encode(texts)
+    keeps, asked = Kept.keeps, dict[int, set[bool]]()
+
+    def weights(most: int) -> dict[str, Tensor]:
+        monkeypatch.setattr("decant.training.fit.bounded_activations", lambda module: bounded_activations(module, most))
+        small = tiny_encoder(num_hidden_layers=3)
+        small.add_exit_layers((1,))
+        return trained(small, texts, teacher, tmp_path / str(most), GridNesting(), epochs=2).state_dict()
+
+    def noted(kept: Kept, more: int) -> bool:
+        fits = keeps(kept, more)
+        asked.setdefault(kept.most, set()).add(fits)
+        return fits
+
+    monkeypatch.setattr(Kept, "keeps", noted)
+    every, none, some = (weights(most) for most in (1 << 40, 0, 150_000))
+    assert asked == {1 << 40: {True}, 0: {False}, 150_000: {True, False}}
+    assert all(torch.equal(weight, none[name]) for name, weight in every.items())
+    assert all(torch.equal(weight, some[name]) for name, weight in every.items())
