@@ -168,6 +168,10 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         if self.student.nesting is not None and self.student.form == "comparator":
             raise ValueError("student.nesting: a comparator reads whole vectors only; use form: cosine")
         self._check_teachers()
+        if self.texts.test is None and self.texts.train is None:
+            raise ValueError(
+                "texts.test is missing: without train there is nothing to draw it from; give labelled pairs"
+            )
         self._check_classes()
         self._check_trainer()
         self._check_reranker()

@@ -92,6 +92,22 @@ def test_a_bad_row_of_test_counts_too(tmp_path: Path) -> None:
         load(tmp_path, TRAIN, [*TEST, ("", "x", "1")])
 
 
+def test_test_pairs_are_drawn_from_train_by_content(tmp_path: Path) -> None:
+    rows = pairs("regression", 400, 7)
+    few = load(tmp_path, rows[:200], dev=None, test=None)
+    many = load(tmp_path, rows[::-1], dev=None, test=None)
+    assert set(few.test.pairs) == set(many.test.pairs) & {(a, b) for a, b, _ in rows[:200]}
+    splits = [set(split.pairs) for split in (many.train, many.dev, many.test)]
+    assert sum(map(len, splits)) == len(set.union(*splits)) == len({(a, b) for a, b, _ in rows})
+    assert len(many.test) == pytest.approx(80, abs=25)
+    assert len(many.dev) == pytest.approx(40, abs=20)
+    labels = {(a, b): float(label) / 5 for a, b, label in rows}
+    assert [labels[pair] for pair in many.test.pairs] == pytest.approx(many.test.labels.tolist())
+    larger = load(tmp_path, rows, dev=None, test=None, test_share=0.5)
+    assert set(larger.test.pairs) > set(many.test.pairs)
+    assert set(larger.dev.pairs) == set(many.dev.pairs)
+
+
 def test_held_back_pairs_stay_the_same_when_rows_are_added(tmp_path: Path) -> None:
     rows = pairs("regression", 300, 7)
     few = load(tmp_path, rows[:150], dev=None, dev_share=0.2)
