@@ -101,6 +101,7 @@ def test_test_pairs_are_drawn_from_train_by_content(tmp_path: Path) -> None:
     assert sum(map(len, splits)) == len(set.union(*splits)) == len({(a, b) for a, b, _ in rows})
     assert len(many.test) == pytest.approx(80, abs=25)
     assert len(many.dev) == pytest.approx(40, abs=20)
+    assert many.label_range == (0, 5)
     labels = {(a, b): float(label) / 5 for a, b, label in rows}
     assert [labels[pair] for pair in many.test.pairs] == pytest.approx(many.test.labels.tolist())
     larger = load(tmp_path, rows, dev=None, test=None, test_share=0.5)
