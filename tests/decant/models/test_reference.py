@@ -10,7 +10,6 @@ import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from decant.errors import InputError, TemporaryError
-from decant.models import reference
 from decant.models.reference import is_on_the_hub, model_digest, resolve_model
 from tests.tiny_models import tiny_backbone_folder
 
@@ -152,7 +151,7 @@ def test_unreachable_hub_is_one_line(monkeypatch: pytest.MonkeyPatch, error: Exc
     def fail(*args: Any, **options: Any) -> str:
         raise error
 
-    monkeypatch.setattr(reference, "snapshot_download", fail)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
     kind = type(error).__name__
     with pytest.raises(InputError, match=rf"'org/name' is neither a local folder nor reachable .*\({kind}\)") as caught:
         resolve_model("org/name")
@@ -190,7 +189,7 @@ def test_hub_download_asks_for_no_pickle_and_no_code(model: Path, monkeypatch: p
         asked.append((name, options))
         return str(model)
 
-    monkeypatch.setattr(reference, "snapshot_download", download)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
     assert resolve_model("org/name") == model
     [(name, options)] = asked
     assert name == "org/name"
@@ -222,7 +221,7 @@ def test_hub_download_asks_for_no_pickle_and_no_code(model: Path, monkeypatch: p
 
 def test_hub_model_with_pickles_only_is_refused(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (model / "model.safetensors").unlink()
-    monkeypatch.setattr(reference, "snapshot_download", lambda name, **options: str(model))
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda name, **options: str(model))
     with pytest.raises(InputError, match=r"holds no weights; Decant loads model\.safetensors only"):
         resolve_model("org/name")
 
