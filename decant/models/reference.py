@@ -12,17 +12,18 @@ import importlib.util
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from decant.errors import InputError
 from decant.files import expand_user, is_there, read_object, sha256_of, whole_number
 from decant.models.folder_files import ADAPTER, CONFIG, TOKENIZER
+from decant.models.hub import ask_hub, hub_model_error
+from decant.models.installed import MODELS_VARIABLE
 from decant.models.layout import Body, bodies, body_folder
 from decant.models.no_code import check_no_code
-from decant.temporary import raised_for
 
-MODELS_VARIABLE = "DECANT_MODELS"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model"]
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5")
@@ -51,6 +52,41 @@ def is_on_the_hub(reference: str, base: Path | None = None) -> bool:
     if reference.startswith("package:") or "/" not in reference or HUB_ID.fullmatch(reference) is None:
         return False
     return not any(is_there(folder) for folder in _folders(reference, base))
+
+
+def check_hub_model(reference: str, ask: Callable[[Literal["model"], str], Any] = ask_hub) -> Path | None:
+    """The folder of a hub model in the hub's cache here; None where it is not, but the hub says that it has it.
+
+    Args:
+        ask: how the hub is asked.
+
+    Raises:
+        InputError: neither.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        folder = Path(snapshot_download(reference, allow_patterns=HUB_FILES, local_files_only=True))
+        check_model_folder(folder)
+    except (HFValidationError, InputError, OSError):  # not there, or a part of it
+        try:
+            ask("model", reference)
+        except Exception as error:  # the hub's library passes on whatever the network raises
+            raise hub_model_error(reference, error) from error
+        return None
+    return folder
+
+
+def layers_of(reference: str) -> int | None:
+    """How many layers a model on this machine has, by its config; None where it is not here, or says nothing."""
+    try:
+        folder = check_hub_model(reference) if is_on_the_hub(reference) else resolve_model(reference)
+        path = config_folder(folder) / CONFIG if folder is not None else None
+        stated = read_object(path) if path is not None else {}
+        return next((n for key in LAYER_KEYS if path and (n := whole_number(path, stated, key))), None)
+    except InputError:
+        return None
 
 
 def model_digest(folder: Path) -> str:
@@ -198,11 +234,7 @@ def _from_hub(reference: str) -> Path:
     try:
         return Path(snapshot_download(reference, allow_patterns=HUB_FILES))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise raised_for(error)(
-            f"model {reference!r} is neither a local folder nor reachable on the hub "
-            f"({type(error).__name__}); check the name and the network, or download it and give its "
-            f"folder, or set {MODELS_VARIABLE} to the folder it lies in"
-        ) from error
+        raise hub_model_error(reference, error) from error
 
 
 def stored_shapes(folder: Path) -> dict[str, list[int]]:

@@ -32,5 +32,5 @@ def override(content: dict[str, Any], given: str) -> tuple[tuple[str, ...], yaml
     try:
         place[last], node = parse_yaml(value)
     except YamlError as error:
-        raise InputError(f"--set {given}: the value is not YAML") from error
+        raise InputError(f"--set {given}: the value is {error}") from error
     return (*parents, last), node

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -16,6 +16,7 @@ from decant.training.devices import ONE_PROCESS, TrainerSettings
 from pipeline.measure.evaluate import MAIN_METRICS
 from pipeline.pick.budget import Budget
 from pipeline.recipe.overrides import override
+from pipeline.recipe.plain_words import plain_words
 from pipeline.recipe.sections import (
     EmbeddingSettings,
     ExportSettings,
@@ -27,6 +28,7 @@ from pipeline.recipe.sections import (
 from pipeline.recipe.yaml_places import (
     LARGE,
     OF_A_KEY,
+    Keys,
     Place,
     misread_numbers,
     misread_text,
@@ -153,7 +155,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     @property
     def without_labels(self) -> bool:
         """Whether agreement with the embedding teachers is what everything is measured by."""
-        return self.texts.test is None
+        return self.texts.test is None and self.texts.train is None
 
     def saw_labels(self, alpha: float | None = None) -> bool | None:
         """Whether a student's training uses this task's own labels, by itself or by way of a teacher.
@@ -223,7 +225,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         if not self.without_labels:
             return
         texts = self.texts
-        labelled = texts.train is not None or texts.dev is not None or texts.task.kind != "regression"
+        labelled = texts.dev is not None or texts.task.kind != "regression"
         if self.embedding is None or labelled:
             raise ValueError(
                 "texts.test is missing: give labelled pairs to measure on; only a recipe of embedding.teachers and "
@@ -328,21 +330,21 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         RecipeError: all that is wrong with the file's form and values.
     """
     content, places = _read_yaml(path)
-    lines = {keys: place.line for keys, place in places.items()}
+    asked: list[Keys] = []
     try:
         for given in overrides:
-            places = overridden(places, *override(content, given))
+            keys, node = override(content, given)
+            places = overridden(places, keys, node)
+            asked.append(keys)
     except InputError as error:
         raise RecipeError([str(error)]) from error
+    told = _Told(path, places, asked)
     try:
         recipe = Recipe.model_validate(content)
     except ValidationError as error:
-        found = [_line(path, lines, places, detail) for detail in error.errors()]
+        found = [_line(told, detail) for detail in error.errors()]
         raise RecipeError(list(dict.fromkeys(found))) from error
-    found = [
-        f"{_where(path, lines, keys)}: {written(keys, places)}: {said}"
-        for keys, said in misread_numbers(recipe, places)
-    ]
+    found = [told.line(keys, said) for keys, said in misread_numbers(recipe, places)]
     if found:
         raise RecipeError(found)
     return recipe
@@ -389,29 +391,37 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], Place]
     return content, places_of(node)
 
 
-def _where(path: Path, lines: Mapping[tuple[str, ...], int], keys: tuple[str, ...]) -> str:
-    known = next((lines[keys[:end]] for end in range(len(keys), 0, -1) if keys[:end] in lines), None)
-    return f"{path}:{known}" if known else str(path)
+class _Told(NamedTuple):
+    """Where the settings stand: in a file, some of them on the command line instead."""
+
+    path: Path
+    places: Mapping[Keys, Place]
+    asked: Sequence[Keys]
+
+    def line(self, keys: Keys, said: str) -> str:
+        """What is wrong with the value under the keys, behind where it is written."""
+        named = written(keys, self.places) or "recipe"
+        made = keys and keys not in self.places  # a section that only --set names
+        if any(keys[: len(one)] == one or (made and one[: len(keys)] == keys) for one in self.asked):
+            return f"--set {named}: {said}"
+        in_file = (keys[:end] for end in range(len(keys), 0, -1))
+        known = next((self.places[one].line for one in in_file if one in self.places and one not in self.asked), None)
+        return f"{self.path}{f':{known}' if known else ''}: {named}: {said}"
 
 
-def _line(
-    path: Path, lines: Mapping[tuple[str, ...], int], places: Mapping[tuple[str, ...], Place], error: Mapping[str, Any]
-) -> str:
+def _line(told: _Told, error: Mapping[str, Any]) -> str:
     """One of pydantic's errors, with its file, line and keys."""
-    location, message, given = error["loc"], error["msg"], error.get("input")
+    location, given = error["loc"], error.get("input")
     sections = (None, *location)
     keys = tuple(
         str(part)
         for section, part in zip(sections, location, strict=False)
         if not (section in WITH_KINDS and part in KINDS) and part != OF_A_KEY
     )
-    where = _where(path, lines, keys)
-    misread = misread_text(error, places.get(keys))
+    misread = misread_text(error, told.places.get(keys))
     if misread is not None:
-        return f"{where}: {written(keys, places)}: {misread}"
-    message = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "no such key")
-    message = message.replace("Field required", "is missing")
+        return told.line(keys, misread)
+    message = plain_words(error, Recipe)
     plain = isinstance(given, str | float | bool) or (isinstance(given, int) and abs(given) < LARGE)
-    secret = keys[-1:] == ("webhook",)
-    shown = f" (given: {given!r})" if plain and not secret and "no such key" not in message else ""
-    return f"{where}: {'.'.join(keys) or 'recipe'}: {message}{shown}"
+    told_already = error["type"] in ("extra_forbidden", "union_tag_invalid") or keys[-1:] == ("webhook",)
+    return told.line(keys, message + (f" (given: {given!r})" if plain and not told_already else ""))

@@ -7,9 +7,15 @@ from typing import Any
 
 import yaml
 
+from pipeline.recipe.yaml_problems import yaml_problem
+
 MOST_BYTES = 1 << 20
 MOST_NODES = 100_000  # with every alias unfolded: twenty lines of aliases can stand for 10^9 values
 NO_TEXT = "this is not a text file in UTF-8"
+TOO_DEEP = "brackets stand too deep inside each other; a recipe has a few levels"
+NO_VALUE = (
+    "a value is none of its kind, such as a date of month 13 or a number of thousands of digits; put it in quotes"
+)
 
 
 class YamlError(ValueError):
@@ -61,12 +67,12 @@ def parse_yaml(text: str) -> tuple[Any, yaml.Node | None]:
     except yaml.reader.ReaderError as error:
         raise YamlError(NO_TEXT) from error
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise YamlError(f"not YAML: {error.problem or error.context or type(error).__name__}", line) from error
+        said, line = yaml_problem(error, text)
+        raise YamlError(f"not YAML: {said}", line) from error
     except YamlError:
         raise
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-        raise YamlError(f"not YAML: {type(error).__name__}") from error  # `!!int x`, a month 13, too deep
+        raise YamlError(f"not YAML: {TOO_DEEP if isinstance(error, RecursionError) else NO_VALUE}") from error
 
 
 def _unfolded(node: yaml.Node, around: set[int], known: dict[int, int]) -> int:

@@ -16,6 +16,7 @@ from uuid import uuid4
 from pipeline.texts.quoting import SEPARATORS, Quoting, usual_quoting
 
 ROWS_AT_ONCE = 10_000
+IN_QUOTES = "take the surplus out, or enclose a cell that holds the separator in quotes"
 LONGEST_CELL = 2**31 - 1  # characters; csv takes 128 KiB unless it is told so
 
 
@@ -71,19 +72,19 @@ def _rows(file: IO[Any], dialect: _Dialect, names: int) -> Iterator[list[str]]:
     lines = _noted(chain(file, [dialect.separator.join(end)]), last)
     reader = csv.reader(lines, delimiter=dialect.separator, quoting=dialect.quoting)
     next(reader)
-    most = 0
-    for number, row in enumerate(reader, start=1):
+    most, number = 0, 0
+    for row in reader:
+        number += 1
         if row and end[0] in row[-1]:
             if row == end:
                 return
             raise _unclosed(number)
         if not row or (row[0].isspace() and last[0][0] != dialect.separator and not last[0].strip(" \t\r\n")):
-            continue  # a line of white space, outside quotes
+            number -= 1
+            continue  # a line of white space, outside quotes, is no row
         most = most or max(names, len(row))
-        if len(row) > most:
-            raise ValueError(f"Expected {most} fields in line {reader.line_num}, saw {len(row)}")
-        if len(row) > names + 1 or any(row[names:]):
-            raise ValueError("a row has more cells than the header names")
+        if len(row) > min(most, names + 1) or any(row[names:]):
+            raise ValueError(f"row {number} has {len(row)} cells, but the header names {names}; {IN_QUOTES}")
         yield row
     raise _unclosed(0)
 
@@ -95,8 +96,9 @@ def _noted(lines: Iterable[str], last: list[str]) -> Iterator[str]:
 
 
 def _unclosed(row: int) -> ValueError:
-    said = f"EOF inside string starting at row {row}"
-    return ValueError(f"{said}; close the quote, or say quoting: none where quotes are characters")
+    where = f"row {row}" if row else "the header"
+    said = f"{where} opens a quote that is never closed"
+    return ValueError(f"{said}; close it, or say quoting: none where quotes are characters")
 
 
 def _dialect(path: Path, quoting: Quoting | None) -> _Dialect:

@@ -32,7 +32,7 @@ def object_parts(path: Path, columns: Sequence[str]) -> Iterator[list[list[str |
     """The wanted columns of a .jsonl file, [columns][rows], some thousand rows at a time; None where a row has none.
 
     Raises:
-        InputError: a line is no object, or gives one of the columns twice; it is named by its number.
+        InputError: a row is no object, or gives one of the columns twice; it is named by its number.
     """
     rows = ([as_text(row.get(name)) for name in columns] for row in _objects(path, columns))
     while part := list(islice(rows, ROWS_AT_ONCE)):
@@ -58,9 +58,8 @@ def _whole(text: str) -> str:
 
 def _objects(path: Path, wanted: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                row = json_line(line, f"{path}:{number}", wanted)
-                if not isinstance(row, dict):
-                    raise InputError(f"{path}:{number} is not a JSON object")
-                yield {_whole(name): value for name, value in row.items()} if "\\u" in line else row
+        for number, line in enumerate(filter(str.strip, file), start=1):
+            row = json_line(line, f"{path}, row {number}", wanted)
+            if not isinstance(row, dict):
+                raise InputError(f"{path}, row {number} is not a JSON object")
+            yield {_whole(name): value for name, value in row.items()} if "\\u" in line else row

@@ -88,12 +88,14 @@ def load_texts(settings: TextsSettings, base: Path, folder: Path | None = None) 
             for name, source in labelled.items()
         )
         extra = [read_source(source, settings, None, base, place, strict=True) for source in settings.unlabelled]
-        chosen = np.zeros(len(train.rows), bool)
+        chosen, tested = np.zeros((2, len(train.rows)), bool)
         if settings.dev is None:
-            chosen = train.fresh & _drawn(train.table, settings.dev_share)
+            chosen = train.fresh & _drawn(train.table, 0, settings.dev_share)
+        if settings.test is None:
+            tested = train.fresh & _drawn(train.table, 1 - settings.test_share, 1)
         held = train.keys[chosen] if settings.dev is None else dev.keys
-        out = np.concatenate([held, test.keys])
-        kept = train.fresh & ~chosen
+        out = np.concatenate([held, train.keys[tested] if settings.test is None else test.keys])
+        kept = train.fresh & ~chosen & ~tested
         leaks = [kept & (find_rows(train.keys, out) >= 0)]
         leaks += [one.fresh & (find_rows(one.keys, out) >= 0) for one in extra]
         kept &= ~leaks[0]
@@ -106,7 +108,7 @@ def load_texts(settings: TextsSettings, base: Path, folder: Path | None = None) 
         texts = Texts(
             _split(write_batches(_chosen(train.table, kept), SCHEMA, _file(folder, "train"))),
             _listed(_chosen(train.table, chosen) if settings.dev is None else dev.table.batches),
-            _listed(test.table.batches),
+            _listed(_chosen(train.table, tested) if settings.test is None else test.table.batches),
             _split(write_batches(more, SCHEMA, _file(folder, "unlabelled"))),
             (task.low or 0.0, task.high or 0.0) if task.kind == "regression" and settings.test is not None else None,
             problems,
@@ -153,14 +155,19 @@ def read_texts(folder: Path) -> Texts:
     return Texts(**splits, label_range=label_range, dropped=[Problem(**problem) for problem in facts["dropped"]])
 
 
-def _drawn(table: PairTable, share: float) -> NDArray[np.bool_]:
-    """Which pairs dev gets, by content: a pair keeps its side whatever else is in the file."""
+def _drawn(table: PairTable, low: float, high: float) -> NDArray[np.bool_]:
+    """Which pairs a split gets, by content: a pair keeps its split whatever else is in the file.
 
-    def is_dev(pair: Pair) -> bool:
+    Args:
+        low: from this share of all pairs on; dev takes the first ones, test the last.
+        high: up to this share.
+    """
+
+    def is_drawn(pair: Pair) -> bool:
         digest = hashlib.blake2b("\0".join(sorted(pair)).encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        return int.from_bytes(digest) < share * 2**64
+        return low * 2**64 <= int.from_bytes(digest) < high * 2**64
 
-    return np.fromiter((is_dev(pair) for pair in table), bool, len(table))
+    return np.fromiter((is_drawn(pair) for pair in table), bool, len(table))
 
 
 def _told_leaks(read: UsableRows, leaks: NDArray[np.bool_]) -> list[Problem]:

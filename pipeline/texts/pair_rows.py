@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from decant.errors import InputError
 from decant.models.prompts import Pair
 from pipeline.texts.numbers import parse_number
 from pipeline.texts.parse_label import allowed_labels, parse_label
-from pipeline.texts.problems import Problem
+from pipeline.texts.problems import Problem, refuse
 from pipeline.texts.settings import ProblemKind, Task, TextsSettings
 from pipeline.texts.source import Row, Source, row_parts
 from teachers.labels.pair_table import PairTable, write_batches
@@ -75,6 +76,32 @@ def read_source(
     return UsableRows(table, rows, keys, fresh, file, problems)
 
 
+def check_first_rows(source: Source, settings: TextsSettings, task: Task | None, base: Path, most: int) -> None:
+    """Refuse a source without the columns, or one whose first rows the recipe refuses.
+
+    Args:
+        task: of the labels; None: the source has none.
+        most: how many rows are looked at.
+
+    Raises:
+        InputError: as `row_parts`, or such rows, the first few of them named.
+    """
+    names = settings.columns
+    columns = (names.first, names.second) + ((names.label,) if task is not None else ())
+    parts, file = row_parts(source, base, columns)
+    rows = list(islice(chain.from_iterable(parts), most + 1))
+    known = task
+    if task is not None and task.kind == "regression":  # a range that the file itself gives holds every number
+        low, high = (
+            value if value is not None else edge for value, edge in ((task.low, -math.inf), (task.high, math.inf))
+        )
+        known = task.model_copy(update={"low": low, "high": high})
+    outcomes = ((number, row, _check_row(row, settings, known)) for number, row in enumerate(rows[:most], start=1))
+    problems = [_problem(kind, file, number, row, settings) for number, row, kind in outcomes if isinstance(kind, str)]
+    unit = f"of the first {most:,} rows" if len(rows) > most else "rows"
+    refuse(problems, settings.action, unit=unit, allowed=allowed_labels(task) if task is not None else "")
+
+
 def task_with_range(settings: TextsSettings, base: Path) -> Task:
     """The task; of a regression, with the least and greatest label, from the labels where the recipe has none."""
     task = settings.task
@@ -124,8 +151,7 @@ def _check(
             if isinstance(outcome, tuple):
                 kept.append((number, *outcome[0], outcome[1]))
             else:
-                detail = f"{row[settings.columns.label]!r}" if outcome in ("label", "label_range") else ""
-                checked.problems.append(Problem(outcome, file, number, detail))
+                checked.problems.append(_problem(outcome, file, number, row, settings))
         rows, first, second, labels = zip(*kept, strict=True) if kept else ((), (), (), ())
         sides = list(zip(first, second, strict=True))
         checked.rows += np.array(rows, np.int64).tobytes()
@@ -135,6 +161,10 @@ def _check(
         yield pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
         if limit is not None and number >= limit:
             return
+
+
+def _problem(kind: ProblemKind, file: str, number: int, row: Row, settings: TextsSettings) -> Problem:
+    return Problem(kind, file, number, f"{row[settings.columns.label]!r}" if kind in ("label", "label_range") else "")
 
 
 def _check_row(row: Row, settings: TextsSettings, task: Task | None) -> tuple[Pair, float] | ProblemKind:

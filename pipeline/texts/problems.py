@@ -9,6 +9,7 @@ from decant.errors import InputError
 from pipeline.texts.settings import Action, ProblemKind
 
 SHOWN_PROBLEMS = 5
+COUNTED = "row 1 is the first of the data, not the header"
 WORDS: dict[ProblemKind, str] = {
     "encoding": "is not UTF-8",
     "empty": "has an empty text",
@@ -57,4 +58,4 @@ def refuse(
         kinds = dict.fromkeys(problem.kind for problem in refused)
         rule = f"; {allowed}" if allowed and {"label", "label_range"} & kinds.keys() else ""
         drop = ", ".join(f"{kind}: drop" for kind in kinds)
-        raise InputError(f"{shown}{more}. Mend the file, or set texts.problems to {{{drop}}}{rule}")
+        raise InputError(f"{shown}{more}. Mend the file, or set texts.problems to {{{drop}}}{rule}; {COUNTED}")

@@ -84,8 +84,11 @@ class TextsSettings(BaseModel, frozen=True, extra="forbid"):
     dev: Source | None = Field(None, description="default: dev_share of train, drawn by content")
     test: Source | None = Field(
         None,
-        description="labelled pairs that everything is measured on; default, without any labels: agreement with the "
-        "embedding teachers on texts that are held back",
+        description="labelled pairs that everything is measured on; default: test_share of train, drawn by content; "
+        "without any labels: agreement with the embedding teachers on texts that are held back",
+    )
+    test_share: float = Field(
+        0.2, gt=0, le=0.5, description="share of train held back for test where test is not given"
     )
     dev_share: float = Field(0.1, gt=0, lt=0.5, description="share of train held back for dev where dev is not given")
     unlabelled: tuple[Source, ...] = Field((), description="more pairs for the teacher to label; same text columns")

@@ -136,7 +136,7 @@ def row_parts(source: Source, base: Path, columns: tuple[str, ...]) -> tuple[Ite
         from pipeline.texts.dataset_rows import hub_rows
 
         return hub_rows(source, columns)
-    _check_readable(path)
+    check_readable(path)
     try:
         parts = _file_parts(path, columns, source.quoting)
     except (InputError, ModuleNotFoundError):
@@ -180,7 +180,12 @@ def _split_file(folder: Path, source: Source) -> Path:
     raise InputError(f"{folder}: no {source.split} in it; expected {source.split} with one of the endings {endings}")
 
 
-def _check_readable(path: Path) -> None:
+def check_readable(path: Path) -> None:
+    """Refuse an empty file, and a binary one that is to be text.
+
+    Raises:
+        InputError: names it.
+    """
     if path.is_dir() or path.suffix == ".parquet":
         return
     with path.open("rb") as file:

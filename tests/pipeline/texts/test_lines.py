@@ -39,7 +39,9 @@ def test_no_object(tmp_path: Path) -> None:
     assert (read_names(path), list(object_parts(path, ["a"]))) == ([], [])
 
 
-@pytest.mark.parametrize(("line", "said"), [("{", r"a\.jsonl:4 is not JSON: .*"), ("[1]", "a.jsonl:4 is not a JSON")])
+@pytest.mark.parametrize(
+    ("line", "said"), [("{", r"a\.jsonl, row 3 is not JSON: .*"), ("[1]", "a.jsonl, row 3 is not a JSON")]
+)
 def test_a_bad_line_in_a_later_part(line: str, said: str, tmp_path: Path) -> None:
     path = written(tmp_path / "a.jsonl", f'{{"a": 1}}\n\n{{"a": 2}}\n{line}\n{{"a": 3}}\n')
     parts, _ = row_parts(Source(path=str(path)), tmp_path, ("a",))

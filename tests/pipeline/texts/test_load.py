@@ -92,6 +92,27 @@ def test_a_bad_row_of_test_counts_too(tmp_path: Path) -> None:
         load(tmp_path, TRAIN, [*TEST, ("", "x", "1")])
 
 
+def test_test_pairs_are_drawn_from_train_by_content(tmp_path: Path) -> None:
+    rows = pairs("regression", 400, 7)
+
+    def drawn(train: list[tuple[str, str, str]], **changes: Any) -> Texts:
+        write_tsv(tmp_path / "train.tsv", train)
+        return load_texts(settings(dev=None, test=None, **changes), tmp_path)
+
+    few, many = drawn(rows[:200]), drawn(rows[::-1])
+    assert set(few.test.pairs) == set(many.test.pairs) & {(a, b) for a, b, _ in rows[:200]}
+    splits = [set(split.pairs) for split in (many.train, many.dev, many.test)]
+    assert sum(map(len, splits)) == len(set.union(*splits)) == len({(a, b) for a, b, _ in rows})
+    assert len(many.test) == pytest.approx(80, abs=25)
+    assert len(many.dev) == pytest.approx(40, abs=20)
+    assert many.label_range == (0, 5)
+    labels = {(a, b): float(label) / 5 for a, b, label in rows}
+    assert [labels[pair] for pair in many.test.pairs] == pytest.approx(many.test.labels.tolist())
+    larger = drawn(rows, test_share=0.5)
+    assert set(larger.test.pairs) > set(many.test.pairs)
+    assert set(larger.dev.pairs) == set(many.dev.pairs)
+
+
 def test_held_back_pairs_stay_the_same_when_rows_are_added(tmp_path: Path) -> None:
     rows = pairs("regression", 300, 7)
     few = load(tmp_path, rows[:150], dev=None, dev_share=0.2)
@@ -209,12 +230,12 @@ NUMBER = r"a label of kind: regression is a number{}, written in digits 0 to 9 w
             [("a", "b", "1"), ("c", "d", "1.0"), ("e", "f", "1.5"), ("g", "h", "two")],
             CLASSES,
             r"row 3 has a label out of range \('1\.5'\); .*row 4 .*\('two'\)\. .*{label_range: drop}; a label of kind: "
-            "multiclass is the name of a class: '1', '2', '3'$",
+            "multiclass is the name of a class: '1', '2', '3'; row 1 is the first of the data, not the header$",
         ),
         (
             [("a", "b", "x")],
             CLASSES | {"classes": [str(number) for number in range(30)]},
-            r"is the name of a class: '0', .*'9', … \(30 in all\)$",
+            r"is the name of a class: '0', .*'9', … \(30 in all\); row 1 is the first of the data, not the header$",
         ),
     ],
 )
@@ -227,7 +248,7 @@ def test_labels_of_another_kind_are_told_with_what_is_allowed(
 
 
 def test_what_a_label_may_be_is_not_said_of_other_problems(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"\{empty: drop\}$"):
+    with pytest.raises(InputError, match=r"\{empty: drop\}; row 1 is the first of the data, not the header$"):
         load(tmp_path, [*TRAIN, ("", "x", "1")])
 
 

@@ -205,7 +205,7 @@ def test_what_every_reader_of_csv_agrees_on_is_read_so(rows: str, tmp_path: Path
 def test_an_open_quote_says_what_to_do(tmp_path: Path) -> None:
     path = written(tmp_path / "rows.csv", 'first,second,label\na,b,1\n"open,c,2\n')
     with pytest.raises(
-        InputError, match=r"rows\.csv cannot be read: .*EOF inside string.*; close the quote, or say quo"
+        InputError, match=r"rows\.csv cannot be read: row 2 opens a quote that is never closed; close it, or say quo"
     ):
         read(path)
     assert read(path, quoting="none") == [["a", "b", "1"], ['"open', "c", "2"]]

@@ -108,9 +108,7 @@ def test_a_row_of_more_cells_than_the_header_is_refused(ending: str, tmp_path: P
     path = tmp_path / f"rows.{ending}"
     for rows in ([["a", "b", "1", "lost"]], [["a", "b", "1"], ["c", "d", "2", "lost"]]):
         path.write_text("".join(separator.join(row) + "\n" for row in (COLUMNS, *rows)))
-        with pytest.raises(
-            InputError, match="cannot be read: (a row has more cells than the header|.*Expected 3 fields)"
-        ):
+        with pytest.raises(InputError, match="cannot be read: row [12] has 4 cells, but the header names 3"):
             read_rows(Source(path=str(path)), tmp_path, COLUMNS)
     path.write_text("".join(separator.join(row) + separator + "\n" for row in (COLUMNS, "ab1")))
     assert len(read_rows(Source(path=str(path)), tmp_path, COLUMNS)[0]) == 1, "an end of each line is no cell"
@@ -230,7 +228,7 @@ def test_a_byte_order_mark_is_dropped_at_the_beginning_and_kept_in_a_cell(
         assert [row["first"] for row in read_rows(source, tmp_path, COLUMNS)[0]] == [row[0] for row in marked]
     path.write_bytes(2 * codecs.BOM_UTF8 + content)  # the second is content
     with pytest.raises(
-        InputError, match=r"no column 'first'; it has '\\ufefffirst'|:1 is not JSON|the header has a quote"
+        InputError, match=r"no column 'first'; it has '\\ufefffirst'|, row 1 is not JSON|the header has a quote"
     ):
         read_rows(source, tmp_path, COLUMNS)
 

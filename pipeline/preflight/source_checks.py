@@ -1,0 +1,36 @@
+"""What a recipe's files say before anything is trained: their columns, and the labels and texts of their first rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from decant.errors import DecantError
+from pipeline.recipe.recipe import Recipe
+from pipeline.texts.pair_rows import check_first_rows
+from pipeline.texts.sentences import SentenceSource, load_sentences
+from pipeline.texts.source import Source, local_file
+
+LOOKED_AT = 1000  # rows of a source
+
+
+def source_errors(recipe: Recipe, base: Path) -> list[str]:
+    """All that is wrong with the files and folders, a line each, with the key that names them; the hub is left out."""
+    errors = []
+    for key, source in recipe.sources().items():
+        try:
+            if local_file(source, base) is not None:
+                _check(recipe, base, key, source)
+        except DecantError as error:
+            errors.append(f"{key}: {error}")
+    return errors
+
+
+def _check(recipe: Recipe, base: Path, key: str, source: Source) -> None:
+    texts = recipe.texts
+    if isinstance(source, SentenceSource):
+        few = source.model_copy(update={"limit": min(source.limit or LOOKED_AT, LOOKED_AT)})
+        load_sentences([few], base, texts.problems)
+        return
+    labelled = key in ("texts.train", "texts.dev", "texts.test")
+    rows = min(texts.limit or LOOKED_AT, LOOKED_AT) if key == "texts.train" else LOOKED_AT
+    check_first_rows(source, texts, texts.task if labelled else None, base, rows)
