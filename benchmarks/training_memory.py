@@ -69,7 +69,8 @@ def main() -> None:
         for name, anonymous, resident, seconds in found["parts"]:
             print(f"{kept or 'all':>6} {name:28} {anonymous:9,.0f} {resident:9,.0f} {seconds:8.1f}", flush=True)
         weights.add(found["weights"])
-    print(f"weights: {'the same, bit for bit' if len(weights) == 1 else 'they differ'}")
+    if "," in options.kept:
+        print(f"weights: {'the same, bit for bit' if len(weights) == 1 else 'they differ'}")
 
 
 def read_texts(folder: Path | None, count: int) -> list[str]:
