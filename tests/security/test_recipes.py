@@ -51,4 +51,7 @@ def test_no_import_path_is_taken(key: str, project: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../outside", "/outside", "a/b", "..", ".hidden", "a\nb"])
 def test_a_name_leads_to_no_other_folder(name: str, project: Path) -> None:
-    assert_refused(decant("validate", project, "--set", f'name="{name}"'.replace("\n", "\\n")), ": name: ")
+    assert_refused(
+        decant("validate", project, "--set", f'name="{name}"'.replace("\n", "\\n")),
+        "decant: --set name: must be 1 to 64 letters",
+    )
