@@ -133,7 +133,8 @@ def _default(field: FieldInfo) -> str:
     if value is None or value is PydanticUndefined:
         return "–"
     if isinstance(value, BaseModel):
-        return "all defaults" if value == type(value)() else f"`{_yaml(value.model_dump(exclude_defaults=True))}`"
+        stated = value.model_dump(exclude_defaults=True)
+        return f"`{_yaml(stated)}`" if stated else "all defaults"
     return f"`{_yaml(value)}`" if value != "" else "–"
 
 

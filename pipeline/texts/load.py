@@ -110,7 +110,9 @@ def load_texts(settings: TextsSettings, base: Path, folder: Path | None = None) 
             _listed(_chosen(train.table, chosen) if settings.dev is None else dev.table.batches),
             _listed(_chosen(train.table, tested) if settings.test is None else test.table.batches),
             _split(write_batches(more, SCHEMA, _file(folder, "unlabelled"))),
-            (task.low or 0.0, task.high or 0.0) if task.kind == "regression" and settings.test is not None else None,
+            (task.low or 0.0, task.high or 0.0)
+            if task.kind == "regression" and (settings.test or settings.train) is not None
+            else None,
             problems,
         )
     _check_enough(texts, task, [name for name in labelled if settings.train is not None or labelled[name] is not None])
