@@ -121,7 +121,7 @@ RECIPES = [
 @pytest.mark.parametrize(("name", "errors", "expected"), RECIPES, ids=[row[0] for row in RECIPES])
 @pytest.mark.parametrize("verb", ["validate", "run"])
 def test_recipes(verb: str, name: str, errors: int, expected: list[str], tmp_path: Path) -> None:
-    options = ["--out", tmp_path / "run"] if verb == "run" else []
+    options = ["--out", tmp_path / "run", "--quiet"] if verb == "run" else []
     assert_refused(decant(verb, HERE / "recipes" / f"{name}.yaml", *options), *expected, errors=errors)
     assert not (tmp_path / "run").exists()
 

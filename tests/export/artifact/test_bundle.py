@@ -57,7 +57,7 @@ def test_manifest(artifact: Path, encoder: SentenceEncoder) -> None:
         "schema": 1, "name": "L4xD24-fp32", "precision": "fp32", "pooling": "mean", "layers": 4, "dim": 24,
         "max_length": 64, "recipe_sha256": None, "metrics": {}, "parity": None, "certificate": {},
         "sentence_transformers": True, "prompts": {}, "default_prompt": None, "similarity": "cosine",
-        "pools_last": True,
+        "pools_last": True, "classes": (),
     }  # fmt: skip
     assert manifest.parameters == sum(tensor.numel() for tensor in encoder.state_dict().values())
     assert set(manifest.versions) == {"decant", "onnx", "onnxruntime", "torch", "transformers"}

@@ -113,7 +113,11 @@ VECTORS = "embedding: {teachers: [{model: org/vectors}], sentences: [{path: text
         (ALONE + "texts: {task: {kind: regression}, dev: d.tsv}\n", "texts.test is missing: give labelled pairs"),
         (ALONE + "texts: {task: {kind: binary}}\n", "texts.dev is missing: without train, a binary task"),
         (ALONE + "texts: {columns: {first_prompt: query}}\n", "texts.test is missing: without it, agreement"),
-        (GOOD.replace("  test: {path: test.tsv}\n", ""), "texts.test is missing: give labelled pairs to measure on"),
+        (
+            GOOD.replace(TEACHER, "").replace(TRAIN, "").replace("  test: {path: test.tsv}\n", "")
+            + "  trained: true\n",
+            "texts.test is missing: give labelled pairs to measure on",
+        ),
         (
             GOOD.replace(TEACHER, VECTORS.replace("vectors}", "vectors, tune: {}}")).replace(
                 "  train: train.tsv\n", ""

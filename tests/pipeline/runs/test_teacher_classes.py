@@ -211,7 +211,8 @@ def test_the_recipe_overrides_the_names_of_the_folder(three: Case) -> None:
     ],
 )
 def test_other_classes_are_refused_before_the_run(override: str, said: str, three: Case) -> None:
-    refused = decant("validate", three.folder / "recipe.yaml", "--set", override)
+    drop = "texts.problems={label: drop, label_range: drop}"  # so that the teacher alone is wrong
+    refused = decant("validate", three.folder / "recipe.yaml", "--set", override, "--set", drop)
     assert refused.code == 2
     assert len(refused.lines) == 1
     assert said in refused.err

@@ -267,7 +267,7 @@ def doubled_jsonl(folder: Path) -> Source:
             doubled_parquet,
             r"rows\.parquet cannot be read: two of its columns have one name, 'note'; rename one of them",
         ),
-        (doubled_jsonl, r"rows\.jsonl:1 gives 'note' twice; keep one of them"),
+        (doubled_jsonl, r"rows\.jsonl, row 1 gives 'note' twice; keep one of them"),
     ],
 )
 def test_a_name_that_two_columns_have_is_refused_where_it_is_asked_for_and_harms_no_other(
@@ -282,7 +282,7 @@ def test_a_name_that_two_columns_have_is_refused_where_it_is_asked_for_and_harms
 
 def test_a_key_that_only_a_later_object_gives_twice_is_refused_there(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"first": "a"}\n\n{"first": "b", "x": 1, "first": "b"}\n', encoding="utf-8")
-    with pytest.raises(InputError, match=r"rows\.jsonl:3 gives 'first' twice"):
+    with pytest.raises(InputError, match=r"rows\.jsonl, row 2 gives 'first' twice"):
         read_rows(Source(path="rows.jsonl"), tmp_path, ("first",))
 
 
