@@ -24,7 +24,7 @@ def latency_table(report: Report) -> Table:
         if row.latency_parts is not None or row.latency_by_tokens
     ]  # fmt: skip
     columns = (Column("model"), *parts, *number_columns(*(f"{length} tokens" for length in lengths)))
-    return Table(columns, tuple(lines), tuple(_legend(report)))
+    return Table(columns, tuple(lines), (*_legend(report), *mark_legend(lines)))
 
 
 def search_table(report: Report) -> Table:
@@ -38,7 +38,7 @@ def search_table(report: Report) -> Table:
     said = "A bi-encoder embeds the texts once, then reads only the query."
     if any(row.pairs_per_second for row in report.rows):
         said = f"A cross-encoder reads the query with every text again. {said}"
-    return Table(columns, tuple(lines), (said, *mark_legend(report)))
+    return Table(columns, tuple(lines), (said, *mark_legend(lines)))
 
 
 def search_heading(report: Report) -> str:
@@ -62,7 +62,7 @@ def _legend(report: Report) -> list[str]:
         said.append(
             "By length: running text of exactly that many tokens, special ones and the tokenizer's time included."
         )
-    return said + mark_legend(report)
+    return said
 
 
 def _parted(report: Report) -> bool:

@@ -77,7 +77,9 @@ def main_table(report: Report, only: Sequence[str] | None = None, picked: str | 
         for row in sorted_rows(report)
         if only is None or row.name in only
     ]
-    return Table(tuple(column for column, _ in shown), tuple(lines), tuple(_legend(report, refer, metric)))
+    return Table(
+        tuple(column for column, _ in shown), tuple(lines), (*_legend(report, refer, metric), *mark_legend(lines))
+    )
 
 
 def _legend(report: Report, refer: References, metric: SetMetrics | None) -> list[str]:
@@ -110,7 +112,7 @@ def _legend(report: Report, refer: References, metric: SetMetrics | None) -> lis
         said.append("× teacher compares texts per second.")
     if refer.baseline:
         said.append(f"× torch compares texts per second with {refer.baseline.name}, which runs in torch.")
-    return said + mark_legend(report)
+    return said
 
 
 def label(row: Row) -> str:

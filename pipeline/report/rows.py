@@ -118,12 +118,6 @@ class Row(BaseModel, frozen=True, extra="forbid"):
         parts = self.latency_parts
         return self.unsteady("latency_ms.1") or (parts is not None and doubted(parts.steadiness, "tokenizer_ms"))
 
-    @property
-    def any_unsteady(self) -> bool:
-        """Whether any of its speeds is marked."""
-        parts = [one.steadiness for one in (self.one_against_many, self.latency_parts) if one is not None]
-        return any(not one.steady for found in (self.steadiness, *parts) for one in found.values())
-
 
 class Mined(BaseModel, frozen=True, extra="forbid"):
     """Pairs mined from unlabelled texts, and how the embedding teacher's cosines spread without and with them."""

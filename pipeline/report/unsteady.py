@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from decant.table import MISSING
+from collections.abc import Sequence
+
+from decant.table import MISSING, Line
 from pipeline.measure.steadiness import BUSY, DRIFT, SPREAD
-from pipeline.report.rows import Report, Row
+from pipeline.report.rows import Row
 
 MARK = "?"
 REMEDY = "`decant run RECIPE --from measure` on a quiet machine measures them again"
@@ -21,9 +23,9 @@ def marked(text: str, unsteady: bool) -> str:
     return f"{text}{MARK}" if unsteady and text != MISSING else text
 
 
-def mark_legend(report: Report) -> list[str]:
-    """What the mark says, where any row has one."""
-    return [LEGEND] if any(row.any_unsteady for row in report.rows) else []
+def mark_legend(lines: Sequence[Line]) -> list[str]:
+    """What the mark says, where any cell of a table has one."""
+    return [LEGEND] if any(cell.text.endswith(MARK) for line in lines for cell in line.cells) else []
 
 
 def steady_beside(row: Row, other: Row | None) -> bool:
