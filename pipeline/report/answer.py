@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pipeline.measure.one_against_many import OneAgainstMany
 from pipeline.report.best_other import best_other, gain_over
 from pipeline.report.figures import (
     METRIC_NAMES,
@@ -23,7 +24,7 @@ from pipeline.report.main_table import (
 )
 from pipeline.report.row_names import UNTAUGHT
 from pipeline.report.rows import Report, Row
-from pipeline.report.unsteady import left_out, steady_beside
+from pipeline.report.unsteady import left_out, searched_busy, steady_beside
 
 
 @dataclass(frozen=True)
@@ -137,12 +138,17 @@ def _reads_pairs(teacher: Row | None) -> bool:
 
 def _search(row: Row, refer: References) -> str | None:
     mine, theirs = row.one_against_many, refer.teacher.one_against_many if refer.teacher else None
-    if mine is None or mine.unsteady("query_ms"):
+    if mine is None or searched_busy(mine):
         return None
-    said = f"answers one query against {mine.candidates:,} indexed texts in {duration(mine.query_ms.p50)}"
-    if theirs is None or theirs.candidates != mine.candidates or theirs.unsteady("query_ms"):
+    said = f"answers one query against {mine.candidates:,} indexed texts in {_query(mine)}"
+    if theirs is None or theirs.candidates != mine.candidates or searched_busy(theirs):
         return said
-    return f"{said} instead of {duration(theirs.query_ms.p50)}"
+    return f"{said} instead of {_query(theirs)}"
+
+
+def _query(search: OneAgainstMany) -> str:
+    """The milliseconds of one query: about so many, where its rounds differed."""
+    return ("about " if search.unsteady("query_ms") else "") + duration(search.query_ms.p50)
 
 
 def _and(parts: list[str]) -> str:

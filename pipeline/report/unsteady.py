@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from decant.table import MISSING, Line
+from pipeline.measure.one_against_many import OneAgainstMany
 from pipeline.measure.steadiness import BUSY, DRIFT, SPREAD
 from pipeline.report.rows import Row
 
@@ -36,8 +37,13 @@ def steady_beside(row: Row, other: Row | None) -> bool:
 def left_out(row: Row, teacher: Row | None, baseline: Row | None) -> str:
     """The sentence that stands for the ratios that a headline leaves out; empty where it leaves out none."""
     other = teacher if teacher is not None else baseline
-    unsteady = other is not None and not steady_beside(row, other)
     searches = [one.one_against_many for one in (row, teacher) if one is not None and row.one_against_many is not None]
-    if not unsteady and not any(one.unsteady("query_ms") for one in searches if one is not None):
+    if (other is None or steady_beside(row, other)) and not any(map(searched_busy, searches)):
         return ""
     return f"Ratios of unsteady speeds are left out: the machine was busy or the rounds differed; {REMEDY}."
+
+
+def searched_busy(search: OneAgainstMany | None) -> bool:
+    """Whether others kept the cores busy while a query was timed, so that not even its size is told."""
+    found = search.steadiness.get("query_ms") if search is not None else None
+    return found is not None and (found.busy or 0.0) > BUSY
