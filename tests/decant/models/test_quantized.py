@@ -247,7 +247,10 @@ SentenceEncoder.load(Path(sys.argv[1]), quantize="nf4")
 
 
 @needs_peft
-@pytest.mark.parametrize(("code", "told"), [("import peft", True), (LORA, False), (LOAD, False)])
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [("import peft", True), *(pytest.param(code, False, marks=pytest.mark.slow) for code in (LORA, LOAD))],
+)
 def test_bitsandbytes_tells_of_no_kernel_on_the_hub(code: str, told: bool, bert: Path) -> None:
     command = [sys.executable, "-c", f"{WITH_BF16}{code}\nassert 'bitsandbytes' in sys.modules", str(bert)]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
