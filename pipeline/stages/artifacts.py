@@ -40,7 +40,8 @@ def make_artifacts(run: Run, made: Made) -> Done:
     made of those stays in their manifests and cards.
     """
     recipe, base, graphs, reranked = run.recipe, run.base, made.graphs, made.reranked
-    report, irs, earlier = measured_report(run, made), made.irs or Irs(), run.folder.folder("artifacts")
+    report = made.report = _measured_report(run, made)
+    irs, earlier = made.irs or Irs(), run.folder.folder("artifacts")
     inputs = {
         "graphs": [graph.fingerprint for graph in graphs], "measured": made.measured_done.fingerprint,
         "reranker": reranked.stage.fingerprint if reranked is not None else None,
@@ -129,7 +130,7 @@ def _soup_notes(student: Finished) -> list[str]:
     return [said] if seeds else []
 
 
-def measured_report(run: Run, made: Made) -> Report:
+def _measured_report(run: Run, made: Made) -> Report:
     """What was measured, as cards quote it: it names no choice, so that a card does not depend on what is asked."""
     measured = made.measured
     return Report(

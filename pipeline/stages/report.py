@@ -8,7 +8,7 @@ from pipeline.report.build import build_report
 from pipeline.report.rows import Report
 from pipeline.report.trace import traced
 from pipeline.report.training_logs import training_logs
-from pipeline.stages.artifacts import decant_version, measured_report
+from pipeline.stages.artifacts import decant_version
 from pipeline.stages.stage import Done, Made, Run, Stage
 
 VERSION = 4
@@ -35,7 +35,7 @@ def make_report(run: Run, made: Made) -> Done:
 
 def _report(run: Run, made: Made) -> Report:
     """What was measured, the engines, and the choice."""
-    report, built = measured_report(run, made), made.built
+    report, built = made.report, made.built
     choice = shipped(report.rows, run.recipe.budget)
     notes = [*report.notes, *([choice.note] if choice.note else [])]
     return report.model_copy(

@@ -98,6 +98,7 @@ class Made:
     engines_done: Finished | None = None
     built: Built | None = None
     report: Report
+    """What was measured, as cards quote it; from stage `report` on with the engines and the choice."""
 
 
 @dataclass(frozen=True)
