@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from decant.models.reference import is_on_the_hub
+from pipeline.marks import marks_under
 from pipeline.recipe.recipe import Recipe
 from pipeline.run_dir import RunDir
 from pipeline.snapshot import Snapshot, read_snapshot, take_snapshot
@@ -18,8 +19,11 @@ def can_adopt(run: Run) -> bool:
     """Whether every stage that stands there is what this recipe asks for, whatever the rule of its fingerprint was.
 
     So it is where the last run came to its end with the same resolved recipe, and every file and folder that it read
-    holds what it held then. What comes from the hub leaves no such trace, and is made again.
+    holds what it held then. What comes from the hub leaves no such trace, and is made again. Where every mark says what
+    its stage was made from, there is nothing to ask.
     """
+    if all(mark.inputs is not None for mark in marks_under(run.folder.root)):
+        return False
     recipe, snapshot = run.recipe, read_snapshot(run.folder.inputs)
     of_hub = any(source.hub is not None for source in recipe.sources().values())
     of_hub |= any(is_on_the_hub(model, run.base) for model in recipe.models().values())

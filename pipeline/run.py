@@ -66,8 +66,8 @@ def run(recipe: Recipe, base: Path, run_dir: RunDir, screen: Screen, again_from:
     run_dir, stages = replace(run_dir, say=screen.say), stages_of(recipe)
     this, made = Run(recipe, base, run_dir, screen), Made()
     with run_dir.locked(), tracked(this, stages, again=again_from is not None) as tracker:
-        this = replace(this, screen=screen.with_loggers(tracker.loggers))
-        this = replace(this, folder=replace(run_dir, adopt=can_adopt(this)))
+        folder = replace(run_dir, adopt=can_adopt(this))
+        this = replace(this, folder=folder, screen=screen.with_loggers(tracker.loggers))
         if again_from is not None:
             this = replace(this, folder=_forgotten(this.folder, again_from))
         run_dir.recipe.write_text(recipe_yaml(recipe), encoding="utf-8")
