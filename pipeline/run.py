@@ -26,6 +26,7 @@ from pipeline.stages.report import REPORT
 from pipeline.stages.reranker import RERANKER
 from pipeline.stages.stage import Done, Made, Run, Stage
 from pipeline.stages.student import STUDENT
+from pipeline.stages.table import TABLE
 from pipeline.stages.targets import TARGETS
 from pipeline.stages.teacher import TEACHER
 from pipeline.stages.texts import TEXTS
@@ -38,6 +39,7 @@ STAGES = (
     MINE,  # pairs of texts whose scores spread over the whole range
     TEACHER,  # load or fine-tune a cross-encoder
     TARGETS,  # it scores every pair once
+    TABLE,  # a static student's tokens, each alone through the teachers
     EMBED,  # the student learns the vectors
     STUDENT,  # then the pairs; the best on dev is the student
     RERANKER,  # the teacher again, its layers sharing attention maps

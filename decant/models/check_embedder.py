@@ -64,6 +64,8 @@ def encoder_size(folder: Path, pooling: PoolingKind | None = None) -> tuple[int,
         InputError: they state neither, or parts that do not fit each other.
     """
     chain = read_layout(folder).chain
+    if chain.body.kind == "static":
+        return 0, StaticEncoder.load(read_layout(folder), chain).dim
     config = read_config(chain.body.folder)
     try:
         layers, hidden = int(config.num_hidden_layers), int(config.hidden_size)
@@ -72,6 +74,20 @@ def encoder_size(folder: Path, pooling: PoolingKind | None = None) -> tuple[int,
     kept = pooling is None or pooling == chain.pooling
     width = pooled_width(out_width(chain.before, hidden) if kept else hidden, pooling or chain.pooling)
     return layers, out_width(chain.after, width) if kept else width
+
+
+def vector_width(folder: Path) -> int:
+    """Numbers of a vector of the model in a folder, of one road or several.
+
+    Raises:
+        InputError: as `check_embedder`.
+    """
+    layout = read_layout(folder)
+    chain = next(iter(layout.chains.values()))
+    if chain.body.kind == "static":
+        return StaticEncoder.load(layout, chain).dim
+    hidden = int(read_config(chain.body.folder).hidden_size)
+    return layout.dim or out_width(chain.after, pooled_width(out_width(chain.before, hidden), chain.pooling))
 
 
 def _check_layers_stored(folder: Path, model: PreTrainedModel) -> None:

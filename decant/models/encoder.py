@@ -50,6 +50,9 @@ from decant.models.quantized import quantized_kind
 from decant.models.reference import resolve_model
 from decant.models.save_model import save_model
 from decant.models.shared_config import read_config
+from decant.models.static_backbone import StaticBackbone
+from decant.models.static_encoder import static_table, static_tokenizer
+from decant.models.static_folder import save_static_model
 from decant.models.tail import Tail
 
 Progress = Callable[[int], None]
@@ -130,13 +133,23 @@ class SentenceEncoder(nn.Module):
             raise InputError(f"exit layers at {list(depths)}: give depths of 1..{self.layers - 1}, each once")
         if depths and self.pooling == CONCAT_TOP_MEAN:
             raise InputError("pooling concat_top_mean reads several layers, so no exit can have a layer of its own")
-        every = layer_list(self.backbone)[1]
+        every = layer_list(self.backbone)[1] if depths else ()
         self.exit_layers = nn.ModuleDict({str(depth): copy.deepcopy(every[depth - 1]) for depth in sorted(depths)})
 
     @property
     def layers(self) -> int:
         """Number of transformer layers."""
         return int(self.backbone.config.num_hidden_layers)
+
+    @property
+    def static(self) -> StaticBackbone | None:
+        """The table of token vectors, of an encoder that has no layers."""
+        return self.backbone if isinstance(self.backbone, StaticBackbone) else None
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """After how many layers it gives vectors: 1 to all of them; 0 alone where it has none."""
+        return tuple(range(1, self.layers + 1)) or (0,)
 
     @property
     def hidden_size(self) -> int:
@@ -169,6 +182,9 @@ class SentenceEncoder(nn.Module):
 
     def raw(self, input_ids: Tensor, attention_mask: Tensor, skipped: int = 0) -> tuple[Tensor, Tensor]:
         """As `forward`, with vectors of the length that the model gives them."""
+        if self.static is not None:
+            states = self.static(input_ids, attention_mask).last_hidden_state
+            return states[..., : self.dim], self.static.sums(input_ids, attention_mask)[:, : self.dim]
         concat = self.pooling == CONCAT_TOP_MEAN
         seen: Any = attention_mask if self.masks is None else self.masks(attention_mask)
         output = self.backbone(input_ids=input_ids, attention_mask=seen, output_hidden_states=concat)
@@ -192,7 +208,7 @@ class SentenceEncoder(nn.Module):
             return []
         encoded = self.tokenizer(
             self.prompts.before(texts), truncation=True, max_length=self.max_length, padding=False,
-            return_attention_mask=False,
+            return_attention_mask=False, add_special_tokens=self.static is None,
         )  # fmt: skip
         return [row or [int(self.tokenizer.pad_token_id)] for row in encoded["input_ids"]]
 
@@ -261,9 +277,12 @@ class SentenceEncoder(nn.Module):
         """
         folder.mkdir(parents=True, exist_ok=True)
         with quiet_transformers():
-            save_model(self.backbone, folder)
             self.tokenizer.model_max_length = self.max_length
             self.tokenizer.save_pretrained(folder)
+            if self.static is None:
+                save_model(self.backbone, folder)
+            else:
+                save_static_model(self.static, self.dim, self.tokenizer, self.max_length, folder)
         # a tokenizer class that is made of its vocabulary alone forgets that step
         stated = {"max_seq_length": self.max_length, "do_lower_case": lower_cases(self.tokenizer)}
         write_json(folder / READING, stated)
@@ -279,12 +298,13 @@ class SentenceEncoder(nn.Module):
             self._save_modules(folder)
 
     def _save_modules(self, folder: Path) -> None:
-        entries = [_entry(0, "Transformer", "")]
+        entries = [_entry(0, "Transformer" if self.static is None else "StaticEmbedding", "")]
         entries += self.before.save(folder, len(entries), on_tokens=True)
-        entries.append(_entry(len(entries), "Pooling", POOLING_FOLDER))
+        if self.static is None:
+            entries.append(_entry(len(entries), "Pooling", POOLING_FOLDER))
         write_json(folder / POOLING_FOLDER / CONFIG, self._pooling_config())
         entries += self.tail.save(folder, len(entries))
-        if self.dim < self.width:
+        if self.dim < self.width and self.static is None:
             entries += _cut_to(self.dim, self.width).save(folder, len(entries))
         if self.unit:
             entries.append(_entry(len(entries), "Normalize", NORMALIZE_FOLDER))
@@ -333,8 +353,25 @@ class SentenceEncoder(nn.Module):
                 model can take.
         """
         layout = read_layout(resolve_model(reference))
-        check_transformer(layout)
+        if layout.chain.body.kind == "static":
+            return cls._from_table(layout, max_length)
         return cls.from_chain(layout, layout.chain, max_length, pooling, **options)
+
+    @classmethod
+    def _from_table(cls, layout: Layout, max_length: int | None) -> SentenceEncoder:
+        """One without layers, of a folder of sentence-transformers' StaticEmbedding."""
+        place = layout.chain.body.folder
+        kinds = [part.kind for part in layout.chain.after]
+        if kinds not in ([], ["Normalize"]):
+            raise InputError(
+                f"{layout.folder}: a table of token vectors with {' and '.join(kinds)} behind it is only "
+                "read; no student is made of it"
+            )
+        tokenizer = static_tokenizer(place)
+        backbone = StaticBackbone.of(static_table(place, len(tokenizer)))
+        around = AroundPooling(prompts=layout.prompts, similarity=layout.similarity)
+        limit = max_length or int(tokenizer.model_max_length)
+        return cls(backbone, tokenizer, "mean", limit, layout.dim, around).eval()
 
     @classmethod
     def from_chain(

@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerFast
 
 from decant.errors import InputError
-from decant.models.folder_files import TOKENIZER, WEIGHTS
+from decant.models.folder_files import TOKENIZER, TOKENIZER_CONFIG, WEIGHTS
 from decant.models.layout import Chain, Layout, Similarity
 from decant.models.prompts import Prompts, prompted
 from decant.models.tail import Tail
+
+UNBOUNDED = 10**9  # transformers' word for no greatest length is larger
 
 
 class StaticEncoder:
@@ -81,10 +84,7 @@ class StaticEncoder:
         except Exception as error:  # tokenizers raises bare Exception
             raise InputError(f"{folder / 'tokenizer.json'} is no tokenizer ({type(error).__name__})") from error
         tokenizer.no_padding()
-        table = _table(folder)
-        largest = max(tokenizer.get_vocab().values(), default=-1)
-        if largest >= len(table):
-            raise InputError(f"{folder}: its tokenizer gives ids up to {largest}, but its table has {len(table)} rows")
+        table = static_table(folder, 1 + max(tokenizer.get_vocab().values(), default=-1))
         parts = list(chain.after)
         unit = bool(parts) and parts[-1].kind == "Normalize"
         return cls(
@@ -92,8 +92,39 @@ class StaticEncoder:
         )
 
 
-def _table(folder: Path) -> torch.Tensor:
-    """Row by token id, float32: model2vec may store one row for several tokens, and a weight a token beside them."""
+def static_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """The tokenizer of a table that is to be trained, cut or exported.
+
+    Raises:
+        InputError: it cannot be read, or names no padding token or no greatest length.
+    """
+    if not (folder / TOKENIZER_CONFIG).is_file():
+        raise InputError(f"{folder} has no {TOKENIZER_CONFIG}, which names a padding token; it can teach, but no more")
+    try:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # tokenizers raises bare Exception
+        raise InputError(f"{folder / TOKENIZER} is no tokenizer ({type(error).__name__})") from error
+    if tokenizer.pad_token_id is None or tokenizer.model_max_length > UNBOUNDED:
+        raise InputError(f"{folder / TOKENIZER_CONFIG} names no pad_token and model_max_length; copy the model again")
+    return tokenizer
+
+
+def static_table(folder: Path, tokens: int) -> torch.Tensor:
+    """Row by token id, float32: model2vec may store one row for several tokens, and a weight a token beside them.
+
+    Args:
+        tokens: that the tokenizer knows.
+
+    Raises:
+        InputError: it cannot be read, or has fewer rows.
+    """
+    table = _stored_table(folder)
+    if tokens > len(table):
+        raise InputError(f"{folder}: its tokenizer gives ids up to {tokens - 1}, but its table has {len(table)} rows")
+    return table
+
+
+def _stored_table(folder: Path) -> torch.Tensor:
     path = folder / WEIGHTS
     try:
         weights = load_file(path)

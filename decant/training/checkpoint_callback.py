@@ -22,6 +22,7 @@ from decant.files import write_json, written_whole
 from decant.training.batch_stream import Batch, BatchStream
 from decant.training.gather_rows import from_first, rank
 from decant.training.on_nan import loss_error
+from decant.training.row_adam import clip_gradients
 
 DEV_METRIC = "dev"
 LAST, BEST = "last.ckpt", "best.safetensors"
@@ -67,7 +68,10 @@ class CheckpointCallback(Callback):
 
     def on_before_optimizer_step(self, trainer: Trainer, module: LightningModule, optimizer: Optimizer) -> None:
         # here, because Lightning clips no gradients of a fused optimizer, for fear of a loss scale; there is none
-        nn.utils.clip_grad_norm_(module.parameters(), self.clip)
+        if any(weight.grad is not None and weight.grad.is_sparse for weight in module.parameters()):
+            clip_gradients(module.parameters(), self.clip)
+        else:
+            nn.utils.clip_grad_norm_(module.parameters(), self.clip)
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Batch, batch_idx: int

@@ -39,13 +39,24 @@ class FitSettings(BaseModel, frozen=True, extra="forbid"):
     )
 
 
+def by_rows(module: nn.Module) -> bool:
+    """Whether it holds a table of token vectors that is learned row by row."""
+    from decant.models.static_backbone import StaticBackbone
+
+    return any(isinstance(part, StaticBackbone) for part in module.modules())
+
+
 def adamw(module: nn.Module, settings: FitSettings, batches: int) -> dict[str, Any]:
     """AdamW without decay on biases and norms, heads at their own rate, linear warm-up and decay, for Lightning.
+
+    A static student's table is learned by Adam, without decay, in the rows of each batch alone.
 
     Args:
         batches: batches an epoch.
     """
     import torch
+
+    from decant.training.row_adam import RowAdam
 
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, weight in module.named_parameters():
@@ -53,13 +64,15 @@ def adamw(module: nn.Module, settings: FitSettings, batches: int) -> dict[str, A
             plain = any(part in name.lower() for part in NO_DECAY)
             groups.setdefault((plain, in_head(name)), []).append(weight)
     rate_of = {False: settings.learning_rate, True: settings.learning_rate * settings.head_rate}
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": weights, "lr": rate_of[head], "weight_decay": 0.0 if plain else settings.weight_decay}
-            for (plain, head), weights in groups.items()
-        ],
-        fused=True,  # one pass over weights, gradients and moments: at batch 32 the loop took 46 % of a CPU step
-    )
+    found = [
+        {"params": weights, "lr": rate_of[head], "weight_decay": 0.0 if plain else settings.weight_decay}
+        for (plain, head), weights in groups.items()
+    ]
+    optimizer: torch.optim.Optimizer
+    if by_rows(module):
+        optimizer = RowAdam(found)
+    else:  # fused: one pass over weights, gradients and moments: at batch 32 the loop took 46 % of a CPU step
+        optimizer = torch.optim.AdamW(found, fused=True)
     steps = max(1, settings.epochs * -(-batches // settings.accumulate))
     warmup = settings.warmup_share * steps
 

@@ -15,7 +15,7 @@ from decant.errors import GateError, InputError
 if TYPE_CHECKING:  # who reads a recipe or a manifest needs no runtime
     from export.serve.session import OnnxComparator, OnnxEncoder, Progress
 
-Precision = Literal["fp32", "int8-dynamic", "int8-row", "int8-static", "int8-weights", "int4"]
+Precision = Literal["fp32", "fp16", "int8", "int8-dynamic", "int8-row", "int8-static", "int8-weights", "int4"]
 BATCH_INVARIANT: tuple[Precision, ...] = (
     "fp32",
     "int8-row",

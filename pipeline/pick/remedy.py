@@ -40,12 +40,14 @@ def _changes(rows: Sequence[Row], nearest: Row, missed: Sequence[Miss]) -> list[
     found = []
     if names & {*SLOW, "size"}:
         found += [f"fewer than {min(depths)} layers (export.cuts)"] if depths and min(depths) > 1 else []
-        smaller = ("int8-row", "int4") if "size" in names else ("int8-row",)
+        of_a_table = nearest.layers == 0
+        smaller = ("int8" if of_a_table else "int8-row", *(("int4",) if "size" in names else ()))
         found += [f"{one} in export.precisions" for one in smaller if one not in precisions][:1]
-        found += ["a smaller student.model"] if not found else []
+        found += ["a smaller student.model"] if not found and not of_a_table else []
     for miss in missed:
         if miss.limit == "vector length":
-            found.append(f"shorter vectors (export.cuts: [[{nearest.layers or 'LAYERS'}, {miss.allowed:.0f}]])")
+            depth = "LAYERS" if nearest.layers is None else nearest.layers
+            found.append(f"shorter vectors (export.cuts: [[{depth}, {miss.allowed:.0f}]])")
     if "accuracy" in names:
         found += ["more layers"] if depths and (nearest.layers or 0) < max(depths) else []
         found.append("a student that learns more (student.epochs, more pairs)")

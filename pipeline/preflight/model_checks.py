@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from decant.errors import InputError
-from decant.models.check_embedder import check_embedder, check_start, encoder_size
+from decant.models.backbone import load_tokenizer
+from decant.models.check_embedder import check_embedder, check_start, encoder_size, vector_width
 from decant.models.encoder import check_transformer
 from decant.training.devices import check_devices
 from export.graphs.small_vectors import check_small_vectors
@@ -14,7 +15,7 @@ from pipeline.preflight.quantizable import not_quantizable
 from pipeline.preflight.teacher_checks import refused_teacher
 from pipeline.recipe.recipe import Recipe
 from pipeline.recipe.recipe_prompts import prompt_errors
-from pipeline.recipe.sections import StudentSettings
+from pipeline.recipe.sections import StaticStudent, StudentSettings
 from pipeline.tracking.settings import tracking_errors
 from students.cuts.cut import check_layers
 from students.cuts.prune import check_ffn_width
@@ -25,6 +26,8 @@ from students.losses.pair_losses import check_losses
 from students.nesting.nested import all_dims
 from students.nesting.nesting import check_nesting, trained_dims
 from students.sharing.share_maps import check_sharing
+from students.static.start_table import spelled_tokens
+from students.static.static_tokenizer import static_tokenizer_of
 from teachers.labels.ray_workers import check_ray
 
 
@@ -43,6 +46,8 @@ def model_errors(recipe: Recipe, base: Path, found: dict[str, Path]) -> list[str
     errors += _without_groups(recipe.reranker, found.get("teacher.model"))
     if "student.model" in found and not any(error.startswith("student.model: ") for error in errors):
         errors += _beyond_the_model(recipe, found["student.model"])
+    if isinstance(recipe.student, StaticStudent):
+        errors += _beyond_the_teachers(recipe, recipe.student, found)
     if {"student.model", "embedding.teachers.0.model"} <= found.keys():
         errors += _unlike_the_teacher(recipe, found["student.model"], found["embedding.teachers.0.model"])
     return errors
@@ -58,7 +63,9 @@ def _not_followed(recipe: Recipe, found: dict[str, Path]) -> list[str]:
     }
     for key, folder in found.items():
         try:
-            if key == "student.model":
+            if key == "student.model" and isinstance(recipe.student, StaticStudent):
+                spelled_tokens(static_tokenizer_of(load_tokenizer(folder), (), 0, 1, recipe.student.max_length or 512))
+            elif key == "student.model":
                 check_start(folder)
             elif key.startswith("embedding.teachers."):
                 layout = check_embedder(folder)
@@ -88,6 +95,8 @@ def _beyond_this_machine(recipe: Recipe, base: Path) -> list[str]:
 
 def _beyond_the_model(recipe: Recipe, folder: Path) -> list[str]:
     """Depths, lengths and cuts that the student's model does not have, read from the configs alone."""
+    if isinstance(recipe.student, StaticStudent):
+        return []
     try:
         layers, width = encoder_size(folder, recipe.student.pooling)
     except InputError as error:
@@ -112,7 +121,7 @@ def _beyond_the_model(recipe: Recipe, folder: Path) -> list[str]:
     except InputError as error:
         errors.append(f"student: {error}")
     if student.pooling != "concat_top_mean":
-        beyond = [cut for cut in recipe.export.cuts if cut[0] > layers or cut[1] > width]
+        beyond = [cut for cut in recipe.export.cuts if not 1 <= cut[0] <= layers or cut[1] > width]
         errors += [f"export.cuts: {list(cut)} is beyond the student's [{layers}, {width}]" for cut in beyond[:1]]
     outliers = recipe.export.int8_row.outliers
     if "int8-row" in recipe.export.precisions and outliers >= width:
@@ -122,6 +131,28 @@ def _beyond_the_model(recipe: Recipe, folder: Path) -> list[str]:
     smallest = min(lengths)
     if recipe.budget is not None and recipe.budget.dim is not None and recipe.budget.dim < smallest:
         errors.append(f"budget.dim: {recipe.budget.dim} is below every length that is trained; add it to student.dims")
+    return errors
+
+
+def _beyond_the_teachers(recipe: Recipe, student: StaticStudent, found: dict[str, Path]) -> list[str]:
+    """Lengths and cuts that a static student cannot have, whose width is that of its teachers side by side."""
+    count = len(recipe.embedding.teachers) if recipe.embedding is not None else 0
+    folders = [found.get(f"embedding.teachers.{number}.model") for number in range(count)]
+    if not folders or None in folders:
+        return []
+    widest = sum(vector_width(folder) for folder in folders if folder is not None)
+    if student.dim is not None and student.dim > widest:
+        return [f"student.dim: {student.dim} is above the {widest} numbers of the teachers' vectors"]
+    width = student.dim or widest
+    beyond = [cut for cut in recipe.export.cuts if cut[0] != 0 or cut[1] > width]
+    errors = [f"export.cuts: {list(cut)} is no cut of a static student; give [0, 1..{width}]" for cut in beyond[:1]]
+    try:
+        dims = all_dims(width, student.dims)
+        check_nesting(student.the_nesting, 1, dims)
+        if recipe.texts.train is not None:
+            check_losses(student.loss, trained_dims(student.the_nesting, dims))
+    except InputError as error:
+        errors.append(f"student: {error}")
     return errors
 
 

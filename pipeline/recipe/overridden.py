@@ -10,13 +10,15 @@ from decant.models.pooling_kind import PoolingKind
 from decant.models.prompts import read_prompts
 from decant.models.reference import resolve_model
 from pipeline.recipe.recipe import Recipe
+from pipeline.recipe.sections import StaticStudent
 from pipeline.recipe.teacher_notes import teacher_notes
 
 
 def overridden(recipe: Recipe, base: Path) -> list[str]:
     """Poolings, lengths, prompts and classes that differ from a folder's."""
     student = recipe.student
-    said = _of_model("student", student.model, base, student.max_length, student.pooling)
+    static = isinstance(student, StaticStudent)
+    said = [] if static else _of_model("student", student.model, base, student.max_length, student.pooling)
     said += _of_prompts("student.prompts", student.prompts, student.model, base)
     for number, teacher in enumerate(recipe.embedding.teachers if recipe.embedding is not None else ()):
         key = f"embedding.teachers.{number}"

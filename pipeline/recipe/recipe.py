@@ -18,13 +18,15 @@ from pipeline.pick.budget import Budget
 from pipeline.recipe.overrides import override
 from pipeline.recipe.plain_words import plain_words
 from pipeline.recipe.sections import (
+    AnyStudent,
     EmbeddingSettings,
     ExportSettings,
     FineTuneTeacher,
     LoadTeacher,
     MeasureSettings,
-    StudentSettings,
+    StaticStudent,
 )
+from pipeline.recipe.static_recipe import check_static, with_static_defaults
 from pipeline.recipe.yaml_places import (
     LARGE,
     OF_A_KEY,
@@ -49,12 +51,13 @@ from teachers.labels.ray_workers import LabelSettings
 
 KINDS = {
     "load", "fine_tune", "last", "matryoshka", "two_d", "ese", "starbucks", "grid", "hidden", "relations",
-    "blocks",
+    "blocks", "transformer", "static",
 }  # fmt: skip
 OF_THE_REPORT = ("description", "budget", "promotion", "tracking")  # what judges and tells
 OF_THE_PLACE = ("labels", "trainer")  # where the same is computed
 BESIDE_ARTIFACTS = {"engines", "engine_shapes", "torch"}  # settings of the export
-WITH_KINDS = {"teacher", "nesting", "states"}  # the sections that have one: `hidden` is a key of the student, too
+# the sections that have a kind: `hidden` is a key of the student, too
+WITH_KINDS = {"teacher", "nesting", "states", "student"}
 
 
 class Recipe(BaseModel, frozen=True, extra="forbid"):
@@ -76,7 +79,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     )
     embedding: EmbeddingSettings | None = Field(None, description="embedding teachers; default: none")
     labels: LabelSettings = Field(LabelSettings(), description="where the teachers' labels are computed")
-    student: StudentSettings = Field(description="the student: its start model, shape and training")
+    student: AnyStudent = Field(description="the student: its start model, shape and training")
     trainer: TrainerSettings = Field(
         ONE_PROCESS, description="processes of each training; batch_size is of all of them together"
     )
@@ -97,11 +100,14 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     @model_validator(mode="before")
     @classmethod
     def _sentences_alone(cls, content: object) -> object:
-        alone = isinstance(content, dict) and "embedding" in content and "texts" not in content
-        return {**content, "texts": {}} if isinstance(content, dict) and alone else content
+        if not isinstance(content, dict):
+            return content
+        alone = "embedding" in content and "texts" not in content
+        return with_static_defaults({**content, "texts": {}} if alone else content)
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
+        check_static(self.student, self.embedding, self.export, self.trainer)
         if self.student.form == "cosine" and self.texts.task.kind == "multiclass":
             raise ValueError("student.form: cosine gives one score a pair, but texts.task has classes; use comparator")
         self._check_prompts()
@@ -252,9 +258,14 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
                 "student.soup: the comparators of several seeds start apart, so that their mean is none of them; "
                 "use form: cosine, or leave soup out"
             )
-        if self.student.nesting is None and (self.student.keep or self.student.dims or self.student.exit_layers):
+        layered = not isinstance(self.student, StaticStudent)
+        if (
+            layered
+            and self.student.nesting is None
+            and (self.student.keep or self.student.dims or self.student.exit_layers)
+        ):
             raise ValueError("student.keep, dims and exit_layers go with nesting; give student.nesting too")
-        if self.embedding is None and self.student.keep:
+        if self.embedding is None and self.student.keep and layered:
             raise ValueError("student.keep: there are no embedding.teachers whose vectors could be kept")
         if self.embedding is not None and self.embedding.states and len(self.embedding.teachers) > 1:
             raise ValueError(
@@ -299,7 +310,8 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
 
     def _check_without_pairs(self) -> None:
         student = self.student
-        if student.compare_alphas or student.keep or len(student.seeds) > 1:
+        kept = student.keep and not isinstance(student, StaticStudent)  # whose keep is a default
+        if student.compare_alphas or kept or len(student.seeds) > 1:
             raise ValueError("texts.train is missing: student.compare_alphas, keep and several seeds need pairs")
         self._check_threshold()
         if self.teacher is not None:

@@ -30,6 +30,7 @@ from students.distill.distill_settings import (
     TuneSettings,
 )
 from students.nesting.nesting import LastNesting, Nesting
+from students.static.static_settings import StaticSettings
 from teachers.cross_encoders.fine_tune import FineTuneSettings
 
 
@@ -55,8 +56,13 @@ class FineTuneTeacher(FineTuneSettings, frozen=True, extra="forbid"):
 
 
 class StudentSettings(DistillSettings, frozen=True, extra="forbid"):
-    """The student: what it starts from and how it is trained."""
+    """A student with layers: what it starts from and how it is trained."""
 
+    kind: Literal["transformer"] = Field(
+        "transformer",
+        exclude_if=lambda value: True,  # so that no finished run depends on there being other kinds
+        description="layers of a transformer, or a table of token vectors alone (static)",
+    )
     model: str = Field(description="model reference of the encoder to start from")
     trained: bool = Field(
         False, description="the model is trained already: export, measure and pick it, or its cuts, as it is"
@@ -71,6 +77,23 @@ class StudentSettings(DistillSettings, frozen=True, extra="forbid"):
     def the_nesting(self) -> Nesting:
         """How its exits are trained: only the whole where the recipe says nothing."""
         return self.nesting or LastNesting()
+
+
+class StaticStudent(StaticSettings, frozen=True, extra="forbid"):
+    """A student without layers: a table of token vectors, whose sum at unit length is a text's vector."""
+
+    model: str = Field(description="model reference whose tokens it has; default: its first embedding teacher")
+    prompts: Literal["own", "teacher", "none"] | dict[str, str] = Field(
+        "own", description="what stands before its texts, as of a student with layers"
+    )
+
+    @property
+    def the_nesting(self) -> Nesting:
+        """How its lengths are trained: only the whole where the recipe names no others."""
+        return self.nesting or LastNesting()
+
+
+AnyStudent = Annotated[StudentSettings | StaticStudent, Field(discriminator="kind")]
 
 
 class EmbeddingTeacher(BaseModel, frozen=True, extra="forbid"):
@@ -121,8 +144,10 @@ class ExportSettings(BaseModel, frozen=True, extra="forbid"):
     vectors: tuple[SmallVector, ...] = Field(
         (), description="further outputs of each graph: int8, one byte a dimension; binary, one bit"
     )
-    cuts: tuple[tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]], ...] = Field(
-        (), description="[layers, dim] to export; default: the whole student, and each depth of a nested one"
+    cuts: tuple[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]], ...] = Field(
+        (),
+        description="[layers, dim] to export, 0 layers of a static student; default: the whole student, and each depth "
+        "of a nested one",
     )
     torch: tuple[Quantize, ...] = Field(
         (), description="checkpoints of the whole student for torch, its linear layers in nf4 (4 bits) or int8"

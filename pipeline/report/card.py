@@ -155,7 +155,7 @@ def _thresholds(row: Row) -> list[str]:
 def sizes(row: Row) -> str:
     """What it is made of, in words."""
     known = [
-        f"{row.layers} layers" if row.layers else "",
+        "" if row.layers is None else f"{row.layers} layers" if row.layers else "a table of token vectors, no layers",
         f"vectors of {row.dim} dimensions" if row.dim else "",
         f"{parameters(row.parameters)} parameters" if row.parameters else "",
         f"{significant(row.size_mib)} MiB" if row.size_mib is not None else "",

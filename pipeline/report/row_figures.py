@@ -24,7 +24,7 @@ def _facts(row: Row) -> list[tuple[str, str]]:
     return [
         ("form", row.form or ""),
         ("runtime", row.runtime or ""),
-        ("layers × dimensions", f"{row.layers or MISSING} × {row.dim or MISSING}" if row.layers else ""),
+        ("layers × dimensions", "" if row.layers is None else f"{row.layers} × {row.dim or MISSING}"),
         ("parameters", parameters(row.parameters) if row.parameters is not None else ""),
         ("trained on this task's labels", {True: "yes", False: "no", None: ""}[row.trained_on_labels]),
     ]

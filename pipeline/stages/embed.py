@@ -16,6 +16,7 @@ from pipeline.recipe.recipe_prompts import prompt_inputs, student_prompts
 from pipeline.stages.estimate import Estimate
 from pipeline.stages.sharing import said_maps
 from pipeline.stages.stage import Done, Made, Run, Stage
+from pipeline.stages.table import turned
 from students.cuts.start import shrink
 from students.cuts.vocabulary import listed_texts
 from students.distill.distill_vectors import distill_vectors
@@ -36,10 +37,11 @@ def make_embedded(run: Run, made: Made) -> Done:
     assert settings is not None
     assert vector_targets is not None
     student = recipe.student
-    source = run.model(student.model)
+    source = made.table.folder if made.table is not None else run.model(student.model)
     listed, prompts = listed_texts(student.vocabulary, run.base), student_prompts(recipe, run.base)
     inputs = {
-        "settings": stated(settings, leave_out=OF_OTHER_STAGES), "model": model_digest(source),
+        "settings": stated(settings, leave_out=OF_OTHER_STAGES),
+        "model": model_digest(source) if made.table is None else made.table.fingerprint,
         "vectors": vector_targets.stage.fingerprint, "weights": vector_targets.weights, "seed": recipe.seed,
         "student": stated(student, leave_out=("vocabulary.keep_from",), only=SHAPE), "listed": listed,
         "prompts": prompt_inputs(recipe, prompts),
@@ -56,6 +58,8 @@ def make_embedded(run: Run, made: Made) -> Done:
             student.sharing,
         )  # fmt: skip
         encoder.add_exit_layers(student.exit_layers)
+        if encoder.static is not None:
+            encoder.static.learn_scales()
         teacher = vector_targets.vectors(vector_targets.held_back).take(np.arange(len(vector_targets.held_back)))
         dims = all_dims(encoder.width, student.dims)
         live = SentenceEncoder.load(vector_targets.teachers[0][0]) if settings.states is not None else None
@@ -68,12 +72,15 @@ def make_embedded(run: Run, made: Made) -> Done:
 
         training = Training(folder / "training", settings, recipe.seed, recipe.trainer, run.watch)
         taught = vector_targets.vectors(vector_targets.texts)
+        if made.table is not None:
+            taught = turned(made.table, taught)
         distill_vectors(encoder, read, taught, dev, training, student.the_nesting, student.dims, live=live)
         Student(encoder).save(folder)
         discard_checkpoints(folder / "training")
 
     made.embedded = run.make("embed", VERSION, inputs, write)
-    return Done(made.embedded, f"{student.model}, {settings.epochs} epochs{said_maps(made.embedded)}")
+    named = student.model if made.table is None else "the table"
+    return Done(made.embedded, f"{named}, {settings.epochs} epochs{said_maps(made.embedded)}")
 
 
 def _told(estimate: Estimate) -> str:
@@ -82,6 +89,6 @@ def _told(estimate: Estimate) -> str:
 
 
 EMBED = Stage(
-    "embed", VERSION, make_embedded, reads=("vectors",), wanted=lambda recipe: recipe.embedding is not None,
+    "embed", VERSION, make_embedded, reads=("vectors", "table"), wanted=lambda recipe: recipe.embedding is not None,
     seconds=lambda estimate: estimate.embedding_seconds[1], told=_told,
 )  # fmt: skip

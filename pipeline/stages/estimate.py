@@ -19,12 +19,14 @@ from decant.models.encoder import SentenceEncoder
 from decant.models.reference import resolve_model, stored_shapes
 from decant.training.optimizer import FitSettings, training_precision
 from pipeline.recipe.recipe import Recipe
+from pipeline.recipe.sections import StaticStudent
 from pipeline.texts.load import Texts, pair_texts
 from pipeline.texts.sentences import load_sentences
 from students.cuts.start import shrunk_shape
 
 SHARE_OF_PEAK = 0.5  # what training reaches of a plain matrix product's speed, measured with MiniLM
 SAMPLED_TEXTS = 400
+STATIC_TOKEN = 5.0e-6  # seconds of a static student's training, a token
 
 
 class ModelSize(NamedTuple):
@@ -57,6 +59,8 @@ class Estimate:
     def depths(self) -> list[int]:
         """Layers of each depth and length that is exported."""
         recipe = self.recipe
+        if isinstance(recipe.student, StaticStudent):
+            return [0 for _ in set(recipe.export.cuts)] or [0]
         layers = len(recipe.student.layers) or self.size_of(recipe.student.model).layers
         if recipe.export.cuts:
             return [depth for depth, _ in sorted(set(recipe.export.cuts))]
@@ -78,6 +82,8 @@ class Estimate:
     @cached_property
     def student_step(self) -> float:
         """Seconds that training the student takes for a token."""
+        if isinstance(self.recipe.student, StaticStudent):
+            return STATIC_TOKEN
         return 6 * weights_of(self._student) / speed(self.recipe.student)
 
     @cached_property
@@ -94,6 +100,8 @@ class Estimate:
     @cached_property
     def student_size(self) -> ModelSize:
         """Of the whole student."""
+        if isinstance(self.recipe.student, StaticStudent):
+            return ModelSize(0, 0)
         return ModelSize(weights_of(self._student), self._student.layers)
 
     def size_of(self, model: str) -> ModelSize:
@@ -154,9 +162,11 @@ class Estimate:
             tuning += (
                 step * tokens * 2 * len(self.texts.train) * (teacher.tune.epochs if teacher.tune is not None else 0)
             )
+        beside = label * settings.epochs if settings.states is not None else 0.0
+        if isinstance(recipe.student, StaticStudent):
+            return label + tuning + 10, STATIC_TOKEN * mean_tokens(every, self.start) * grown * settings.epochs + 10
         student = self._student
         passes = 6 * weights_of(student) / speed(settings) * mean_tokens(every, student) * grown * settings.epochs
-        beside = label * settings.epochs if settings.states is not None else 0.0
         return label + tuning + 10, passes + beside + 10
 
     @cached_property

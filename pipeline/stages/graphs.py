@@ -161,7 +161,7 @@ def chosen_cuts(recipe: Recipe, student: Student) -> list[tuple[int, int]]:
         InputError: the recipe asks for a cut that the student does not have.
     """
     layers, dim = student.encoder.layers, student.encoder.dim
-    wrong = [one for one in recipe.export.cuts if one[0] > layers or one[1] > dim]
+    wrong = [one for one in recipe.export.cuts if one[0] not in student.encoder.depths or one[1] > dim]
     if wrong:
         raise InputError(f"export.cuts: {list(wrong[0])} is beyond the student's {layers} layers and {dim} dimensions")
     if recipe.export.cuts:
@@ -169,7 +169,7 @@ def chosen_cuts(recipe: Recipe, student: Student) -> list[tuple[int, int]]:
     if recipe.student.nesting is None:
         return [(layers, dim)]
     dims = {dim, budget_dim(recipe, dim) or dim}
-    return sorted(((depth, one) for depth in range(1, layers + 1) for one in dims), reverse=True)
+    return sorted(((depth, one) for depth in student.encoder.depths for one in dims), reverse=True)
 
 
 def _within_budget(recipe: Recipe, student: Path) -> int | None:

@@ -46,7 +46,7 @@ from students.sharing.sharing_settings import SharingSettings
 from teachers.cross_encoders.cross_encoder import CrossEncoder, Pair
 from teachers.cross_encoders.cross_folder import Activation
 
-TEACHER = "teacher"
+TEACHER, STUDENT_IN_PEER = "teacher", "student in sentence-transformers"
 TEACHER_OF_VECTORS = "embedding teacher"
 EMBEDDED = "student before the labelled pairs"
 SHARED_TEACHER, TAUGHT_RERANKER = "teacher, maps shared, untrained", "re-ranker before the labels"
@@ -102,7 +102,8 @@ def candidates(run: Run, made: Made, threads: int) -> tuple[list[Candidate], lis
     if made.embedded is not None and recipe.student.sharing is not None and len(texts.train):
         found.append(_before_the_labels(recipe, made.embedded))
     notes = []
-    named = {PEERS_START: source} if recipe.measure.peers else {}
+    named = {PEERS_START: source} if recipe.measure.peers and made.table is None else {}
+    named |= {STUDENT_IN_PEER: made.student.folder} if recipe.measure.peers and made.table is not None else {}
     named |= {f"{_short(model)} in sentence-transformers": run.model(model) for model in recipe.measure.compare}
     for name, folder in named.items():
         if is_shared(folder):
@@ -140,6 +141,7 @@ def _in_sentence_transformers(recipe: Recipe, name: str, folder: Path, has_cosin
     predict = by_similarity(recipe, peer) if has_cosine and recipe.student.pooling != "concat_top_mean" else None
     facts: dict[str, object] = {"precision": "fp32", "runtime": "torch"}
     facts |= {"trained_on_labels": False} if name == PEERS_START and not recipe.student.trained else {}
+    facts |= {"trained_on_labels": recipe.saw_labels()} if name == STUDENT_IN_PEER else {}
     return Candidate(name, "baseline", predict=predict, encode=peer.encode, facts=facts)
 
 
@@ -196,7 +198,8 @@ def _embedding_teacher(recipe: Recipe, vector_targets: VectorTargets, name: str)
 def _start_models(run: Run, made: Made) -> list[Candidate]:
     recipe, found = run.recipe, []
     if not recipe.student.trained:
-        start = SentenceEncoder.load(run.model(recipe.student.model), recipe.student.max_length)
+        folder = made.table.folder if made.table is not None else run.model(recipe.student.model)
+        start = SentenceEncoder.load(folder, recipe.student.max_length)
         facts = _encoder_facts(start) | {"runtime": "torch", "trained_on_labels": False}
         predict = by_similarity(recipe, start)
         found.append(Candidate(START, "baseline", predict=predict, vectors=start.encode, facts=facts))

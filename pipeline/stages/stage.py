@@ -84,6 +84,7 @@ class Made:
     mined: Mined | None = None
     teacher: Finished | None = None
     pair_targets: PairTargets | None = None
+    table: Finished | None = None
     embedded: Finished | None = None
     student: Finished
     trained: Sequence[Trained] = ()

@@ -28,6 +28,7 @@ from pipeline.stages.dev_metric import dev_metric
 from pipeline.stages.estimate import Estimate
 from pipeline.stages.sharing import said_maps
 from pipeline.stages.stage import Done, Made, Run, Stage
+from pipeline.stages.table import turned
 from pipeline.stages.targets import PairTargets, student_targets, training_pairs
 from pipeline.stages.vectors import VectorTargets
 from pipeline.texts.load import Texts, pair_texts
@@ -116,6 +117,8 @@ def _train(run: Run, made: Made, pairs: PairsOfStudent) -> list[Trained]:
     recipe, texts, settings = run.recipe, made.texts, run.recipe.student
     source = made.embedded.folder if made.embedded is not None else run.model(settings.model)
     vectors = _pair_vectors(recipe, made.vector_targets, texts, pairs.train)
+    if vectors is not None and made.table is not None:
+        vectors = turned(made.table, vectors)
     listed = listed_texts(settings.vocabulary, run.base)
     shrink_on = _texts_to_shrink_on(recipe, pairs.train) if made.embedded is None else []
     cut = bool(shrink_on) and (settings.ffn_width is not None or settings.sharing is not None)
@@ -268,6 +271,6 @@ def _told(estimate: Estimate) -> str:
 
 
 STUDENT = Stage(
-    "student", VERSION, make_student, reads=("texts", "vectors", "mine", "targets", "embed"), parts="students",
+    "student", VERSION, make_student, reads=("texts", "vectors", "mine", "targets", "table", "embed"), parts="students",
     seconds=_seconds, told=_told,
 )  # fmt: skip

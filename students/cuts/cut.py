@@ -16,6 +16,7 @@ from decant.models.families import FAMILIES, Family
 from decant.models.pooling import TOP_LAYERS, PoolingKind
 from decant.models.pooling_kind import CONCAT_TOP_MEAN
 from decant.models.shared_config import read_config, shared_attention, state_sharing
+from decant.models.static_backbone import StaticBackbone
 from students.sharing.grouping import kept_groups
 
 
@@ -34,12 +35,25 @@ def cut(encoder: SentenceEncoder, layers: int | Sequence[int], dim: int | None =
         InputError: a layer or dim that the encoder does not have, or a choice that its family cannot store.
     """
     _check_dim(encoder, dim)
+    if encoder.static is not None:
+        return _cut_table(encoder, encoder.static, layers, dim or encoder.dim)
     chosen = _chosen(encoder, layers)
     shared = at_depth(encoder, layers) if isinstance(layers, int) else with_layers(encoder, chosen)
     shared.exit_layers = nn.ModuleDict()
     if dim is not None:
         shared.dim = dim
     return copy.deepcopy(shared)
+
+
+def _cut_table(
+    encoder: SentenceEncoder, table: StaticBackbone, layers: int | Sequence[int], dim: int
+) -> SentenceEncoder:
+    if layers not in (0, (), []):
+        raise InputError(f"cut to {layers} layers: a static encoder has none; 0 is its depth")
+    rows = table.embeddings.weight.detach()[:, :dim].clone()
+    shared = _shallow(encoder)
+    shared.backbone, shared.dim = StaticBackbone.of(rows), dim
+    return cast(SentenceEncoder, copy.deepcopy(shared))
 
 
 def with_layers(encoder: SentenceEncoder, chosen: Sequence[int]) -> SentenceEncoder:

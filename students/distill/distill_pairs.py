@@ -17,12 +17,13 @@ from decant.training.batch_stream import Batch, BatchStream
 from decant.training.training import Training
 from students.cuts.start import shrink
 from students.distill.comparator import Comparator
-from students.distill.distill_settings import DistillSettings
+from students.distill.distill_settings import DistillSettings, PairSettings
 from students.losses.pair_losses import check_losses
 from students.nesting.exits import check_pooling
 from students.nesting.nested import StepExits, all_dims
 from students.nesting.nesting import LastNesting, trained_dims
 from students.pair_student import Student
+from students.static.static_settings import StaticSettings
 from teachers.cross_encoders.fine_tune import PairData
 from teachers.labels.token_rows import number_texts, texts_at, tokenize_rows
 from teachers.labels.vector_store import Vectors
@@ -33,7 +34,7 @@ Array = NDArray[np.float32]
 def new_student(
     reference: str | Path,
     outputs: int,
-    settings: DistillSettings,
+    settings: DistillSettings | StaticSettings,
     seed: int,
     shrink_on: Sequence[str] = (),
     shrink_seed: int = 0,
@@ -49,6 +50,8 @@ def new_student(
         shrink_seed: of that choice, one for all the students of a soup: they must keep the same neurons and groups.
         listed: texts whose tokens are kept too.
     """
+    if isinstance(settings, StaticSettings):
+        return _static_student(reference, settings, prompts)
     encoder = SentenceEncoder.load(
         reference, settings.max_length, settings.pooling, dropout=settings.dropout, for_training=True
     ).for_cosine(prompts)
@@ -70,11 +73,20 @@ def new_student(
     return Student(encoder, Comparator(encoder.dim, outputs, settings.hidden))
 
 
+def _static_student(reference: str | Path, settings: StaticSettings, prompts: Prompts | None) -> Student:
+    encoder = SentenceEncoder.load(reference).for_cosine(prompts)
+    assert encoder.static is not None
+    encoder.static.learn_scales()
+    dims = all_dims(encoder.width, settings.dims)
+    check_losses(settings.loss, trained_dims(settings.nesting or LastNesting(), dims))
+    return Student(encoder)
+
+
 def distill(
     student: Student,
     data: PairData,
     targets: Array,
-    training: Training[DistillSettings],
+    training: Training[PairSettings],
     *,
     alpha: float,
     dev: Callable[[], float] | None = None,
@@ -98,7 +110,8 @@ def distill(
     settings, seed = training.settings, training.seed
     sides, places = number_texts(data.pairs)
     tokens = tokenize_rows(texts_at(data.pairs, places), student.encoder.tokenize, len(student.encoder.tokenizer))
-    kept = vectors if settings.keep and settings.nesting is not None else None
+    nesting = settings.nesting or (LastNesting() if settings.keep and student.encoder.static is not None else None)
+    kept = vectors if settings.keep and nesting is not None else None
     pad_id = int(student.encoder.tokenizer.pad_token_id)
 
     def collate(rows: NDArray[np.int64]) -> Batch:
@@ -121,7 +134,7 @@ def distill(
 
     lengths = tokens.lengths[sides].sum(axis=1)
     stream = BatchStream(lengths, collate, settings.batch_size, seed)
-    exits = None if settings.nesting is None else StepExits(student.encoder, settings.nesting, settings.dims, seed)
+    exits = None if nesting is None else StepExits(student.encoder, nesting, settings.dims, seed)
     module = Distillation(student, data.kind, settings.loss, alpha, settings, len(stream), exits, settings.keep)
     said = f"{label} (seed {seed}, alpha {alpha:g})"
     fit(module, stream, dev or whole, training, label=said, given=data.pairs)

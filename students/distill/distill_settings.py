@@ -54,23 +54,14 @@ class BlockStates(BaseModel, frozen=True, extra="forbid"):
 States = Annotated[HiddenStates | RelationStates | BlockStates, Field(discriminator="kind")]
 
 
-class DistillSettings(FitSettings, frozen=True, extra="forbid"):
-    """How a student is trained."""
+class PairSettings(FitSettings, frozen=True, extra="forbid"):
+    """How a student of any kind learns from pairs."""
 
-    form: Literal["cosine", "comparator"] = Field(
-        "cosine", description="cosine: serve the cosine of two vectors; comparator: DSE's head on [u; v; u*v; |u-v|]"
-    )
     alpha: float = Field(0.5, ge=0, le=1, description="weight of the teacher against the labels")
     loss: LossWeights = Field(
         {"cosent": 1.0},
         description="losses of the cosine form: one name, or several as name: weight; the comparator takes DSE's",
     )
-    pooling: PoolingKind | None = Field(
-        None,
-        description="token states to vector: mean, cls, max, lasttoken and the like, several joined by +, or "
-        "concat_top_mean, which is DSE's own; default: as the model's folder says",
-    )
-    hidden: int = Field(512, ge=1, le=65536, description="width of the comparator's hidden layer")
     max_length: int | None = Field(
         None, ge=4, le=8192, description="tokens a text, specials included; default: as the model's folder says"
     )
@@ -80,6 +71,28 @@ class DistillSettings(FitSettings, frozen=True, extra="forbid"):
         None, discriminator="kind", description="train every depth and vector length, and how; default: only the whole"
     )
     dims: tuple[int, ...] = Field((), description="nested: vector lengths that are trained beside the full one")
+    soup: bool = Field(
+        False, description="several seeds: average their students' weights too, and ship the average if best on dev"
+    )
+    keep: float = Field(
+        0.0,
+        ge=0,
+        description="nested: weight of the losses to the embedding teacher's vectors, which hold what it has learned",
+    )
+
+
+class DistillSettings(PairSettings, frozen=True, extra="forbid"):
+    """How a student with layers is made and trained."""
+
+    form: Literal["cosine", "comparator"] = Field(
+        "cosine", description="cosine: serve the cosine of two vectors; comparator: DSE's head on [u; v; u*v; |u-v|]"
+    )
+    pooling: PoolingKind | None = Field(
+        None,
+        description="token states to vector: mean, cls, max, lasttoken and the like, several joined by +, or "
+        "concat_top_mean, which is DSE's own; default: as the model's folder says",
+    )
+    hidden: int = Field(512, ge=1, le=65536, description="width of the comparator's hidden layer")
     layers: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         (), description="layers of the model that the student keeps, 0-based and rising; default: all"
     )
@@ -94,14 +107,6 @@ class DistillSettings(FitSettings, frozen=True, extra="forbid"):
     )
     exit_layers: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (), description="nested: depths whose exit gets a last layer of its own, which no deeper layer reads"
-    )
-    soup: bool = Field(
-        False, description="several seeds: average their students' weights too, and ship the average if best on dev"
-    )
-    keep: float = Field(
-        0.0,
-        ge=0,
-        description="nested: weight of the losses to the embedding teacher's vectors, which hold what it has learned",
     )
 
 

@@ -34,8 +34,12 @@ class VectorDistillation(LightningModule):
         torch.manual_seed(seed)
         same = teacher_dim == encoder.width
         self.head = nn.ModuleList(
-            nn.Identity() if same else nn.Linear(encoder.width, teacher_dim) for _ in range(encoder.layers)
+            nn.Identity() if same else nn.Linear(encoder.width, teacher_dim) for _ in encoder.depths
         )
+        if encoder.static is not None and not same:  # whose numbers are the teacher's first ones, as it was turned
+            self.head[0].load_state_dict(
+                {"weight": torch.eye(teacher_dim, encoder.width), "bias": torch.zeros(teacher_dim)}
+            )
         self.states: StateLoss | None = None
         if settings.states is not None and live is not None:
             self.states = StateLoss(settings.states, encoder, live)
@@ -43,8 +47,12 @@ class VectorDistillation(LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         step = self.exits.plan(self.trainer.current_epoch * self.batches + index)
         input_ids, mask, rows = batch["input_ids"], batch["attention_mask"], batch.get(ROWS)
-        states = self.exits.states(step, input_ids, mask)
-        exits = [gather_rows(one, rows) for one in pool_exits(states, mask, self.encoder)]
+        if self.states is None:
+            states, exits = [], self.exits.forward(step, input_ids, mask)
+        else:
+            states = self.exits.states(step, input_ids, mask)
+            exits = pool_exits(states, mask, self.encoder)
+        exits = [gather_rows(one, rows) for one in exits]
         teacher = gather_rows(batch["teacher"], rows)
 
         def base(vectors: Tensor, layer: int, dim: int) -> Tensor:

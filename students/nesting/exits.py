@@ -22,13 +22,15 @@ Vectors = NDArray[np.float32]
 
 
 def exit_vectors(encoder: SentenceEncoder, input_ids: Tensor, attention_mask: Tensor) -> list[Tensor]:
-    """Vectors after layer 1, 2, …, each float32 [batch, width], not normalised.
+    """Vectors after layer 1, 2, …, each float32 [batch, width], not normalised; of a static encoder its only one.
 
     Args:
         encoder: of any pooling but concat_top_mean.
         input_ids: int64 [batch, length].
         attention_mask: int64 [batch, length], 1 for a token.
     """
+    if encoder.static is not None:
+        return [encoder.static.sums(input_ids, attention_mask)]
     return pool_exits(exit_states(encoder, input_ids, attention_mask), attention_mask, encoder)
 
 
@@ -73,13 +75,13 @@ def exit_states(encoder: SentenceEncoder, input_ids: Tensor, attention_mask: Ten
 def encode_exits(
     encoder: SentenceEncoder, texts: Sequence[str], batch_size: int = 32, progress: Callable[[int], None] | None = None
 ) -> Vectors:
-    """Vectors of every depth in one pass, float32 [layers, texts, width], not normalised.
+    """Vectors of every depth in one pass, float32 [depths, texts, width], not normalised.
 
     Raises:
         InputError: the encoder's pooling reads several layers, so that its exits would not be its cuts.
     """
     check_pooling(encoder)
-    vectors = np.zeros((encoder.layers, len(texts), encoder.width), np.float32)
+    vectors = np.zeros((len(encoder.depths), len(texts), encoder.width), np.float32)
     ids = encoder.tokenize(texts)
     was_training = encoder.training
     encoder.eval()

@@ -12,7 +12,7 @@ from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
 from students.cuts.cut import at_depth
 from students.losses.nested_losses import nested_loss
-from students.nesting.exits import encode_exits, exit_states, pool_exits, unit_slice
+from students.nesting.exits import encode_exits, exit_states, exit_vectors, pool_exits, unit_slice
 from students.nesting.nesting import Nesting, Step, agreement_options, check_nesting, plan_step
 from teachers.cross_encoders.cross_encoder import Pair
 
@@ -29,15 +29,17 @@ class StepExits:
     def __init__(self, encoder: SentenceEncoder, nesting: Nesting, dims: Sequence[int], seed: int) -> None:
         self.encoder, self.nesting, self.seed = encoder, nesting, seed
         self.dims = all_dims(encoder.width, dims)
-        check_nesting(nesting, encoder.layers, self.dims)
+        check_nesting(nesting, len(encoder.depths), self.dims)
         self._shallow: dict[int, SentenceEncoder] = {}
 
     def plan(self, number: int) -> Step:
         """What step `number` trains."""
-        return plan_step(self.nesting, self.encoder.layers, self.dims, np.random.default_rng([self.seed, number]))
+        return plan_step(self.nesting, len(self.encoder.depths), self.dims, np.random.default_rng([self.seed, number]))
 
     def forward(self, step: Step, input_ids: Tensor, attention_mask: Tensor) -> list[Tensor]:
         """Pooled vectors after each layer that the step needs, each float32 [batch, width], not normalised."""
+        if self.encoder.static is not None:
+            return exit_vectors(self.encoder, input_ids, attention_mask)
         return pool_exits(self.states(step, input_ids, attention_mask), attention_mask, self.encoder)
 
     def states(self, step: Step, input_ids: Tensor, attention_mask: Tensor) -> list[Tensor]:
@@ -77,7 +79,7 @@ def grid_predictions(
     first, second = ([row[pair[side]] for pair in pairs] for side in (0, 1))
     exits = encode_exits(encoder, texts, progress=progress)
     found = {}
-    for layer, vectors in enumerate(exits, start=1):
+    for layer, vectors in zip(encoder.depths, exits, strict=True):
         for dim in dims:
             unit = unit_slice(vectors, dim)
             found[layer, dim] = np.einsum("nd,nd->n", unit[first], unit[second]).astype(np.float32)
@@ -95,7 +97,7 @@ def teacher_agreement(
     above = np.triu_indices(len(texts), 1)
     wanted = (teacher @ teacher.T)[above]
     found = {}
-    for layer, vectors in enumerate(encode_exits(encoder, texts), start=1):
+    for layer, vectors in zip(encoder.depths, encode_exits(encoder, texts), strict=True):
         for dim in dims:
             unit = unit_slice(vectors, dim)
             found[layer, dim] = float(np.corrcoef((unit @ unit.T)[above], wanted)[0, 1])

@@ -1,0 +1,51 @@
+"""Adam by rows is Adam: torch's own where every row is read, its lazy one where some are."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.optim import Adam, SparseAdam
+
+from decant.training.row_adam import RowAdam, clip_gradients
+
+
+def _sparse(rows: list[int], values: Tensor, shape: tuple[int, int]) -> Tensor:
+    return torch.sparse_coo_tensor(torch.tensor([rows]), values, shape, check_invariants=True)
+
+
+def test_whole_gradients_move_as_in_torchs_adam() -> None:
+    own, theirs = (torch.nn.Parameter(torch.linspace(-1, 1, 12).view(4, 3)) for _ in range(2))
+    optimizers = RowAdam([own], 0.05), Adam([theirs], 0.05)
+    for step in range(5):
+        gradient = torch.randn(4, 3, generator=torch.Generator().manual_seed(step))
+        own.grad, theirs.grad = gradient.clone(), gradient.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    torch.testing.assert_close(own, theirs)
+
+
+def test_rows_move_as_in_torchs_lazy_adam_and_others_stay() -> None:
+    start = torch.linspace(-1, 1, 15).view(5, 3)
+    own, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
+    optimizers = RowAdam([own], 0.05), SparseAdam([theirs], 0.05)
+    for step, rows in enumerate(([0, 2], [2, 3], [0, 3, 2, 2])):
+        values = torch.randn(len(rows), 3, generator=torch.Generator().manual_seed(step))
+        own.grad, theirs.grad = (_sparse(rows, values, (5, 3)) for _ in range(2))
+        for optimizer in optimizers:
+            optimizer.step()
+    torch.testing.assert_close(own, theirs)
+    assert torch.equal(own[[1, 4]], start[[1, 4]])
+
+
+@pytest.mark.parametrize("most", [0.5, 100.0])
+def test_clipping_sparse_gradients_is_clipping_whole_ones(most: float) -> None:
+    values = torch.tensor([[3.0, 4.0], [0.0, 12.0]])
+    sparse, whole, beside = (torch.nn.Parameter(torch.zeros(4, 2)) for _ in range(3))
+    sparse.grad, whole.grad = _sparse([0, 3], values, (4, 2)), torch.zeros(4, 2)
+    whole.grad[[0, 3]] = values
+    beside.grad = torch.ones(4, 2)
+    other = torch.nn.Parameter(torch.zeros(4, 2))
+    other.grad = torch.ones(4, 2)
+    clip_gradients([sparse, beside], most)
+    torch.nn.utils.clip_grad_norm_([whole, other], most)
+    torch.testing.assert_close(sparse.grad.to_dense(), whole.grad)
+    torch.testing.assert_close(beside.grad, other.grad)
