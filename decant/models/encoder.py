@@ -206,11 +206,16 @@ class SentenceEncoder(nn.Module):
         """
         if not texts:
             return []
+        given, padding = self.prompts.before(texts), [int(self.tokenizer.pad_token_id)]
+        if self.static is not None:
+            backend = self.tokenizer.backend_tokenizer
+            backend.enable_truncation(self.max_length)
+            backend.no_padding()
+            return [one.ids or padding for one in backend.encode_batch_fast(list(given), add_special_tokens=False)]
         encoded = self.tokenizer(
-            self.prompts.before(texts), truncation=True, max_length=self.max_length, padding=False,
-            return_attention_mask=False, add_special_tokens=self.static is None,
-        )  # fmt: skip
-        return [row or [int(self.tokenizer.pad_token_id)] for row in encoded["input_ids"]]
+            given, truncation=True, max_length=self.max_length, padding=False, return_attention_mask=False
+        )
+        return [row or padding for row in encoded["input_ids"]]
 
     def skipped_tokens(self, prompt: str) -> int:
         """How many tokens of a text behind this prompt are not pooled.

@@ -14,7 +14,7 @@ from decant.training.gather_rows import ROWS, gather_rows, mean_over_ranks, own_
 from decant.training.optimizer import adamw
 from students.distill.distill_settings import DistillVectorsSettings
 from students.distill.token_states import StateLoss
-from students.losses.vector_losses import vector_loss
+from students.losses.vector_losses import cosines_to_others, vector_loss
 from students.nesting.exits import pool_exits
 from students.nesting.nested import StepExits
 from students.nesting.nesting import Nesting, Step
@@ -55,10 +55,13 @@ class VectorDistillation(LightningModule):
         exits = [gather_rows(one, rows) for one in exits]
         teacher = gather_rows(batch["teacher"], rows)
 
+        with torch.autocast(teacher.device.type, enabled=False):
+            wanted = cosines_to_others(teacher)
+
         def base(vectors: Tensor, layer: int, dim: int) -> Tensor:
             whole = dim == self.encoder.width
             projected = self.head[layer - 1](vectors) if whole else None
-            return vector_loss(vectors, teacher, self.settings.weights, projected)
+            return vector_loss(vectors, teacher, self.settings.weights, projected, wanted)
 
         with torch.autocast(teacher.device.type, enabled=False):
             loss = self.exits.loss(exits, step, base)

@@ -44,7 +44,7 @@ def test_what_it_says_itself_stands(tmp_path: Path) -> None:
         ("student.layers=[0]", "student.layers: no such key"),
         ("student.kind=table", "kind 'table' is none of 'transformer', 'static'"),
         ("export.precisions=[int8-row]", "int8-row rounds layers; a static student has fp32, fp16, int8, int4"),
-        ("export.openvino=[fp32]", "export.openvino: it is made of layers"),
+        ("export.openvino=[fp32]", "export.openvino: a static student is a table without layers"),
         ("student.nesting={kind: two_d}", "two_d needs layers; take matryoshka or grid"),
         ("student.nesting={kind: matryoshka}", "there are no shorter lengths to train; give student.dims"),
         ("embedding.states={kind: hidden}", "has no token states to follow"),
