@@ -32,7 +32,7 @@ def ranking_figures(ranking: Ranking, relevance: Sequence[Mapping[int, int]]) ->
 def _relevant_ranks(row: Ranking, grades: Mapping[int, int]) -> FloatArray:
     """Ranks, from 1, of the documents of positive grade among the first ones, ascending."""
     relevant = [document for document, grade in grades.items() if grade > 0]
-    return np.flatnonzero(np.isin(row[:DEPTH], relevant)) + 1.0
+    return (np.flatnonzero(np.isin(row[:DEPTH], relevant)) + 1).astype(np.float64)
 
 
 def _average_precision(ranks: FloatArray, wanted: int) -> float:

@@ -54,7 +54,9 @@ class SetMetrics(BaseModel, frozen=True, extra="forbid"):
     accuracy: IfMeasured[float] = None
     average_precision: IfMeasured[float] = None
     macro_f1: IfMeasured[float] = None
-    ndcg_at_10: IfMeasured[float] = Field(default=None, description="ranking: mean over the queries, as the three below")
+    ndcg_at_10: IfMeasured[float] = Field(
+        default=None, description="ranking: mean over the queries, as the three below"
+    )
     mrr_at_10: IfMeasured[float] = None
     recall_at_100: IfMeasured[float] = None
     map_at_1000: IfMeasured[float] = None

@@ -38,6 +38,8 @@ from pipeline.recipe.yaml_places import (
 )
 from pipeline.recipe.yaml_text import YamlError, read_yaml
 from pipeline.registry.settings import PromotionSettings
+from pipeline.suite.read_sets import set_sources
+from pipeline.suite.suite_file import inlined
 from pipeline.texts.settings import TextsSettings
 from pipeline.texts.source import Source
 from pipeline.tracking.settings import TrackingSettings
@@ -49,12 +51,13 @@ from teachers.labels.ray_workers import LabelSettings
 
 KINDS = {
     "load", "fine_tune", "last", "matryoshka", "two_d", "ese", "starbucks", "grid", "hidden", "relations",
-    "blocks",
+    "blocks", "pairs", "ranking", "classes",
 }  # fmt: skip
 OF_THE_REPORT = ("description", "budget", "promotion", "tracking")  # what judges and tells
 OF_THE_PLACE = ("labels", "trainer")  # where the same is computed
 BESIDE_ARTIFACTS = {"engines", "engine_shapes", "torch"}  # settings of the export
 WITH_KINDS = {"teacher", "nesting", "states"}  # the sections that have one: `hidden` is a key of the student, too
+SETS = ("measure", "sets")  # each of these has one, too
 
 
 class Recipe(BaseModel, frozen=True, extra="forbid"):
@@ -144,7 +147,10 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         splits = {"texts.train": texts.train, "texts.dev": texts.dev, "texts.test": texts.test}
         found = {key: source for key, source in splits.items() if source is not None}
         found |= {f"texts.unlabelled.{i}": source for i, source in enumerate(texts.unlabelled)}
-        return found | {f"embedding.sentences.{i}": source for i, source in enumerate(sentences)}
+        found |= {f"embedding.sentences.{i}": source for i, source in enumerate(sentences)}
+        for name, one in self.measure.sets.items():
+            found |= {f"measure.sets.{name}.{key}": source for key, (source, _) in set_sources(one).items()}
+        return found
 
     @property
     def set_name(self) -> str:
@@ -336,8 +342,9 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
             keys, node = override(content, given)
             places = overridden(places, keys, node)
             asked.append(keys)
+        inlined(content, path.parent)
     except InputError as error:
-        raise RecipeError([str(error)]) from error
+        raise RecipeError(str(error).splitlines()) from error
     told = _Told(path, places, asked)
     try:
         recipe = Recipe.model_validate(content)
@@ -413,10 +420,11 @@ def _line(told: _Told, error: Mapping[str, Any]) -> str:
     """One of pydantic's errors, with its file, line and keys."""
     location, given = error["loc"], error.get("input")
     sections = (None, *location)
+    of_a_set = 3 if location[:2] == SETS else None
     keys = tuple(
         str(part)
-        for section, part in zip(sections, location, strict=False)
-        if not (section in WITH_KINDS and part in KINDS) and part != OF_A_KEY
+        for place, (section, part) in enumerate(zip(sections, location, strict=False))
+        if not ((section in WITH_KINDS or place == of_a_set) and part in KINDS) and part != OF_A_KEY
     )
     misread = misread_text(error, told.places.get(keys))
     if misread is not None:
