@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from pipeline.cli.options import AsJson, Quoting, Threads, grouped, print_json
+from pipeline.cli.options import AsJson, Quoting, Threads, grouped, print_json, print_table
 
 if TYPE_CHECKING:
     from teachers.cross_encoders.fine_tune import TaskKind
@@ -141,8 +141,6 @@ def _judge(
     """Print models on a suite: a table, or JSON."""
     from pipeline.report.suite_table import suite_table
     from pipeline.screen.console import Screen
-    from pipeline.screen.terminal_table import command_table, left_out
-    from pipeline.screen.text_console import text_console
     from pipeline.suite.evaluate_suite import evaluate_suite
 
     watch = Screen(quiet=as_json).watch
@@ -150,12 +148,10 @@ def _judge(
     if as_json:
         print_json(result.as_json())
         return
-    console = text_console()
     whole = model if len(result.rows) > 1 else None
     table = suite_table(result.names, result.rows, whole, whole_is="the first's")
-    laid = command_table(table, console.width) if console.is_terminal else command_table(table)
-    console.print(laid.table)
-    for sentence in (*table.legend, *left_out(laid.dropped), *result.notes):
+    print_table(table)
+    for sentence in (*table.legend, *result.notes):
         typer.echo(sentence)
 
 

@@ -117,6 +117,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         self._check_classes()
         self._check_trainer()
         self._check_reranker()
+        self._check_suite()
         metrics = MAIN_METRICS[self.texts.task.kind]
         if self.measure.metric not in (None, *metrics):
             raise ValueError(
@@ -294,6 +295,10 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
                 f"teacher.classes: {', '.join(self.teacher.classes)} are not the task's {', '.join(names)}, each once, "
                 "in the order of the model's outputs"
             )
+
+    def _check_suite(self) -> None:
+        if self.measure.sets and self.student.form == "comparator":
+            raise ValueError("measure.sets: they judge vectors as they are, which a comparator reads; use form: cosine")
 
     def _check_reranker(self) -> None:
         if self.reranker is None:
