@@ -39,6 +39,7 @@ from pipeline.recipe.yaml_places import (
 from pipeline.recipe.yaml_text import YamlError, read_yaml
 from pipeline.registry.settings import PromotionSettings
 from pipeline.suite.read_sets import set_sources
+from pipeline.suite.settings import main_metric
 from pipeline.suite.suite_file import inlined
 from pipeline.texts.settings import TextsSettings
 from pipeline.texts.source import Source
@@ -129,9 +130,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
             )
         if self.export.openvino and "fp32" not in self.export.precisions:
             raise ValueError("export.openvino: its files stand in the fp32 artifact; add fp32 to export.precisions")
-        main = self.measure.metric or metrics[0]
-        if self.budget is not None and self.budget.metric not in (None, main):
-            raise ValueError(f"budget.metric: {self.budget.metric} is not what this run is judged by, which is {main}")
+        self._check_budget(self.measure.metric or metrics[0])
         return self
 
     def models(self) -> dict[str, str]:
@@ -294,6 +293,20 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(
                 f"teacher.classes: {', '.join(self.teacher.classes)} are not the task's {', '.join(names)}, each once, "
                 "in the order of the model's outputs"
+            )
+
+    def _check_budget(self, main: str) -> None:
+        """That it names what is measured; `main` is the metric of the run's own test set."""
+        if self.budget is None:
+            return
+        sets = {self.set_name: main} | {name: main_metric(one) for name, one in self.measure.sets.items()}
+        wanted = self.budget.set or self.set_name
+        if wanted not in sets:
+            raise ValueError(f"budget.set: {wanted} is no set of this run, which are {', '.join(sets)}")
+        if self.budget.metric not in (None, sets[wanted]):
+            judged = "this run" if self.budget.set is None else wanted
+            raise ValueError(
+                f"budget.metric: {self.budget.metric} is not what {judged} is judged by, which is {sets[wanted]}"
             )
 
     def _check_suite(self) -> None:

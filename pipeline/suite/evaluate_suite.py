@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from export.serve.session import OnnxEncoder
 from pipeline.measure.bootstrap import RESAMPLES
 from pipeline.suite.measure_suite import SuiteFigures, measure_suite, suite_mean
 from pipeline.suite.read_sets import LoadedSet, read_sets
+from pipeline.suite.settings import ClassSet
 from pipeline.suite.suite_file import read_suite
 
 if TYPE_CHECKING:
@@ -76,6 +78,8 @@ def evaluate_suite(
         GateError: a vector is not finite.
     """
     sets = read_sets(read_suite(file), file.parent)
+    if any(isinstance(one.settings, ClassSet) for one in sets):
+        import_module("sklearn.linear_model")  # told before the models are run where it is not installed
     encoders = {name: load_encoder(name, threads) for name in dict.fromkeys(models)}
     return SuiteResult(sets, measure_suite(sets, encoders, watch, teacher=models[0], resamples=resamples))
 

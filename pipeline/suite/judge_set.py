@@ -20,7 +20,7 @@ from pipeline.measure.ranking_figures import DEPTH, ranking_figures
 from pipeline.measure.retrieval import RetrievalSet, retrieve
 from pipeline.measure.set_metrics import MetricName
 from pipeline.suite.read_sets import Examples, LoadedSet
-from pipeline.suite.settings import PAIR_METRICS, ClassSet, PairSet, RankingSet
+from pipeline.suite.settings import ClassSet, PairSet, RankingSet
 
 if TYPE_CHECKING:  # at run time it would pull in torch
     from decant.models.embedder import Embedder
@@ -111,7 +111,7 @@ def _pairs(settings: PairSet, content: Examples, reads: _Reads, resamples: int, 
     labels = content.labels.astype(np.int64)
     statistic = weighted.weighted_average_precision(scores, labels)
     samples = bootstrap(statistic, len(labels), resamples=resamples, seed=seed)
-    found = {PAIR_METRICS["binary"][0]: average_precision(scores, labels)}
+    found = {"average_precision": average_precision(scores, labels)}
     return Judged("average_precision", found, samples, len(labels))
 
 

@@ -7,11 +7,13 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, Field, model_validator
 
 from pipeline.measure.probe import ProbeSettings
-from pipeline.measure.set_metrics import RankingMetric
+from pipeline.measure.set_metrics import MainMetric, MetricName, RankingMetric
 from pipeline.texts.source import Source
 
 SetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-PAIR_METRICS = {"regression": ("spearman", "pearson"), "binary": ("average_precision",)}
+PAIR_METRICS: dict[str, tuple[MetricName, ...]] = {
+    "regression": ("spearman", "pearson"), "binary": ("average_precision",)
+}  # fmt: skip
 
 
 class PairSet(BaseModel, frozen=True, extra="forbid"):
@@ -82,6 +84,13 @@ class ClassSet(BaseModel, frozen=True, extra="forbid"):
 
 
 NamedSet = Annotated[PairSet | RankingSet | ClassSet, Field(discriminator="kind")]
+
+
+def main_metric(one: NamedSet) -> MainMetric:
+    """What a set's figure is unless it says another."""
+    if isinstance(one, PairSet):
+        return one.metric or PAIR_METRICS[one.task][0]
+    return one.metric
 
 
 class Suite(BaseModel, frozen=True, extra="forbid"):
