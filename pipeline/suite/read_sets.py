@@ -40,19 +40,35 @@ class LoadedSet:
     content: Examples | RetrievalSet
 
     @property
-    def texts(self) -> int:
-        """How many a model reads: of documents and queries each once, else distinct ones."""
+    def columns(self) -> tuple[tuple[str, ...], ...]:
+        """All texts that a model reads: documents and queries, or those of each column."""
         if isinstance(self.content, RetrievalSet):
-            return len(set(self.content.documents)) + len(set(self.content.queries))
-        return len({text for column in self.content.texts for text in column})
+            return self.content.documents, self.content.queries
+        return self.content.texts
+
+    @property
+    def examples(self) -> int:
+        """How many are judged: pairs, queries, or texts with a class."""
+        if isinstance(self.content, RetrievalSet):
+            return len(self.content.queries)
+        return len(self.content.labels) - self.content.fitted
+
+    @property
+    def counted(self) -> str:
+        """What the examples are."""
+        return {"pairs": "pairs", "ranking": "queries", "classes": "examples"}[self.settings.kind]
+
+    @property
+    def texts(self) -> int:
+        """How many a model embeds: of documents and of queries each once, else distinct ones."""
+        if isinstance(self.content, RetrievalSet):
+            return sum(len(set(column)) for column in self.columns)
+        return len({text for column in self.columns for text in column})
 
     @property
     def characters(self) -> int:
-        """Of all texts that a model reads."""
-        columns = self.content.texts if isinstance(self.content, Examples) else (
-            self.content.documents, self.content.queries
-        )  # fmt: skip
-        return sum(len(text) for text in {text for column in columns for text in column})
+        """Of all texts that a model embeds."""
+        return sum(len(text) for text in {text for column in self.columns for text in column})
 
     @property
     def notes(self) -> list[str]:
