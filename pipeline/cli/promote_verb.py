@@ -19,7 +19,10 @@ app = typer.Typer()
 class Stated:
     """What is stated of a promotion: fields of `PromotionSettings`, and the recipe that they go over."""
 
-    pairs: Annotated[Path | None, typer.Option(help="Labelled pairs, or a folder as BEIR has it: today's data.")] = None
+    pairs: Annotated[
+        Path | None, typer.Option(help="Labelled pairs, a folder as BEIR has it, or with --on a suite: today's data.")
+    ] = None
+    on: Annotated[str | None, typer.Option(help="Name of the set of the suite to measure on: scifact.")] = None
     task: Annotated[
         str | None,
         typer.Option(help="regression, binary, multiclass or retrieval.", show_default="the recipe's, or regression"),
@@ -86,6 +89,7 @@ class Stated:
         }
         texts = {name: str(given[name]) for name in ("pairs", "dev") if given[name] is not None}
         lists = {name: given[name].split(",") if given[name] else None for name in ("classes", "certificate")}
+        given["set"] = given.pop("on")
         return given | under | texts | lists | {"command": self.command or None}
 
 

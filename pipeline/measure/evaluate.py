@@ -22,7 +22,7 @@ from pipeline.measure.classification import (
 )
 from pipeline.measure.correlation import FloatArray, pearson, spearman
 from pipeline.measure.set_metrics import MAIN_METRICS as MAIN_METRICS
-from pipeline.measure.set_metrics import ClassFigures, Difference, SetMetrics
+from pipeline.measure.set_metrics import ClassFigures, Difference, MainMetric, SetMetrics
 from pipeline.measure.set_metrics import MetricName as MetricName
 
 if TYPE_CHECKING:  # at run time it would pull in all of training
@@ -40,7 +40,7 @@ class DevScores(NamedTuple):
 class Judged:
     """One model on one test set, before it is compared with others."""
 
-    metric: MetricName
+    metric: MainMetric
     values: dict[str, float]
     samples: NDArray[np.float64]
     """The main metric of each bootstrap resample, [resamples]."""

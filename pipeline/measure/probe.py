@@ -12,8 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
 
 from decant.errors import InputError
 from pipeline.measure.classification import accuracy, average_precision
@@ -46,7 +44,14 @@ def class_numbers(names: Sequence[str]) -> IntArray:
 def probe(
     train: Vectors, train_labels: IntArray, test: Vectors, test_labels: IntArray, settings: ProbeSettings
 ) -> float:
-    """Accuracy on the test part, 0..1, of logistic regression fitted on the training part.
+    """Accuracy on the test part, 0..1, of what `probed_classes` predicts; arguments and errors as there."""
+    return accuracy(probed_classes(train, train_labels, test, test_labels, settings), test_labels)
+
+
+def probed_classes(
+    train: Vectors, train_labels: IntArray, test: Vectors, test_labels: IntArray, settings: ProbeSettings
+) -> IntArray:
+    """What logistic regression, fitted on the training part, predicts of the test part, class numbers [m].
 
     Args:
         train: float32 [n, features].
@@ -64,13 +69,20 @@ def probe(
         raise ValueError(f"train {train.shape} and test {test.shape} must have equally many features")
     if len(np.unique(train_labels)) < 2:
         raise InputError(f"all {len(train_labels)} training examples are of class {train_labels[0]}; 2 are needed")
+    from sklearn.linear_model import LogisticRegression  # of the extra that trains, which reading settings needs not
+
     regression = LogisticRegression(C=settings.c, max_iter=settings.max_iterations)
     regression.fit(train, train_labels)
-    return accuracy(regression.predict(test), test_labels)
+    return np.asarray(regression.predict(test))
 
 
 def cross_validated_probe(vectors: Vectors, labels: IntArray, settings: ProbeSettings) -> float:
-    """Accuracy, 0..1, over all examples, each predicted by the probe of the folds that it is not in.
+    """Accuracy, 0..1, of `cross_validated_classes`; arguments and errors as there."""
+    return accuracy(cross_validated_classes(vectors, labels, settings), labels)
+
+
+def cross_validated_classes(vectors: Vectors, labels: IntArray, settings: ProbeSettings) -> IntArray:
+    """The class of every example, [n], as the probe of the folds that it is not in predicts it.
 
     Folds are stratified and drawn from the seed alone, so they are the same for every model.
 
@@ -82,18 +94,29 @@ def cross_validated_probe(vectors: Vectors, labels: IntArray, settings: ProbeSet
         InputError: a class has fewer examples than there are folds.
         ValueError: shapes do not fit, or a vector is not finite.
     """
+    from sklearn.model_selection import StratifiedKFold
+
     _check_examples("examples", vectors, labels)
+    check_folds(labels, settings)
+    folds = StratifiedKFold(settings.folds, shuffle=True, random_state=settings.seed)
+    predicted = np.zeros_like(labels)
+    for train, test in folds.split(vectors, labels):
+        predicted[test] = probed_classes(vectors[train], labels[train], vectors[test], labels[test], settings)
+    return predicted
+
+
+def check_folds(labels: IntArray, settings: ProbeSettings) -> None:
+    """Refuse a class that not every fold can have.
+
+    Raises:
+        InputError: it has fewer examples than there are folds.
+    """
     classes, counts = np.unique(labels, return_counts=True)
     if counts.min() < settings.folds:
         rarest = classes[counts.argmin()]
         raise InputError(
             f"class {rarest} has {counts.min()} examples, fewer than the {settings.folds} folds; give more"
         )
-    folds = StratifiedKFold(settings.folds, shuffle=True, random_state=settings.seed)
-    right = 0.0
-    for train, test in folds.split(vectors, labels):
-        right += len(test) * probe(vectors[train], labels[train], vectors[test], labels[test], settings)
-    return right / len(labels)
 
 
 def pair_features(u: Vectors, v: Vectors) -> Vectors:

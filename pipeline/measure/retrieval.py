@@ -74,8 +74,9 @@ def retrieve(queries: Vectors, documents: Vectors, k: int) -> Ranking:
             raise ValueError(f"{name} hold values that are not finite")
     ranking = np.zeros((len(queries), min(k, len(documents))), np.int64)
     for start in range(0, len(queries), BLOCK_QUERIES):
-        rows = slice(start, start + BLOCK_QUERIES)
-        ranking[rows] = np.argsort(-(queries[rows] @ documents.T), axis=1, kind="stable")[:, :k]
+        block = queries[start : start + BLOCK_QUERIES] @ documents.T
+        for row, products in enumerate(block, start=start):
+            ranking[row] = _best(products, ranking.shape[1])
     return ranking
 
 
@@ -116,6 +117,13 @@ def recall(ranking: Ranking, relevance: Sequence[Mapping[int, int]], k: int) -> 
         wanted = [document for document, grade in grades.items() if grade > 0]
         values[query] = np.isin(wanted, ranking[query, :k]).sum() / len(wanted) if wanted else 0.0
     return values
+
+
+def _best(products: Vectors, k: int) -> Ranking:
+    """Numbers of the k greatest products [documents], of equal ones the first; a full sort takes ten times as long."""
+    least = np.partition(products, len(products) - k)[len(products) - k]
+    reached = np.flatnonzero(products >= least)  # more than k where several are equal to the last
+    return reached[np.argsort(-products[reached], kind="stable")[:k]]
 
 
 def _check_ranking(ranking: Ranking, relevance: Sequence[Mapping[int, int]], k: int) -> None:

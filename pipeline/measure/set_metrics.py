@@ -13,7 +13,9 @@ Value = TypeVar("Value")
 IfMeasured = Annotated[Value | None, Field(exclude_if=lambda value: value is None)]
 """A field that report.json leaves out where it was not measured; use as `pearson: IfMeasured[float] = None`."""
 MetricName = Literal["spearman", "pearson", "f1", "accuracy", "average_precision", "macro_f1"]
-FigureName = Literal[MetricName, "precision", "recall", "neighbour_recall"]
+RankingMetric = Literal["ndcg_at_10", "mrr_at_10", "recall_at_100", "map_at_1000"]
+MainMetric = Literal[MetricName, RankingMetric]
+FigureName = Literal[MainMetric, "precision", "recall", "neighbour_recall"]
 """Further ones stand beside a main metric and are never one themselves."""
 
 # The first of each is the main metric unless the recipe names another; only these have an interval.
@@ -44,7 +46,7 @@ class ClassFigures(BaseModel, frozen=True, extra="forbid"):
 class SetMetrics(BaseModel, frozen=True, extra="forbid"):
     """One row's figures on one test set: fractions, not percent. Metrics of other tasks are left out."""
 
-    metric: MetricName = Field(description="the main metric, which ci95, of_* and the difference are about")
+    metric: MainMetric = Field(description="the main metric, which ci95, of_* and the difference are about")
     examples: int = Field(ge=1, description="size of the test set")
     spearman: IfMeasured[float] = None
     pearson: IfMeasured[float] = None
@@ -52,6 +54,12 @@ class SetMetrics(BaseModel, frozen=True, extra="forbid"):
     accuracy: IfMeasured[float] = None
     average_precision: IfMeasured[float] = None
     macro_f1: IfMeasured[float] = None
+    ndcg_at_10: IfMeasured[float] = Field(
+        default=None, description="ranking: mean over the queries, as the three below"
+    )
+    mrr_at_10: IfMeasured[float] = None
+    recall_at_100: IfMeasured[float] = None
+    map_at_1000: IfMeasured[float] = None
     precision: IfMeasured[float] = Field(default=None, description="binary: of class 1 at the threshold")
     recall: IfMeasured[float] = Field(default=None, description="binary: of class 1 at the threshold")
     threshold: IfMeasured[float] = Field(default=None, description="binary: chosen on the development split")
@@ -79,6 +87,6 @@ class SetMetrics(BaseModel, frozen=True, extra="forbid"):
         return {name: getattr(self, name) for name in figure_names(self.metric) if getattr(self, name) is not None}
 
 
-def figure_names(metric: MetricName) -> list[FigureName]:
+def figure_names(metric: MainMetric) -> list[FigureName]:
     """Every figure that a row may have by name, its main metric first."""
     return sorted(get_args(FigureName), key=lambda name: name != metric)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, Field, field_validator
 
 from decant.errors import InputError
-from pipeline.measure.set_metrics import MetricName
+from pipeline.measure.set_metrics import MainMetric
 from pipeline.pick.limits import Floor, Limit, Miss, latency_ms
 from pipeline.pick.remedy import remedy
 from pipeline.report.figures import METRIC_NAMES, points
@@ -24,14 +24,18 @@ OPTIONS = {
     "size_mib": "--max-size-mib",
     "dim": "--max-dim",
     "metric": "--metric",
+    "set": "--on",
 }
 
 
 class Budget(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """Limits that an artifact must keep, all of them. Of several accuracy floors the highest counts."""
 
-    metric: MetricName | None = Field(
+    metric: MainMetric | None = Field(
         None, description="what accuracy is: main metric of a test set; default: the first set's"
+    )
+    set: str | None = Field(
+        None, description="test set that accuracy is of, such as a name of measure.sets; default: the first"
     )
     min: float | None = Field(None, le=100, description="least accuracy ×100, as reports print it: 84, not 0.84")
     min_of_teacher: float | None = Field(None, gt=0, le=1, description="least accuracy as share of the teacher's, 0..1")
@@ -93,7 +97,7 @@ def choose(rows: Sequence[Row], budget: Budget) -> Choice:
         InputError: no test set has the budget's metric as its main one, or a floor refers to a teacher that has no
             accuracy there.
     """
-    set_name = accuracy_set(rows, budget.metric)
+    set_name = accuracy_set(rows, budget.metric, budget.set)
     limits = _limits(rows, budget)
     floor = next((limit for limit in limits if isinstance(limit, Floor)), None)
     least = floor.value if floor is not None else None
@@ -126,13 +130,22 @@ def fitting(rows: Sequence[Row], budget: Budget) -> list[Row]:
     return [row for row in steady if not misses[row.name]]
 
 
-def accuracy_set(rows: Sequence[Row], metric: MetricName | None = None) -> str | None:
-    """The first test set, or the first whose main metric is the given one; None where nothing was measured.
+def accuracy_set(rows: Sequence[Row], metric: MainMetric | None = None, wanted: str | None = None) -> str | None:
+    """The test set of a name, or the first, or the first with a main metric; None where nothing was measured.
+
+    Args:
+        rows: of a report.
+        metric: main one of the set.
+        wanted: the set's name.
 
     Raises:
-        InputError: no test set has that main metric.
+        InputError: there is no such set, or none has that main metric.
     """
     mains = {name: measured.metric for row in rows for name, measured in row.metrics.items()}
+    if wanted is not None:
+        if wanted not in mains:
+            raise InputError(f"set {wanted} was not measured; there is {', '.join(mains) or 'none'}")
+        mains = {wanted: mains[wanted]}
     found = next((name for name, main in mains.items() if metric in (None, main)), None)
     if found is None and metric is not None:
         known = ", ".join(f"{main} on {name}" for name, main in mains.items()) or "none"
@@ -151,14 +164,14 @@ def accuracy_floor(rows: Sequence[Row], budget: Budget) -> float | None:
     """
     floors = [budget.min / 100] if budget.min is not None else []
     if budget.min_of_teacher is not None:
-        floors.append(budget.min_of_teacher * _teacher_accuracy(rows, budget.metric))
+        floors.append(budget.min_of_teacher * _teacher_accuracy(rows, budget))
     if budget.max_loss is not None:
-        floors.append(_teacher_accuracy(rows, budget.metric) - budget.max_loss / 100)
+        floors.append(_teacher_accuracy(rows, budget) - budget.max_loss / 100)
     return max(floors, default=None)
 
 
-def _teacher_accuracy(rows: Sequence[Row], metric: MetricName | None) -> float:
-    set_name = accuracy_set(rows, metric)
+def _teacher_accuracy(rows: Sequence[Row], budget: Budget) -> float:
+    set_name = accuracy_set(rows, budget.metric, budget.set)
     found = [row.metrics[set_name].value for row in rows if row.kind == "teacher" and set_name in row.metrics]
     if not found or found[0] <= 0:
         there = f"is {points(found[0])}" if found else "was not measured"
@@ -174,8 +187,8 @@ def _misses(rows: Sequence[Row], limits: Sequence[Floor | Limit]) -> dict[str, t
 
 
 def _limits(rows: Sequence[Row], budget: Budget) -> list[Floor | Limit]:
-    least = accuracy_floor(rows, budget)
-    limits: list[Floor | Limit] = [Floor(accuracy_set(rows, budget.metric), least)] if least is not None else []
+    least, set_name = accuracy_floor(rows, budget), accuracy_set(rows, budget.metric, budget.set)
+    limits: list[Floor | Limit] = [Floor(set_name, least)] if least is not None else []
     if budget.latency_ms is not None:
         limits.append(Limit("latency", budget.latency_ms, " ms", latency_ms))
     if budget.texts_per_second is not None:

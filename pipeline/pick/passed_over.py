@@ -31,7 +31,7 @@ def passed_over(rows: Sequence[Row], selected: Row, budget: Budget) -> list[Row]
     Raises:
         InputError: as `choose`.
     """
-    set_name, least = accuracy_set(rows, budget.metric), latency_ms(selected)
+    set_name, least = accuracy_set(rows, budget.metric, budget.set), latency_ms(selected)
     if set_name is None or set_name not in selected.metrics or not least:
         return []
     low = selected.metrics[set_name].ci95[0]
@@ -49,7 +49,7 @@ def passed_over_said(rows: Sequence[Row], selected: Row, budget: Budget, run_fol
     """
     try:
         found = passed_over(rows, selected, budget)
-        set_name = accuracy_set(rows, budget.metric)
+        set_name = accuracy_set(rows, budget.metric, budget.set)
     except InputError:  # a budget relative to a teacher that is not there
         return None
     if not found or set_name is None:

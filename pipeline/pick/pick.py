@@ -34,6 +34,8 @@ class Limits(TypedDict, total=False):
     max_dim: int
     metric: str
     """What accuracy is, where test sets differ: spearman."""
+    on: str
+    """The test set that accuracy is of: scifact."""
 
 
 class Picked(NamedTuple):

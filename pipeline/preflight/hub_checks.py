@@ -10,8 +10,8 @@ from decant.models.hub import ask_hub
 from decant.models.reference import check_hub_model, is_on_the_hub
 from decant.temporary import is_temporary, raised_for
 from pipeline.recipe.recipe import Recipe
+from pipeline.suite.read_sets import set_sources
 from pipeline.texts.sentences import SentenceSource
-from pipeline.texts.settings import TextsSettings
 from pipeline.texts.source import DATA_VARIABLE, Source, check_columns, local_file
 
 
@@ -37,7 +37,7 @@ def hub_errors(recipe: Recipe, base: Path) -> tuple[dict[str, Path], list[InputE
     for key, source in recipe.sources().items():
         try:
             if source.hub is not None and _is_away(source, base):
-                _check_set(source, _columns(recipe.texts, key, source), ask)
+                _check_set(source, _columns(recipe, key, source), ask)
         except InputError as error:
             errors.append(type(error)(f"{key}: {error}"))
     return found, errors
@@ -73,10 +73,14 @@ def _model(reference: str, ask: _Asking) -> Path | InputError | None:
         return error
 
 
-def _columns(texts: TextsSettings, key: str, source: Source) -> tuple[str, ...]:
+def _columns(recipe: Recipe, key: str, source: Source) -> tuple[str, ...]:
     if isinstance(source, SentenceSource):
         return source.columns
-    names = texts.columns
+    for name, one in recipe.measure.sets.items():
+        for own, (_, columns) in set_sources(one).items():
+            if key == f"measure.sets.{name}.{own}":
+                return columns
+    names = recipe.texts.columns
     both = (names.first, names.second)
     return both if key.startswith("texts.unlabelled") else (*both, names.label)
 

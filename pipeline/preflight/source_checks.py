@@ -6,22 +6,39 @@ from pathlib import Path
 
 from decant.errors import DecantError
 from pipeline.recipe.recipe import Recipe
+from pipeline.suite.read_sets import read_sets, set_sources
 from pipeline.texts.pair_rows import check_first_rows
 from pipeline.texts.sentences import SentenceSource, load_sentences
 from pipeline.texts.source import Source, local_file
 
 LOOKED_AT = 1000  # rows of a source
+SUITE = "measure.sets."
 
 
 def source_errors(recipe: Recipe, base: Path) -> list[str]:
     """All that is wrong with the files and folders, a line each, with the key that names them; the hub is left out."""
     errors = []
     for key, source in recipe.sources().items():
+        if key.startswith(SUITE):
+            continue
         try:
             if local_file(source, base) is not None:
                 _check(recipe, base, key, source)
         except DecantError as error:
             errors.append(f"{key}: {error}")
+    return errors + _suite_errors(recipe, base)
+
+
+def _suite_errors(recipe: Recipe, base: Path) -> list[str]:
+    """What is wrong with the sets of the suite, each of which is read whole, but for those from the hub."""
+    errors = []
+    for name, settings in recipe.measure.sets.items():
+        try:
+            if all(local_file(source, base) is not None for source, _ in set_sources(settings).values()):
+                read_sets({name: settings}, base)
+        except DecantError as error:
+            said = str(error).splitlines()
+            errors += [f"{SUITE}{line if line.startswith(f'{name}: ') else f'{name}: {line}'}" for line in said]
     return errors
 
 

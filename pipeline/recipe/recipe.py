@@ -40,6 +40,9 @@ from pipeline.recipe.yaml_places import (
 )
 from pipeline.recipe.yaml_text import YamlError, read_yaml
 from pipeline.registry.settings import PromotionSettings
+from pipeline.suite.read_sets import set_sources
+from pipeline.suite.settings import main_metric
+from pipeline.suite.suite_file import inlined
 from pipeline.texts.settings import TextsSettings
 from pipeline.texts.source import Source
 from pipeline.tracking.settings import TrackingSettings
@@ -52,12 +55,14 @@ from teachers.labels.ray_workers import LabelSettings
 KINDS = {
     "load", "fine_tune", "last", "matryoshka", "two_d", "ese", "starbucks", "grid", "hidden", "relations",
     "blocks", "transformer", "static",
+    "blocks", "pairs", "ranking", "classes",
 }  # fmt: skip
 OF_THE_REPORT = ("description", "budget", "promotion", "tracking")  # what judges and tells
 OF_THE_PLACE = ("labels", "trainer")  # where the same is computed
 BESIDE_ARTIFACTS = {"engines", "engine_shapes", "torch"}  # settings of the export
 # the sections that have a kind: `hidden` is a key of the student, too
 WITH_KINDS = {"teacher", "nesting", "states", "student"}
+SETS = ("measure", "sets")  # each of these has one, too
 
 
 class Recipe(BaseModel, frozen=True, extra="forbid"):
@@ -120,6 +125,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         self._check_classes()
         self._check_trainer()
         self._check_reranker()
+        self._check_suite()
         metrics = MAIN_METRICS[self.texts.task.kind]
         if self.measure.metric not in (None, *metrics):
             raise ValueError(
@@ -131,9 +137,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
             )
         if self.export.openvino and "fp32" not in self.export.precisions:
             raise ValueError("export.openvino: its files stand in the fp32 artifact; add fp32 to export.precisions")
-        main = self.measure.metric or metrics[0]
-        if self.budget is not None and self.budget.metric not in (None, main):
-            raise ValueError(f"budget.metric: {self.budget.metric} is not what this run is judged by, which is {main}")
+        self._check_budget(self.measure.metric or metrics[0])
         return self
 
     def models(self) -> dict[str, str]:
@@ -150,7 +154,10 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         splits = {"texts.train": texts.train, "texts.dev": texts.dev, "texts.test": texts.test}
         found = {key: source for key, source in splits.items() if source is not None}
         found |= {f"texts.unlabelled.{i}": source for i, source in enumerate(texts.unlabelled)}
-        return found | {f"embedding.sentences.{i}": source for i, source in enumerate(sentences)}
+        found |= {f"embedding.sentences.{i}": source for i, source in enumerate(sentences)}
+        for name, one in self.measure.sets.items():
+            found |= {f"measure.sets.{name}.{key}": source for key, (source, _) in set_sources(one).items()}
+        return found
 
     @property
     def set_name(self) -> str:
@@ -300,6 +307,24 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
                 "in the order of the model's outputs"
             )
 
+    def _check_budget(self, main: str) -> None:
+        """That it names what is measured; `main` is the metric of the run's own test set."""
+        if self.budget is None:
+            return
+        sets = {self.set_name: main} | {name: main_metric(one) for name, one in self.measure.sets.items()}
+        wanted = self.budget.set or self.set_name
+        if wanted not in sets:
+            raise ValueError(f"budget.set: {wanted} is no set of this run, which are {', '.join(sets)}")
+        if self.budget.metric not in (None, sets[wanted]):
+            judged = "this run" if self.budget.set is None else wanted
+            raise ValueError(
+                f"budget.metric: {self.budget.metric} is not what {judged} is judged by, which is {sets[wanted]}"
+            )
+
+    def _check_suite(self) -> None:
+        if self.measure.sets and self.student.form == "comparator":
+            raise ValueError("measure.sets: they judge vectors as they are, which a comparator reads; use form: cosine")
+
     def _check_reranker(self) -> None:
         if self.reranker is None:
             return
@@ -348,8 +373,9 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
             keys, node = override(content, given)
             places = overridden(places, keys, node)
             asked.append(keys)
+        inlined(content, path.parent)
     except InputError as error:
-        raise RecipeError([str(error)]) from error
+        raise RecipeError(str(error).splitlines()) from error
     told = _Told(path, places, asked)
     try:
         recipe = Recipe.model_validate(content)
@@ -425,10 +451,11 @@ def _line(told: _Told, error: Mapping[str, Any]) -> str:
     """One of pydantic's errors, with its file, line and keys."""
     location, given = error["loc"], error.get("input")
     sections = (None, *location)
+    of_a_set = 3 if location[:2] == SETS else None
     keys = tuple(
         str(part)
-        for section, part in zip(sections, location, strict=False)
-        if not (section in WITH_KINDS and part in KINDS) and part != OF_A_KEY
+        for place, (section, part) in enumerate(zip(sections, location, strict=False))
+        if not ((section in WITH_KINDS or place == of_a_set) and part in KINDS) and part != OF_A_KEY
     )
     misread = misread_text(error, told.places.get(keys))
     if misread is not None:

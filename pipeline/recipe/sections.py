@@ -20,6 +20,7 @@ from export.quantize.quantize_settings import (
 from export.serve.encode_precision import EncodePrecision
 from pipeline.measure.evaluate import MetricName
 from pipeline.measure.speed import SpeedSettings
+from pipeline.suite.settings import NamedSet, SetName
 from pipeline.texts.augment import AugmentSettings
 from pipeline.texts.mining import MineSettings
 from pipeline.texts.sentences import SentenceSource
@@ -180,5 +181,10 @@ class MeasureSettings(BaseModel, frozen=True, extra="forbid"):
     speed: SpeedSettings = Field(SpeedSettings(), description="what is timed, and how often")
     compare: tuple[str, ...] = Field(
         (), description="model references to measure beside: accuracy, and speed as sentence-transformers runs them"
+    )
+    sets: dict[SetName, NamedSet] = Field(
+        {},
+        description="a suite to measure models of vectors on beside the test set, name: {kind: …}; or a file, beside "
+        "the recipe, that holds such a mapping",
     )
     peers: bool = Field(True, description="measure the start model in sentence-transformers, where it is installed")

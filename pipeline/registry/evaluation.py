@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from decant.errors import InputError
 from decant.files import sha256_of
 from decant.models.prompts import prompted_pairs
+from decant.progress import unwatched
 from export.artifact.manifest import COMPARATOR, read_manifest
 from export.serve.session import OnnxEncoder
 from export.serve.snippets import Threshold
@@ -23,6 +24,10 @@ from pipeline.measure.evaluate import DevScores, MetricName, judge
 from pipeline.measure.retrieval import ndcg, read_beir, retrieve
 from pipeline.measure.weighted import weighted_mean
 from pipeline.registry.settings import PromotionSettings
+from pipeline.suite.judge_set import DOCUMENT_PROMPTS, QUERY_PROMPTS, judge_set
+from pipeline.suite.read_sets import beir_files, read_sets, sets_digest
+from pipeline.suite.settings import main_metric
+from pipeline.suite.suite_file import read_suite
 from pipeline.texts.labelled_pairs import read_classes, read_labelled
 from pipeline.texts.settings import Task
 
@@ -30,9 +35,6 @@ if TYPE_CHECKING:
     from teachers.cross_encoders.fine_tune import TaskKind
 
 RANKS = 10  # of nDCG@10
-QUERY_PROMPTS, DOCUMENT_PROMPTS = ("query",), ("document", "passage", "corpus")
-"""Names of the prompts that queries and documents stand behind, where an artifact has one of them."""
-BEIR_FILES = ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv")
 Labels = NDArray[np.float64] | NDArray[np.int64]
 
 
@@ -51,6 +53,10 @@ class Evaluation:
     sha256: str
     examples: int
     """Pairs, or queries of a retrieval set."""
+    metric: str
+    """What accuracy is."""
+    counted: str
+    """What the examples are: pairs, queries or examples."""
     texts: list[str]
     """Each once: what speed is measured on."""
     judge: Callable[[OnnxEncoder, Path], Figures]
@@ -64,13 +70,15 @@ def evaluation_of(file: Path, settings: PromotionSettings, threads: int) -> Eval
     """Read the day's data.
 
     Args:
-        file: of labelled pairs; for retrieval a folder in BEIR's layout.
+        file: of labelled pairs; for retrieval a folder in BEIR's layout; for a named set a suite file.
         settings: task, metric, columns, resamples.
         threads: of a comparator.
 
     Raises:
         InputError: it cannot be read, or a label is none of the task.
     """
+    if settings.set is not None:
+        return _named(file, settings.set, settings)
     if settings.task == "retrieval":
         return _retrieval(file, settings)
     task: TaskKind = settings.task or "regression"
@@ -89,7 +97,7 @@ def evaluation_of(file: Path, settings: PromotionSettings, threads: int) -> Eval
         return Figures(found.value, found.samples)
 
     texts = list(dict.fromkeys(text for pair in pairs for text in pair))
-    return Evaluation(Path(name).name, sha256_of(file), len(pairs), texts, judged)
+    return Evaluation(Path(name).name, sha256_of(file), len(pairs), settings.measured, "pairs", texts, judged)
 
 
 def _labelled(file: Path, settings: PromotionSettings) -> tuple[list[tuple[str, str]], Labels, str]:
@@ -126,8 +134,7 @@ def _retrieval(folder: Path, settings: PromotionSettings) -> Evaluation:
     found = read_beir(folder)
 
     def judged(encoder: OnnxEncoder, artifact: Path) -> Figures:
-        if (artifact / COMPARATOR).is_file():
-            raise InputError(f"{artifact} compares by a comparator; retrieval is judged by its vectors' dot products")
+        _check_vectors(artifact, "retrieval is judged by its vectors' dot products")
         queries, documents = (
             encoder.encode(some, prompt=next((name for name in names if name in encoder.prompts.texts), None))
             for some, names in ((found.queries, QUERY_PROMPTS), (found.documents, DOCUMENT_PROMPTS))
@@ -137,6 +144,35 @@ def _retrieval(folder: Path, settings: PromotionSettings) -> Evaluation:
         samples = bootstrap(weighted_mean(values), len(values), resamples=settings.resamples)
         return Figures(float(values.mean()), samples)
 
-    digests = "".join(sha256_of(folder / name) for name in BEIR_FILES)
-    texts = list(dict.fromkeys((*found.queries, *found.documents)))
-    return Evaluation(folder.name, hashlib.sha256(digests.encode()).hexdigest(), len(found.queries), texts, judged)
+    digests = "".join(sha256_of(folder / name) for name in beir_files("test"))
+    digest, texts = (
+        hashlib.sha256(digests.encode()).hexdigest(),
+        list(dict.fromkeys((*found.queries, *found.documents))),
+    )
+    return Evaluation(folder.name, digest, len(found.queries), settings.measured, "queries", texts, judged)
+
+
+def _named(file: Path, name: str, settings: PromotionSettings) -> Evaluation:
+    """A set of a suite file, judged as `decant eval --sets` does."""
+    sets = read_suite(file)
+    if name not in sets:
+        raise InputError(f"set {name}: {file} has none of this name; there is {', '.join(sets)}")
+    wanted = {name: sets[name]}
+    (found,) = read_sets(wanted, file.parent)
+
+    def judged(encoder: OnnxEncoder, artifact: Path) -> Figures:
+        _check_vectors(artifact, "a named set is judged by its vectors")
+        with unwatched("", 0) as advance:
+            one = judge_set(found, encoder, settings.resamples, 0, advance)
+        return Figures(one.value, one.samples)
+
+    digest = sets_digest(wanted, file.parent)[name]
+    return Evaluation(
+        f"{file.name}: {name}", digest, found.examples, main_metric(found.settings), found.counted,
+        list(dict.fromkeys(text for column in found.columns for text in column)), judged,
+    )  # fmt: skip
+
+
+def _check_vectors(artifact: Path, why: str) -> None:
+    if (artifact / COMPARATOR).is_file():
+        raise InputError(f"{artifact} compares by a comparator; {why}")

@@ -76,7 +76,7 @@ def _not_worse(today: Today, settings: PromotionSettings) -> Gate:
 
 
 def _examples(today: Today) -> str:
-    return "queries" if today.metric == "ndcg" else "pairs"
+    return today.counted or ("queries" if today.metric == "ndcg" else "pairs")
 
 
 def _cosine(gate: str, what: str, value: float | None, limit: float) -> Gate:

@@ -50,7 +50,8 @@ def measure_today(candidate: Path, deployed: Path | None, pairs_file: Path, sett
     processor, features = cpu()
     said = f" ({', '.join(features)})" if features else ""
     return Today(
-        pairs_file=evaluation.name, pairs_sha256=evaluation.sha256, pairs=evaluation.examples, metric=settings.measured,
+        pairs_file=evaluation.name, pairs_sha256=evaluation.sha256, pairs=evaluation.examples, metric=evaluation.metric,
+        counted=evaluation.counted,
         candidate=timed[CANDIDATE], deployed=timed.get(DEPLOYED), level=settings.level,
         machine=f"{processor}{said}; {threads} threads", **_difference(judged, settings.level),
     )  # fmt: skip

@@ -43,6 +43,9 @@ class Today(BaseModel, frozen=True, extra="forbid"):
     pairs_file: str
     pairs_sha256: str
     pairs: int
+    counted: str | None = Field(
+        None, exclude_if=lambda what: what is None, description="what `pairs` counts: pairs, queries or examples"
+    )
     metric: str
     candidate: Timed
     deployed: Timed | None = None

@@ -20,6 +20,7 @@ from pipeline.texts.quoting import Quoting
 PromotionTask = Literal["regression", "binary", "multiclass", "retrieval"]
 PromotionMetric = MetricName | Literal["ndcg"]
 # the first of each is what accuracy is, unless the settings name another
+OF_A_SET = ("task", "classes", "dev", "columns", "quoting", "metric")
 METRICS: dict[str, tuple[str, ...]] = dict(MAIN_METRICS) | {"retrieval": ("ndcg",)}
 
 
@@ -55,6 +56,11 @@ class PromotionSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
     )
     pairs: str | None = Field(
         None, description="file of labelled pairs to measure on, beside the recipe; retrieval: a folder as BEIR has it"
+    )
+    set: str | None = Field(
+        None,
+        description="name of a set to measure on, in the suite file that pairs names; default file: that of "
+        "measure.sets; the set then says task, columns and metric",
     )
     dev: str | None = Field(
         None, description="binary: pairs that thresholds are chosen on; default: those that decant.json states"
@@ -107,6 +113,13 @@ class PromotionSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fa
         return self.metric or METRICS[self.task or "regression"][0]
 
     @model_validator(mode="after")
+    def _of_one_set(self) -> Self:
+        given = [name for name in OF_A_SET if self.set is not None and name in self.model_fields_set]
+        if given:
+            raise ValueError(f"{given[0]} does not go with set: {self.set}, which says it itself; leave one out")
+        return self
+
+    @model_validator(mode="after")
     def _of_one_task(self) -> Self:
         if self.task is None:  # of a recipe that says it elsewhere
             return self
@@ -139,7 +152,7 @@ OPTIONS = {  # fields that the command line has, too
     "max_latency_ratio": "--max-latency-ratio", "max_size_mib": "--max-size-mib",
     "max_size_ratio": "--max-size-ratio", "webhook": "--webhook", "command": "--command",
     "announce_timeout_s": "--announce-timeout-s", "columns": "--first, --second, --label",
-    "quoting": "--quoting",
+    "quoting": "--quoting", "set": "--on",
     "speed": "--rounds, --threads",
 }  # fmt: skip
 
@@ -170,9 +183,10 @@ def promotion_settings(
             content |= {field: merged} if merged else {}
         elif value is not None:
             content[field] = value
-    content.setdefault("task", own.get("kind", "regression"))
-    if content["task"] == own.get("kind") and isinstance(own.get("classes"), list):
-        content.setdefault("classes", own["classes"])
+    if content.get("set") is None:
+        content.setdefault("task", own.get("kind", "regression"))
+        if content["task"] == own.get("kind") and isinstance(own.get("classes"), list):
+            content.setdefault("classes", own["classes"])
     places = {keys: place for keys, place in places.items() if not _from_options(keys, options)}
     try:
         settings = PromotionSettings.model_validate(content)
@@ -208,10 +222,23 @@ def _block(recipe: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], dict
     if block is not None and not isinstance(block, dict):
         raise InputError(f"{recipe}: promotion: a mapping of keys is wanted, not {type(block).__name__}")
     found = dict(block or {})
+    if found.get("set") is not None and found.get("pairs") is None:
+        found["pairs"] = _suite_of(content, recipe)
     for field in ("pairs", "dev"):
         if isinstance(found.get(field), str):
             found[field] = str(recipe.parent / expand_user(found[field]))
     return found, _task_of(content), _beneath(places, ("texts", "task"), "classes") | _beneath(places, ("promotion",))
+
+
+def _suite_of(content: Any, recipe: Path) -> str:
+    """The suite file that a recipe measures on."""
+    measure = content.get("measure")
+    sets = measure.get("sets") if isinstance(measure, dict) else None
+    if not isinstance(sets, str):
+        raise InputError(
+            f"{recipe}: promotion.set names a set of a file: give the file as measure.sets, or as promotion.pairs"
+        )
+    return sets
 
 
 def _beneath(places: Mapping[Keys, Place], keys: Keys, first: str | None = None) -> dict[Keys, Place]:

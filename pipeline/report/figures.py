@@ -20,6 +20,10 @@ METRIC_NAMES = {
     "recall": "Recall",
     "neighbour_recall": "Recall of the teacher's 10 nearest",
     "ndcg": "nDCG@10",
+    "ndcg_at_10": "nDCG@10",
+    "mrr_at_10": "MRR@10",
+    "recall_at_100": "Recall@100",
+    "map_at_1000": "MAP@1000",
 }
 
 

@@ -26,6 +26,7 @@ from pipeline.report.page.summary import cautions, compared_sentence
 from pipeline.report.pick_sentence import pick_notes, pick_sentence
 from pipeline.report.row_figures import row_figures
 from pipeline.report.rows import Report
+from pipeline.report.suite_table import report_suite
 
 TEMPLATE = "page.html.jinja"
 SCRIPTS = (
@@ -37,7 +38,8 @@ OF_TEMPLATES = {
     function.__name__: function
     for function in (
         engine_table, grid_legend, grid_table, headlines, label, latency_table, loss_table, main_table, paired_table,
-        parity_table, pick_notes, pick_sentence, provenance, regression_table, search_heading, search_table,
+        parity_table, pick_notes, pick_sentence, provenance, regression_table, report_suite, search_heading,
+        search_table,
     )
 }  # fmt: skip
 

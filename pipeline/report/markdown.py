@@ -11,6 +11,7 @@ from pipeline.report.machine import Environment
 from pipeline.report.main_table import main_table
 from pipeline.report.pick_sentence import pick_notes, pick_sentence
 from pipeline.report.rows import Report
+from pipeline.report.suite_table import report_suite
 
 
 def markdown_table(report: Report, only: Sequence[str] | None = None, bold: str | None = None) -> str:
@@ -49,6 +50,7 @@ def markdown_report(
     parts += [markdown(main, bold=True), bullets(main.legend)]
     if accuracy_plot:
         parts.append(f"![Accuracy against latency]({accuracy_plot})")
+    parts += _section("The suite", report_suite(report))
     if report.grid is not None:
         picture = f"![Accuracy by layers and dimensions]({grid_plot})" if grid_plot else ""
         parts += _section("Every cut", grid_table(report.grid), picture)

@@ -12,6 +12,7 @@ from pipeline.report.grid_table import grid_legend, grid_table
 from pipeline.report.main_table import main_table
 from pipeline.report.pick_sentence import pick_notes, pick_sentence
 from pipeline.report.rows import Report
+from pipeline.report.suite_table import report_suite
 from pipeline.screen.terminal_table import NO_EDGE, left_out, report_table
 from pipeline.screen.text_console import LAYOUT, text_console
 
@@ -29,6 +30,10 @@ def show_report(report: Report, console: Console) -> None:
     main = main_table(report)
     shown = report_table(main, console.width, two_lines=True)
     _print(console, shown.table, [*main.legend, *left_out(shown.dropped)])
+    suite = report_suite(report)
+    if suite.lines:
+        shown = report_table(suite, console.width)
+        _print(console, shown.table, [*suite.legend, *left_out(shown.dropped)])
     if report.grid is not None:
         cuts = report_table(grid_table(report.grid), console.width)
         dropped = left_out([*([] if cuts.brackets else ["shares of the full cut"]), *cuts.dropped])
@@ -40,7 +45,8 @@ def show_report(report: Report, console: Console) -> None:
 
 def plain_report(report: Report) -> str:
     """Lay out the same without colour and lines, one line a row, whatever the width."""
-    tables = [(main_table(report), True)] + ([(grid_table(report.grid), False)] if report.grid is not None else [])
+    tables = [(main_table(report), True), *((one, False) for one in (report_suite(report),) if one.lines)]
+    tables += [(grid_table(report.grid), False)] if report.grid is not None else []
     parts: list[str] = []
     for table, two_lines in tables:
         laid = report_table(table, NO_EDGE, plain=True, two_lines=two_lines).table

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.measure.pca import FIT_TEXTS
 from pipeline.measure.speed import SpeedSettings
 from pipeline.stages.estimate import Estimate, ModelSize
 from pipeline.stages.estimate_graphs import RATES
+from pipeline.suite.read_sets import LoadedSet, read_sets
+from pipeline.suite.settings import ClassSet
 
 LOAD_SECONDS = 1.0  # of a model in torch
 LIBRARY_SECONDS = 5.0  # of sentence-transformers
 MEMORY_SECONDS = 3.0  # of an artifact: a process of its own that encodes once, and a session here
 PROFILE_SECONDS = 1.0  # of an artifact: a session that tells the times of its nodes
 TORCH_LAYER, ONNX_LAYER = 2.5e-3, 0.5e-3  # seconds of a layer for one text beyond its share of a batch (results.md)
+LETTERS, LONGEST = 4.5, 256  # of a token of English, and tokens that a text is counted with at most
+PROBE = 2.0e-3  # seconds of an example in a regression on its vector
 RESAMPLE = 1.0e-7  # seconds of an example in a resample
 
 
@@ -54,10 +58,23 @@ def measure_seconds(estimate: Estimate) -> float:
         total += RESAMPLE * recipe.measure.resamples * test
         if model.timed:
             total += _timing(model, recipe.measure.speed, test, tokens, estimate.max_length)
+    if recipe.measure.sets:
+        sets = read_sets(recipe.measure.sets, estimate.base)
+        total += sum(_suite(model, sets, recipe.measure.resamples) for model in models if model.encodes)
     if len(recipe.student.seeds) * (1 + len(recipe.student.compare_alphas)) > 1:
         student = _torch(estimate, estimate.student_size)
         total += estimate.students * (student.load + student.seconds(2 * judged, tokens, judged / 16))
     return total + (_grid(estimate, judged) if recipe.student.nesting is not None else 0.0)
+
+
+def _suite(model: _Model, sets: Sequence[LoadedSet], resamples: int) -> float:
+    """Of one model: every text once, the regressions, the searches and the intervals."""
+    total = 0.0
+    for one in sets:
+        total += model.seconds(one.texts, min(one.characters / one.texts / LETTERS, LONGEST), one.texts / 32)
+        total += RESAMPLE * resamples * one.texts
+        total += PROBE * one.texts if isinstance(one.settings, ClassSet) else 0.0
+    return total
 
 
 def _timing(model: _Model, settings: SpeedSettings, pairs: int, tokens: float, longest: int) -> float:

@@ -31,6 +31,8 @@ from pipeline.stages.measure_speed import measured_speed
 from pipeline.stages.measured_models import STUDENT, TEACHER, Candidate, candidates
 from pipeline.stages.stage import Done, Made, Run, Stage
 from pipeline.stages.student import Trained
+from pipeline.suite.measure_suite import measure_suite
+from pipeline.suite.read_sets import LoadedSet, read_sets, sets_digest
 from pipeline.texts.load import Split, Texts
 from students.pair_student import Student
 
@@ -60,21 +62,29 @@ def make_measured(run: Run, made: Made) -> Done:
         "test": pairs_digest(texts.test.pairs), "labels": texts.test.labels, "student": made.student.fingerprint,
         "teacher": made.teacher.fingerprint if made.teacher is not None else None, "models": models,
     }  # fmt: skip
+    if recipe.measure.sets:
+        inputs["suite"] = sets_digest(recipe.measure.sets, run.base)
 
     def write(folder: Path) -> None:
+        sets = read_sets(recipe.measure.sets, run.base)
         threads = recipe.measure.speed.threads or usable_cores()
         torch.set_num_threads(threads)
         environment = read_environment(threads)
         found, notes = candidates(run, made, threads)
         found += quantized_students(recipe, made.checkpoints, threads)
         rows, regressions = _measure(recipe, texts, found, made.trained, watch)
+        rows = _on_suite(recipe, rows, found, sets, watch)
         grid = student_grid(run, made) if recipe.student.nesting is not None else None
         content = {
             "grid": grid and grid.model_dump(mode="json"),
             "rows": [row.model_dump(mode="json", by_alias=True) for row in rows],
             "environment": environment.model_dump(mode="json"),
             "regressions": [one.model_dump(mode="json") for one in regressions],
-            "notes": [*notes, *(made.irs.notes if made.irs is not None else ())],
+            "notes": [
+                *notes,
+                *(made.irs.notes if made.irs is not None else ()),
+                *(note for one in sets for note in one.notes),
+            ],
         }
         (folder / "measured.json").write_text(
             json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
@@ -133,6 +143,20 @@ def _measure(
         test[STUDENT],
     )
     return rows, worst
+
+
+def _on_suite(
+    recipe: Recipe, rows: list[Row], candidates: list[Candidate], sets: Sequence[LoadedSet], watch: Watch
+) -> list[Row]:
+    """The rows, those of models of vectors with their figures on the suite behind those on the test set."""
+    if not sets:
+        return rows
+    encoders = {one.name: one.encoder for one in candidates if one.encoder is not None}
+    teacher = next((one.name for one in candidates if one.kind == "teacher" and one.encoder is not None), None)
+    found = measure_suite(
+        sets, encoders, watch, teacher=teacher, student=STUDENT, resamples=recipe.measure.resamples, seed=recipe.seed
+    )
+    return [row.model_copy(update={"metrics": row.metrics | found.get(row.name, {})}) for row in rows]
 
 
 def _with_neighbours(

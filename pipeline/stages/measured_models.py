@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from decant.models.embedder import Embedder, RoutedEncoder
 from decant.models.encoder import SentenceEncoder
+from decant.models.layout import Similarity
 from decant.models.prompts import Prompts
 from decant.models.quantized import precision_of
 from decant.models.shared_config import is_shared, shared_attention
@@ -74,10 +75,37 @@ class Candidate:
     score: Predict | None = None
     vectors: Encode | None = None
     """As `encode`, of a row that is not timed."""
+    encoder: Embedder | OnnxEncoder | None = None
+    """What a suite is measured by: a model whose vectors are compared as its folder says."""
     match: Match = dot_product
     served: OnnxEncoder | None = None
     """The artifact itself, whose parts are timed apart."""
     facts: dict[str, object] = field(default_factory=dict)
+
+
+class Together:
+    """Several embedding teachers as one encoder, whose vectors are mixed as the student learns them."""
+
+    def __init__(self, targets: VectorTargets) -> None:
+        names = {name: text for one in targets.prompts for name, text in one.texts.items()}
+        self.prompts, self.unit = Prompts(names), True
+        self.similarity: Similarity = "cosine"
+        self._targets = targets
+
+    @property
+    def dim(self) -> int:
+        """Width of a vector."""
+        return int(self.encode([""]).shape[1])
+
+    def encode(
+        self, texts: Sequence[str], batch_size: int = 32, progress: Callable[[int], None] | None = None, *,
+        prompt: str | None = None, unit: bool = True,
+    ) -> NDArray[np.float32]:  # fmt: skip
+        """Unit vectors, float32 [texts, dim]; arguments as of `SentenceEncoder.encode`."""
+        vectors = self._targets.encoder(prompt)(texts)
+        if progress is not None:
+            progress(len(texts))
+        return vectors
 
 
 def candidates(run: Run, made: Made, threads: int) -> tuple[list[Candidate], list[str]]:
@@ -127,7 +155,9 @@ def _given(recipe: Recipe, source: Path) -> Candidate:
     """The model that came trained, in torch: what its artifacts are held to."""
     encoder = SentenceEncoder.load(source, recipe.student.max_length, recipe.student.pooling)
     facts = _encoder_facts(encoder) | {"runtime": "torch", "note": "the model as it was given"}
-    return Candidate(TEACHER, "teacher", predict=by_similarity(recipe, encoder), encode=encoder.encode, facts=facts)
+    return Candidate(
+        TEACHER, "teacher", predict=by_similarity(recipe, encoder), encode=encoder.encode, encoder=encoder, facts=facts
+    )
 
 
 def _short(model: str) -> str:
@@ -142,7 +172,7 @@ def _in_sentence_transformers(recipe: Recipe, name: str, folder: Path, has_cosin
     facts: dict[str, object] = {"precision": "fp32", "runtime": "torch"}
     facts |= {"trained_on_labels": False} if name == PEERS_START and not recipe.student.trained else {}
     facts |= {"trained_on_labels": recipe.saw_labels()} if name == STUDENT_IN_PEER else {}
-    return Candidate(name, "baseline", predict=predict, encode=peer.encode, facts=facts)
+    return Candidate(name, "baseline", predict=predict, encode=peer.encode, encoder=peer, facts=facts)
 
 
 def _teacher(recipe: Recipe, teacher: Finished) -> Candidate:
@@ -187,12 +217,14 @@ def _embedding_teacher(recipe: Recipe, vector_targets: VectorTargets, name: str)
     if len(vector_targets.teachers) == 1:
         one = embedder_of(vector_targets.teachers[0][0], vector_targets.prompts[0])
         facts |= _embedder_facts(one)
-        return Candidate(name, "teacher", predict=by_similarity(recipe, one), encode=one.encode, facts=facts)
+        predict = by_similarity(recipe, one)
+        return Candidate(name, "teacher", predict=predict, encode=one.encode, encoder=one, facts=facts)
     columns, encode = recipe.texts.columns, vector_targets.encoder()
     sides = vector_targets.encoder(columns.first_prompt), vector_targets.encoder(columns.second_prompt)
     return Candidate(
-        name, "teacher", predict=lambda pairs: cosines(*pair_vectors(pairs, *sides)), encode=encode, facts=facts
-    )
+        name, "teacher", predict=lambda pairs: cosines(*pair_vectors(pairs, *sides)), encode=encode,
+        encoder=Together(vector_targets), facts=facts,
+    )  # fmt: skip
 
 
 def _start_models(run: Run, made: Made) -> list[Candidate]:
@@ -202,7 +234,7 @@ def _start_models(run: Run, made: Made) -> list[Candidate]:
         start = SentenceEncoder.load(folder, recipe.student.max_length)
         facts = _encoder_facts(start) | {"runtime": "torch", "trained_on_labels": False}
         predict = by_similarity(recipe, start)
-        found.append(Candidate(START, "baseline", predict=predict, vectors=start.encode, facts=facts))
+        found.append(Candidate(START, "baseline", predict=predict, vectors=start.encode, encoder=start, facts=facts))
         if recipe.student.sharing is not None:
             learned = learned_texts(recipe, made, start)
             found.append(_shared_start(recipe, recipe.student.sharing, start, learned, made.student))
@@ -221,8 +253,9 @@ def _shared_start(
     facts = _encoder_facts(untrained) | {"runtime": "torch", "trained_on_labels": False}
     cosine = untrained.for_cosine()
     return Candidate(
-        SHARED_START, "baseline", predict=by_similarity(recipe, cosine), vectors=cosine.encode, facts=facts
-    )
+        SHARED_START, "baseline", predict=by_similarity(recipe, cosine), vectors=cosine.encode, encoder=cosine,
+        facts=facts,
+    )  # fmt: skip
 
 
 def _before_the_labels(recipe: Recipe, embedded: Finished) -> Candidate:
@@ -231,7 +264,7 @@ def _before_the_labels(recipe: Recipe, embedded: Finished) -> Candidate:
     facts = _encoder_facts(encoder) | {"runtime": "torch", "path": "embed"}
     tuned = recipe.embedding is not None and any(teacher.tune for teacher in recipe.embedding.teachers)
     facts |= {"trained_on_labels": tuned}
-    return Candidate(EMBEDDED, "baseline", predict=by_similarity(recipe, encoder), facts=facts)
+    return Candidate(EMBEDDED, "baseline", predict=by_similarity(recipe, encoder), encoder=encoder, facts=facts)
 
 
 def _students(recipe: Recipe, stage: Finished) -> list[Candidate]:
@@ -256,7 +289,10 @@ def in_torch(recipe: Recipe, name: str, student: Student, facts: dict[str, objec
     if student.comparator is not None:
         match = lambda query, many: student.compare(np.repeat(query, len(many), axis=0), many)  # noqa: E731
     predict = behind_prompts(recipe, student.encoder.prompts, student.predict)
-    return Candidate(name, "student", predict=predict, encode=student.encoder.encode, match=match, facts=facts)
+    return Candidate(
+        name, "student", predict=predict, encode=student.encoder.encode, encoder=student.encoder, match=match,
+        facts=facts,
+    )  # fmt: skip
 
 
 def _exported(recipe: Recipe, made: Made, threads: int, advance: Advance) -> list[Candidate]:
@@ -311,8 +347,8 @@ def _served(
         "peak_memory_mib": peak, "trained_on_labels": recipe.saw_labels(),
     }  # fmt: skip
     return Candidate(
-        exported.name, "artifact", predict=predict, encode=encoder.encode, match=match, served=encoder,
-        facts=facts | own,
+        exported.name, "artifact", predict=predict, encode=encoder.encode, encoder=encoder, match=match,
+        served=encoder, facts=facts | own,
     )  # fmt: skip
 
 

@@ -15,6 +15,8 @@ from pipeline.reasons import changed
 from pipeline.recipe.recipe import Recipe
 from pipeline.run_dir import Finished, RunDir
 from pipeline.screen.console import Screen, Watching
+from pipeline.suite.read_sets import beir_files, ranking_folder
+from pipeline.suite.settings import RankingSet
 from pipeline.texts.source import local_file
 
 if TYPE_CHECKING:
@@ -59,6 +61,10 @@ class Run:
         recipe, base = self.recipe, self.base
         files = [local_file(source, base) for source in recipe.sources().values()]
         files += [resolve_model(model, base) for model in recipe.models().values() if not is_on_the_hub(model, base)]
+        for one in recipe.measure.sets.values():
+            if isinstance(one, RankingSet):
+                folder = ranking_folder(one, base)
+                files += [folder / name for name in beir_files(one.split)]
         vocabulary = recipe.student.vocabulary
         if vocabulary is not None and vocabulary.keep_from is not None:
             files.append(base / expand_user(vocabulary.keep_from))

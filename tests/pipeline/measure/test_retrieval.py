@@ -144,3 +144,11 @@ def test_a_byte_order_mark_of_any_file_is_dropped_and_what_is_not_asked_for_may_
     for path in [*tmp_path.glob("*.jsonl"), tmp_path / "qrels" / "test.tsv"]:
         path.write_bytes(codecs.BOM_UTF8 + path.read_bytes().replace(b'"text"', b'"note": 1, "note": 2, "text"'))
     assert read_beir(tmp_path) == plain
+
+
+def test_the_search_is_that_of_a_stable_sort_where_many_products_are_equal() -> None:
+    generator = np.random.default_rng(0)
+    queries, documents = (generator.integers(-2, 3, (count, 3)).astype(np.float32) for count in (50, 400))
+    expected = np.argsort(-(queries @ documents.T), axis=1, kind="stable")
+    for k in (1, 7, 399, 400, 500):
+        np.testing.assert_array_equal(retrieve(queries, documents, k), expected[:, :k])

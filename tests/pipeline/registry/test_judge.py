@@ -10,12 +10,15 @@ import pytest
 from sklearn.metrics import accuracy_score, average_precision_score, f1_score, ndcg_score
 
 from decant.errors import GateError, InputError
+from decant.progress import unwatched
 from export.serve.session import OnnxEncoder
 from pipeline.measure.artifact_scores import pair_logits
 from pipeline.registry.judge import measure_today
 from pipeline.registry.promote import promote
 from pipeline.registry.registry import Registry
 from pipeline.registry.settings import PromotionSettings
+from pipeline.suite.evaluate_suite import evaluate_suite
+from tests.suite_data import write_suite
 from tests.tiny_artifacts import exported_artifact
 from tests.tiny_models import WORDS
 from tests.tiny_runs import CLASSES, decant, pairs, write_tsv
@@ -132,6 +135,22 @@ def test_retrieval_is_ndcg_over_queries(artifacts: dict[str, Path], tmp_path: Pa
     assert (today.metric, today.pairs, today.difference) == ("ndcg", 9, 0)
     with pytest.raises(InputError, match="binary compares by a comparator; retrieval is judged by"):
         measure_today(artifacts["binary"], None, tmp_path / "beir", settings(task="retrieval"))
+
+
+def test_a_set_of_a_suite_is_measured_on_by_its_name(artifacts: dict[str, Path], tmp_path: Path) -> None:
+    suite, _ = write_suite(tmp_path)
+    (own,) = evaluate_suite([str(artifacts["cosine"])], suite, unwatched, threads=1, resamples=200).rows.values()
+    counted = {"found": "queries", "folds": "examples", "alike": "pairs"}
+    for name, what in counted.items():
+        today = measure_today(artifacts["cosine"], artifacts["cosine"], suite, settings(set=name))
+        assert today.candidate.accuracy == pytest.approx(own[name].value)
+        assert today.candidate.ci95 == pytest.approx(own[name].ci95)
+        assert (today.metric, today.pairs, today.difference) == (own[name].metric, own[name].examples, 0)
+        assert (today.pairs_file, today.counted) == (f"suite.yaml: {name}", what)
+    with pytest.raises(InputError, match="set gone: .*suite.yaml has none of this name; there is alike, same,"):
+        measure_today(artifacts["cosine"], None, suite, settings(set="gone"))
+    with pytest.raises(InputError, match="compares by a comparator; a named set is judged by its vectors"):
+        measure_today(artifacts["binary"], None, suite, settings(set="found"))
 
 
 def test_a_worse_candidate_is_refused_by_the_tasks_own_metric(artifacts: dict[str, Path], tmp_path: Path) -> None:

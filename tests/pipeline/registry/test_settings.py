@@ -97,3 +97,16 @@ def test_the_task_is_the_recipes_unless_it_is_given(recipe: Path) -> None:
 def test_what_does_not_go_with_the_task_is_refused(options: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=f"^promotion: {said}"):
         promotion_settings(None, options)
+
+
+def test_a_set_of_the_recipes_suite_is_named(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("measure: {sets: suites/suite.yaml}\npromotion: {set: scifact}\n", encoding="utf-8")
+    found = promotion_settings(recipe, {})
+    assert (found.set, found.pairs) == ("scifact", str(tmp_path / "suites/suite.yaml"))
+    assert promotion_settings(None, {"set": "trec", "pairs": "suite.yaml"}).pairs == "suite.yaml"
+    with pytest.raises(InputError, match="task does not go with set: trec, which says it itself"):
+        promotion_settings(None, {"set": "trec", "task": "retrieval"})
+    recipe.write_text("measure: {sets: {}}\npromotion: {set: scifact}\n", encoding="utf-8")
+    with pytest.raises(InputError, match="give the file as measure.sets"):
+        promotion_settings(recipe, {})
