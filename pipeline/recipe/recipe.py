@@ -55,7 +55,7 @@ from teachers.labels.ray_workers import LabelSettings
 KINDS = {
     "load", "fine_tune", "last", "matryoshka", "two_d", "ese", "starbucks", "grid", "hidden", "relations",
     "blocks", "transformer", "static",
-    "blocks", "pairs", "ranking", "classes",
+    "pairs", "ranking", "classes",
 }  # fmt: skip
 OF_THE_REPORT = ("description", "budget", "promotion", "tracking")  # what judges and tells
 OF_THE_PLACE = ("labels", "trainer")  # where the same is computed
