@@ -32,8 +32,8 @@ class _Nodes:
         self.nodes.append(helper.make_node(kind, inputs, [end], name=end, **attributes))
         return end
 
-    def store(self, name: str, value: NDArray[Any]) -> str:
-        self.stored[name] = np.ascontiguousarray(value)
+    def store(self, name: str, value: NDArray[Any] | np.float32) -> str:
+        self.stored[name] = np.asarray(value, order="C")
         return name
 
 

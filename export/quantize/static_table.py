@@ -27,7 +27,7 @@ BLOCK, NARROWEST_BLOCK = 32, 8  # columns that share a scale in 4 bits: as many 
 HALF = 8  # what raises a code of 4 bits to 0..15
 READ_ROWS = 8192
 LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
-PARTS = {
+PARTS: dict[frozenset[str], dict[str, tuple[str, ...]]] = {
     frozenset({"embeddings"}): {"embeddings": ("float32", "float16")},
     frozenset({"embeddings", "weights"}): {"embeddings": ("int8",), "weights": ("float32",)},
     frozenset({"packed", "scales"}): {"packed": ("uint8",), "scales": ("float16",)},

@@ -14,7 +14,7 @@ from decant.files import read_object
 from decant.models.folder_files import CONFIG, WEIGHTS
 from decant.models.layout import Similarity
 from decant.models.prompts import prompted, read_prompts
-from decant.models.static_folder import MODEL_TYPE, is_static
+from decant.models.table_folder import MODEL_TYPE, is_static
 from decant.models.token_table import check_table
 from export.graphs.vector_kinds import SmallVector
 from export.quantize.static_table import own_direction, table_shape, take_rows
@@ -147,8 +147,8 @@ class StaticSession:
         if words is None or not text.isascii() or len(text) > self.max_length:
             return None
         listed = words.of_ascii([text])
-        numbers = None if listed is None else [held.numbers.get(word) for word in listed]
-        if numbers is None or None in numbers:
+        numbers = [-1] if listed is None else [held.numbers.get(word, -1) for word in listed]
+        if -1 in numbers:
             return None
         total = np.add.reduce(held.rows.take(numbers, axis=0))
         length = np.sqrt(np.vecdot(total, total))
@@ -172,7 +172,11 @@ class StaticSession:
 
     def _sums_of_ids(self, ids: Sequence[Sequence[int]]) -> Vectors:
         held = self._held
-        return held.sums(held.numbers_of([word for row in ids for word in (*row, END)]))[0]
+        words: list[Word] = []
+        for row in ids:
+            words += row
+            words.append(END)
+        return held.sums(held.numbers_of(words))[0]
 
     def _units(self, sums: Vectors) -> Vectors:
         """Sums at unit length, float32 [texts, dim]; they are changed."""

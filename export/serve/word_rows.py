@@ -59,7 +59,7 @@ class WordRows:
         found = np.fromiter(map(self.numbers.get, words, repeat(-1)), np.int32, len(words))
         missing = np.flatnonzero(found < 0)
         if len(missing):
-            new = [words[place] for place in missing]
+            new = [words[place] for place in missing.tolist()]
             self._add(new)
             found[missing] = [self.numbers[word] for word in new]
         return found

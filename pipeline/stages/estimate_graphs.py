@@ -7,10 +7,12 @@ from pipeline.stages.estimate import Estimate
 
 EXPORT_SECONDS = 6.0  # of a graph from torch, its attention fused
 WRITE_SECONDS: dict[Precision, float] = {  # of a precision's graph, its session opened
-    "fp32": 1.0, "int8-dynamic": 2.0, "int8-row": 3.0, "int8-static": 10.0, "int8-weights": 3.0, "int4": 3.0,
+    "fp32": 1.0, "fp16": 1.0, "int8": 1.0, "int8-dynamic": 2.0, "int8-row": 3.0, "int8-static": 10.0,
+    "int8-weights": 3.0, "int4": 3.0,
 }  # fmt: skip
 RATES: dict[Precision, float] = {  # times as fast as torch, in onnxruntime on batches (docs/results.md)
-    "fp32": 1.5, "int8-dynamic": 3.2, "int8-row": 2.3, "int8-static": 2.6, "int8-weights": 1.7, "int4": 1.6,
+    "fp32": 1.5, "fp16": 1.5, "int8": 1.5, "int8-dynamic": 3.2, "int8-row": 2.3, "int8-static": 2.6,
+    "int8-weights": 1.7, "int4": 1.6,
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from export.quantize.static_table import own_direction, stored_table, take_rows
 from export.serve.safetensors_file import read_tensors
 from export.serve.session import OnnxEncoder, open_session
 from export.serve.static_session import StaticSession
-from tests.tiny_static import DIM, MAX_LENGTH, PRECISIONS, tiny_static, tiny_table
+from tests.tiny_tables import DIM, MAX_LENGTH, PRECISIONS, tiny_static, tiny_table
 
 TEXTS = ["A man is playing a guitar.", "", "☕ 距離", "word " * 99, "the dog", "x"]
 

@@ -15,7 +15,7 @@ from export.quantize.static_table import take_rows
 from export.serve import word_rows
 from export.serve.safetensors_file import read_tensors
 from export.serve.static_session import StaticSession
-from tests.tiny_static import PRECISIONS, by_hand, tiny_static, tiny_table
+from tests.tiny_tables import PRECISIONS, by_hand, tiny_static, tiny_table
 
 TEXTS = [
     "A man is playing a guitar on the street.", "", "Two dogs run in the park, near the river!", "naïve café ☕ 距離",

@@ -83,28 +83,17 @@ class StaticTable:
         """Width of a vector."""
         return int(self.rows.shape[1])
 
-
-def static_table(
-    rows: NDArray[np.float32], tokenizer: PreTrainedTokenizerFast, max_length: int = MAX_LENGTH,
-    prompts: Prompts | None = None,
-) -> StaticTable:  # fmt: skip
-    """A table with the tokenizer of transformers, of which only what makes tokens of texts is taken.
-
-    Args:
-        rows: float32 [tokens, dim].
-        tokenizer: the special tokens that it adds are left out.
-        max_length: tokens beyond which a text is cut.
-        prompts: what stands before a text, by its name.
-
-    Raises:
-        InputError: as of `StaticTable`.
-    """
-    stated = json.loads(tokenizer.backend_tokenizer.to_str()) | {"post_processor": None}
-    specials = {role: str(token) for role, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
-    return StaticTable(rows, Tokenizer.from_str(json.dumps(stated)), specials, max_length, prompts or Prompts())
+    @classmethod
+    def of(
+        cls, rows: NDArray[np.float32], tokenizer: PreTrainedTokenizerFast, max_length: int = MAX_LENGTH,
+        prompts: Prompts | None = None,
+    ) -> StaticTable:  # fmt: skip
+        """A table with the tokenizer of transformers, without the special tokens that it adds; raises as the class."""
+        specials = {role: str(token) for role, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
+        return cls(rows, _without_specials(tokenizer.backend_tokenizer), specials, max_length, prompts or Prompts())
 
 
-def write_static_folder(folder: Path, table: StaticTable, tensors: Mapping[str, NDArray[Any]] | None = None) -> None:
+def write_table_folder(folder: Path, table: StaticTable, tensors: Mapping[str, NDArray[Any]] | None = None) -> None:
     """Write a static student's model files, not its graph.
 
     Args:
@@ -151,7 +140,7 @@ def _config(table: StaticTable, kind: str) -> dict[str, object]:
 
 
 def _save_tokenizer(folder: Path, table: StaticTable) -> None:
-    tokenizer = Tokenizer.from_str(json.dumps(json.loads(table.tokenizer.to_str()) | {"post_processor": None}))
+    tokenizer = _without_specials(table.tokenizer)
     tokenizer.enable_truncation(table.max_length)
     tokenizer.no_padding()
     tokenizer.save(str(folder / TOKENIZER))
@@ -162,6 +151,11 @@ def _save_tokenizer(folder: Path, table: StaticTable) -> None:
     }  # fmt: skip
     write_json(folder / TOKENIZER_CONFIG, config | dict(table.specials), sort_keys=True)
     write_json(folder / SPECIAL_TOKENS, dict(table.specials), sort_keys=True)
+
+
+def _without_specials(tokenizer: Tokenizer) -> Tokenizer:
+    """A copy that adds no special token."""
+    return Tokenizer.from_str(json.dumps(json.loads(tokenizer.to_str()) | {"post_processor": None}))
 
 
 def _save_modules(folder: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decant.models.prompts import Prompts
-from decant.models.static_folder import StaticTable, static_table, write_static_folder
+from decant.models.table_folder import StaticTable, write_table_folder
 from export.graphs.static_graph import export_static
 from export.quantize.static_table import stored_table
 from tests.tiny_models import tiny_tokenizer
@@ -24,14 +24,14 @@ def tiny_table(
     tokenizer = tiny_tokenizer(kind)
     rows = np.random.default_rng(seed).standard_normal((len(tokenizer), dim)).astype(np.float32)
     rows[: len(tokenizer.all_special_ids)] = 0
-    return static_table(rows, tokenizer, max_length, prompts)
+    return StaticTable.of(rows, tokenizer, max_length, prompts)
 
 
 def tiny_static(folder: Path, precision: str = "fp32", table: StaticTable | None = None) -> Path:
     """A static student's model files and graph."""
     table = table or tiny_table()
     stored = stored_table(table.rows, precision)
-    write_static_folder(folder, table, stored)
+    write_table_folder(folder, table, stored)
     export_static(stored, folder / "onnx" / "model.onnx", table.max_length)
     return folder
 

@@ -11,10 +11,10 @@ from decant.files import read_object
 from decant.models.layout import read_layout
 from decant.models.prompts import Prompts, read_prompts
 from decant.models.static_encoder import StaticEncoder
-from decant.models.static_folder import StaticTable, is_static, static_table, write_static_folder
+from decant.models.table_folder import StaticTable, is_static, write_table_folder
 from export.quantize.static_table import stored_table, take_rows
 from tests.tiny_models import tiny_tokenizer
-from tests.tiny_static import PRECISIONS, by_hand, tiny_table
+from tests.tiny_tables import PRECISIONS, by_hand, tiny_table
 
 TEXTS = ["A man is playing a guitar on the street.", "naïve café ☕ a dog", "word " * 99, "the [CLS] dog", "a"]
 READ_BY_PEERS = PRECISIONS[:3]
@@ -24,7 +24,7 @@ CLOSE = {"fp32": 1e-6, "fp16": 1e-3, "int8": 1e-6}  # both peers compute in floa
 def written(folder: Path, precision: str, table: StaticTable) -> np.ndarray:
     """What the vectors of TEXTS must be."""
     stored = stored_table(table.rows, precision)
-    write_static_folder(folder, table, stored)
+    write_table_folder(folder, table, stored)
     return by_hand(table, take_rows(stored, slice(None)), TEXTS)
 
 
@@ -44,14 +44,14 @@ def test_both_peers_and_torch_give_the_vectors(kind: str, max_length: int, preci
 
 def test_prompts_are_read_back(tmp_path: Path) -> None:
     prompts = Prompts({"query": "the ", "document": ""}, "document")
-    write_static_folder(tmp_path / "model", tiny_table(prompts=prompts))
+    write_table_folder(tmp_path / "model", tiny_table(prompts=prompts))
     assert read_prompts(tmp_path / "model") == prompts
 
 
 def test_files_say_what_the_table_is(tmp_path: Path) -> None:
     table = tiny_table()
     for precision, kind in zip(PRECISIONS, ("float32", "float16", "int8", "int4"), strict=True):
-        write_static_folder(tmp_path / precision, table, stored_table(table.rows, precision))
+        write_table_folder(tmp_path / precision, table, stored_table(table.rows, precision))
         config = read_object(tmp_path / precision / "config.json")
         assert is_static(config)
         assert (config["embedding_dtype"], config["hidden_dim"], config["vocab_size"]) == (kind, 32, len(table.rows))
@@ -64,7 +64,7 @@ def test_files_say_what_the_table_is(tmp_path: Path) -> None:
 def test_the_tokenizer_adds_nothing_and_cuts(tmp_path: Path) -> None:
     from transformers import AutoTokenizer
 
-    write_static_folder(tmp_path, tiny_table())
+    write_table_folder(tmp_path, tiny_table())
     tokenizer, by_transformers = (
         Tokenizer.from_file(str(tmp_path / "tokenizer.json")),
         AutoTokenizer.from_pretrained(tmp_path),
@@ -85,4 +85,4 @@ def test_what_does_not_fit_is_refused() -> None:
     rows = table.rows.copy()
     rows[4 - 1] = 1
     with pytest.raises(InputError, match="unknown token is not zeros"):
-        static_table(rows, tiny_tokenizer())
+        StaticTable.of(rows, tiny_tokenizer())
