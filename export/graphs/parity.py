@@ -14,6 +14,7 @@ from decant.errors import GateError, InputError
 
 if TYPE_CHECKING:  # who reads a recipe or a manifest needs no runtime
     from export.serve.session import OnnxComparator, OnnxEncoder, Progress
+    from export.serve.static_session import StaticSession
 
 Precision = Literal["fp32", "fp16", "int8", "int8-dynamic", "int8-row", "int8-static", "int8-weights", "int4"]
 BATCH_INVARIANT: tuple[Precision, ...] = (
@@ -92,7 +93,7 @@ class Parity:
 
 
 def check_parity(
-    candidate: OnnxEncoder,
+    candidate: OnnxEncoder | StaticSession,
     texts: Sequence[str],
     reference: Floats,
     precision: Precision = "fp32",
@@ -207,7 +208,7 @@ def _hold(
         raise GateError(f"{candidate}: {figure} {cosines[worst]:.6f} is below {limit}; worst text {text!r}; {remedy}")
 
 
-def _in_mixed_batches(candidate: OnnxEncoder, ids: Sequence[Sequence[int]]) -> Floats:
+def _in_mixed_batches(candidate: OnnxEncoder | StaticSession, ids: Sequence[Sequence[int]]) -> Floats:
     """Each text's vector from a batch of all lengths, the longest among them, float32 [texts, dim]."""
     order = np.argsort([len(row) for row in ids], kind="stable")
     longest = ids[order[-1]]

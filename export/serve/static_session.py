@@ -103,7 +103,7 @@ class StaticSession:
         Raises:
             InputError: always.
         """
-        raise InputError(f"a static student's table gives float32 vectors, not {kind}; run its onnx/model.onnx")
+        raise InputError(f"a static student gives float32 vectors, not {kind}; take those, or an artifact with layers")
 
     def hold(self) -> None:
         """Reads all that it will ever need of its folder, which may go from then on."""
