@@ -48,9 +48,11 @@ class Manifest(BaseModel):
 
     schema_version: int = Field(alias="schema", ge=1, le=1, description="Version of this layout.")
     name: str = Field(min_length=1, description="The artifact's name.")
-    precision: Precision = Field(description="Of the ONNX graph; model.safetensors is always float32.")
+    precision: Precision = Field(
+        description="Of the ONNX graph, and of a static student's table; else model.safetensors is float32."
+    )
     pooling: PoolingKind = Field(description="How token states become one vector.")
-    layers: int = Field(ge=1, description="Transformer layers.")
+    layers: int = Field(ge=0, description="Transformer layers; 0 of a static student, a table of token vectors.")
     dim: int = Field(ge=1, description="Width of the vectors.")
     max_length: int = Field(ge=1, description="Tokens of a text, specials included, beyond which it is cut.")
     parameters: int = Field(ge=1, description="Weights of the encoder.")
@@ -71,6 +73,11 @@ class Manifest(BaseModel):
     certificate: dict[str, RuntimeRecord] = Field(default={}, description="Runtime → what came of loading it there.")
     sentence_transformers: bool = Field(description="Whether sentence-transformers can load the folder.")
     sha256: dict[str, str] = Field(description="Relative path → hex digest, of every other file.")
+
+    @property
+    def static(self) -> bool:
+        """Whether it is a static student: a table of token vectors without layers."""
+        return self.layers == 0
 
 
 def verify_artifact(folder: Path) -> Manifest:

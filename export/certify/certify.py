@@ -20,16 +20,19 @@ from decant.training.cores import usable_cores
 from export.artifact.bundle import Manifest, verify_artifact
 from export.certify.certificate import write_certificate
 from export.certify.certify_texts import SENTENCES, certificate_texts
+from export.certify.expected import Expected as Expected
+from export.certify.expected import Group as Group
 from export.certify.record import RuntimeRecord
 from export.certify.runtime_environment import Prepared, Tell, start
-from export.certify.runtimes import Runtime
+from export.certify.runtimes import MODEL2VEC, Runtime
+from export.certify.static_texts import compared_texts
 from export.deploy.folder import bundle_artifact, convert_by
 from export.deploy.rules import hold
 from export.deploy.target import check_served, is_pooled_by_runtimes, read_model
 from export.deploy.tei import tei_rules
 from export.deploy.triton import triton_rules
 from export.graphs.parity import BATCH_INVARIANT
-from export.serve.session import OnnxEncoder, Vectors
+from export.serve.session import OnnxEncoder
 
 Prepare = Callable[[Runtime], Prepared]
 RUN_SECONDS = 1800
@@ -37,40 +40,6 @@ BATCH = 32
 PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/]+[^\\/\s:'\",;()]+){2,}")
 STRIPS = "it takes spaces off the ends of texts; one that begins with a space gets the vector of the text without it"
 UNIT = 1e-3  # how far a vector's length may be from 1
-
-
-@dataclass(frozen=True)
-class Group:
-    """Texts behind one prompt of the artifact, a runtime being told of it in its own way.
-
-    Args:
-        count: texts.
-        prompt: what stands before each.
-        name: the artifact's name of it; None: the default one.
-    """
-
-    count: int
-    prompt: str
-    name: str | None
-
-
-@dataclass(frozen=True)
-class Expected:
-    """The artifact's own answers.
-
-    Args:
-        texts: what every runtime encodes; those of `groups` one after another.
-        vectors: our own session's, each text alone, float32 [texts, dim].
-        min_cosine: what a runtime's must reach.
-        heeds_spaces: a text with a space before it has other tokens.
-    """
-
-    texts: list[str]
-    vectors: Vectors
-    min_cosine: float
-    heeds_spaces: bool = False
-    groups: tuple[Group, ...] = ()
-    """How many of the texts stand behind which prompt."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +86,10 @@ def certify(
         expected = _expected(own, min_cosine)
         records = {}
         for runtime in runtimes:
-            record = _record(artifact, manifest, runtime, prepare, tell, expected, Path(place) / runtime.name)
+            chosen, said = compared_texts(artifact, own, runtime, expected) if manifest.static else (expected, "")
+            record = _record(artifact, manifest, runtime, prepare, tell, chosen, Path(place) / runtime.name)
+            if said and record.ran:
+                record = record.model_copy(update={"note": "; ".join(filter(None, [record.note, said]))})
             record = record.model_copy(update={"machine": machine if record.ran else None})
             records[runtime.name] = record
             tell(f"{runtime.name}: {said_of(record)}")
@@ -184,10 +156,14 @@ def _record(
 
 def _check_runnable(artifact: Path, manifest: Manifest, runtime: Runtime) -> None:
     model = read_model(artifact, manifest)
+    if runtime.name == MODEL2VEC and not manifest.static:
+        raise InputError("model2vec reads tables of token vectors alone, and this artifact has layers")
     check_served(model, runtime.target)
+    if runtime.name == "sentence-transformers-onnx" and manifest.static:
+        raise InputError("its ONNX backend runs transformers alone; sentence-transformers reads the table itself")
     if runtime.name == "sentence-transformers" and model.shared:
         raise InputError("torch knows no layers that share attention maps there; sentence-transformers-onnx runs them")
-    if runtime.name == "sentence-transformers" and manifest.precision != "fp32":
+    if runtime.name == "sentence-transformers" and manifest.precision != "fp32" and not manifest.static:
         raise InputError("torch cannot read a quantized graph; sentence-transformers-onnx runs it")
 
 

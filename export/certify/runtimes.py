@@ -9,6 +9,8 @@ from typing import Literal
 from decant.errors import InputError
 from export.deploy.target import Target
 
+MODEL2VEC = "model2vec"  # which reads static students' tables, and nothing else
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -50,6 +52,7 @@ RUNTIMES = (
         ),
         script="sentence_transformers_onnx.py", strips=True,
     ),
+    Runtime(MODEL2VEC, "st", packages=("model2vec==0.10.0",), script="model2vec_python.py", here="model2vec"),
     Runtime("fastembed", "fastembed", packages=("fastembed==0.9.1",), script="fastembed_custom.py"),
     Runtime(
         "transformers.js", "transformers.js", "node", packages=("@huggingface/transformers@4.3.1",),

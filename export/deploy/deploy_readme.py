@@ -75,6 +75,9 @@ def _sentence_transformers(model: Model) -> str:
         package, other = "sentence-transformers[onnx]", "torch cannot read a quantized graph"
         if model.shared:
             other = "in torch it knows no layers that share attention maps"
+    if model.manifest.static:
+        package, onnx = "sentence-transformers", False
+        other = 'model2vec reads it too: `StaticModel.from_pretrained(".")`'
     prompt = next(iter(model.manifest.prompts), None) if model.manifest.default_prompt is None else None
     code = snippets.sentence_transformers(prompt=prompt, onnx=onnx)
     return _block(f"`pip install '{package}'`, then in this folder ({other}):", "python", code)

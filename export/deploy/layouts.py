@@ -60,8 +60,12 @@ def _onnxruntime(model: Model, out: Path) -> None:
 def _sentence_transformers(model: Model, out: Path) -> None:
     """Where the graph is quantized it stands alone, so that torch does not take other weights for it.
 
-    It does, too, where layers share attention maps: torch would refuse the weights.
+    It does, too, where layers share attention maps: torch would refuse the weights. Of a static student there is no
+    graph: its table is what is read in every precision.
     """
+    if model.manifest.static:
+        _copy(model, out, [*CONFIGURED, *SENTENCE_TRANSFORMERS, READING, WEIGHTS])
+        return
     parts = [path for path in model.manifest.sha256 if PARTS.match(path)]
     weights = [WEIGHTS] if model.manifest.precision == "fp32" and not model.shared else []
     _copy(model, out, [*CONFIGURED, *SENTENCE_TRANSFORMERS, READING, *parts, *weights])

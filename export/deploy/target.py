@@ -106,6 +106,10 @@ def check_served(model: Model, target: Target) -> None:
     """
     others = f", so it cannot serve it; {', '.join(POOLED_BY_THE_GRAPH)} can"
     if target not in POOLED_BY_THE_GRAPH:
+        if target == "st" and model.manifest.static and not model.manifest.sentence_transformers:
+            raise InputError(
+                f"sentence-transformers and model2vec read no table in 4 bits, as this artifact has{others}"
+            )
         if model.manifest.pooling == CONCAT_TOP_MEAN:
             raise InputError(f"{target} has no pooling like this artifact's concat_top_mean{others}")
         if target == "tei" and not model.pools_here:

@@ -14,10 +14,13 @@ from decant.errors import GateError, InputError
 
 if TYPE_CHECKING:  # who reads a recipe or a manifest needs no runtime
     from export.serve.session import OnnxComparator, OnnxEncoder, Progress
+    from export.serve.static_session import StaticSession
 
 Precision = Literal["fp32", "fp16", "int8", "int8-dynamic", "int8-row", "int8-static", "int8-weights", "int4"]
 BATCH_INVARIANT: tuple[Precision, ...] = (
     "fp32",
+    "fp16",
+    "int8",
     "int8-row",
     "int8-static",
 )  # a text's vector does not depend on its batch by design
@@ -25,11 +28,14 @@ Floats = NDArray[np.float32]
 LEAVE_OUT = "leave {} out of export.precisions"
 REMEDIES: dict[Precision, str] = {
     "fp32": "export it again, or allow that much by export.parity.min_cosine",
+    "fp16": f"allow that much by export.parity.fp16_min_cosine, or {LEAVE_OUT}",
+    "int8": f"try fp16, or {LEAVE_OUT}",
     "int8-dynamic": f"try int8-row, which scales each token by itself, or {LEAVE_OUT}",
     "int8-row": f"keep more of it in float32 (export.int8_row: outliers or min_cosine), or {LEAVE_OUT}",
     "int8-static": f"try int8-row, or more of export.calibration.texts, or {LEAVE_OUT}",
     "int8-weights": f"try int8-row, or a smaller export.int8_weights.block, or {LEAVE_OUT}",
-    "int4": f"try int8-weights, or fine-tune for its rounding (export.quantize_aware), or {LEAVE_OUT}",
+    "int4": "try int8-weights, or int8 of a static student, or fine-tune for its rounding (export.quantize_aware), "
+    f"or {LEAVE_OUT}",
 }
 """What to do where a graph is too far from torch."""
 LOGITS_REMEDY = "export it again, or allow that much by export.parity.comparator_difference"
@@ -43,18 +49,20 @@ class ParitySettings(BaseModel, frozen=True, extra="forbid"):
 
     texts: int = Field(default=500, ge=1, description="Texts compared: at least one of every token length.")
     min_cosine: float = Field(default=0.99999, ge=-1, le=1, description="fp32: lowest cosine to torch.")
+    fp16_min_cosine: float = Field(default=0.9999, ge=-1, le=1, description="fp16 of a static student: the same.")
+    table_min_cosine: float = Field(default=0.99, ge=-1, le=1, description="int8 of a static student: the same.")
     int8_min_cosine: float = Field(
         default=0.95,
         ge=-1,
         le=1,
-        description="Every int8: lowest cosine to torch. It finds graphs that are wrong; the test sets tell the loss.",
+        description="int8-…: lowest cosine to torch. It finds graphs that are wrong; the test sets tell the loss.",
     )
     int4_min_cosine: float = Field(default=0.85, ge=-1, le=1, description="int4: the same.")
     min_invariance: float = Field(
         default=0.9999,
         ge=-1,
         le=1,
-        description="fp32, int8-row and int8-static: lowest cosine of a text alone to itself batched or padded.",
+        description="fp32, fp16, int8, int8-row and int8-static: lowest cosine of a text alone to itself in a batch.",
     )
     int8_min_invariance: float | None = Field(
         default=None,
@@ -85,7 +93,7 @@ class Parity:
 
 
 def check_parity(
-    candidate: OnnxEncoder,
+    candidate: OnnxEncoder | StaticSession,
     texts: Sequence[str],
     reference: Floats,
     precision: Precision = "fp32",
@@ -136,7 +144,10 @@ def check_parity(
 
 def required_cosines(precision: Precision, settings: ParitySettings) -> tuple[float, float | None]:
     """Lowest allowed cosine to torch, and of a text alone to itself in other batches; None: no gate."""
-    to_torch = {"fp32": settings.min_cosine, "int4": settings.int4_min_cosine}
+    to_torch = {
+        "fp32": settings.min_cosine, "fp16": settings.fp16_min_cosine, "int8": settings.table_min_cosine,
+        "int4": settings.int4_min_cosine,
+    }  # fmt: skip
     return (
         to_torch.get(precision, settings.int8_min_cosine),
         settings.min_invariance if precision in BATCH_INVARIANT else settings.int8_min_invariance,
@@ -197,7 +208,7 @@ def _hold(
         raise GateError(f"{candidate}: {figure} {cosines[worst]:.6f} is below {limit}; worst text {text!r}; {remedy}")
 
 
-def _in_mixed_batches(candidate: OnnxEncoder, ids: Sequence[Sequence[int]]) -> Floats:
+def _in_mixed_batches(candidate: OnnxEncoder | StaticSession, ids: Sequence[Sequence[int]]) -> Floats:
     """Each text's vector from a batch of all lengths, the longest among them, float32 [texts, dim]."""
     order = np.argsort([len(row) for row in ids], kind="stable")
     longest = ids[order[-1]]

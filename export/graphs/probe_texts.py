@@ -54,6 +54,9 @@ def _of_lengths(words: Sequence[str], targets: Sequence[int], tokenize: Tokenize
             break
         taken = [max(0, size - (extra + 3) // 4) for size, extra in zip(taken, over, strict=True)]
     filler = _filler(words, tokenize)
+    if not all(made):  # an empty text is as long as one token where a tokenizer adds none
+        made = [text or f" {filler}" for text in made]
+        lengths = [len(ids) for ids in tokenize(made)]
     short_by = [n - length for n, length in zip(targets, lengths, strict=True)]
     return [text + f" {filler}" * missing for text, missing in zip(made, short_by, strict=True)]
 

@@ -12,17 +12,14 @@ from numpy.typing import NDArray
 from decant.errors import InputError
 from decant.files import expand_user
 from export.artifact.manifest import verify_artifact
-from export.artifact.reranker_folder import verify_reranker
-from export.serve.providers import CPU
-from export.serve.rerank_session import OnnxReranker
-from export.serve.session import OnnxEncoder
+from export.serve.open_encoder import open_encoder
 
 
 class Encoder:
     """Texts → unit vectors, from an artifact such as runs/NAME/artifacts/L3xD384-int8-static.
 
-    Its files are checked against their sha256 first. A float32 artifact runs on an NVIDIA GPU where there is one that
-    onnxruntime can use; every other, whose numbers are made for processors, on the CPU.
+    Its files are checked against their sha256 first. It runs as `open_encoder` says: a static student in numpy, a
+    float32 graph on an NVIDIA GPU where there is one that onnxruntime can use, every other on the CPU.
 
     Args:
         folder: the artifact.
@@ -36,7 +33,7 @@ class Encoder:
         place = expand_user(folder)
         self.manifest = verify_artifact(place)
         """What its decant.json says of it."""
-        self._graph = OnnxEncoder(place, threads, providers=None if self.manifest.precision == "fp32" else CPU)
+        self._graph = open_encoder(place, self.manifest, threads)
 
     @property
     def dim(self) -> int:
@@ -79,6 +76,9 @@ class Reranker:
     """
 
     def __init__(self, folder: str | Path, threads: int | None = None) -> None:
+        from export.artifact.reranker_folder import verify_reranker
+        from export.serve.rerank_session import OnnxReranker
+
         place = expand_user(folder)
         self.manifest = verify_reranker(place)
         """What its decant.json says of it."""

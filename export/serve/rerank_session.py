@@ -16,7 +16,8 @@ from decant.files import read_object
 from decant.training.cores import usable_cores
 from export.artifact.manifest import GRAPH
 from export.serve.parallel_batches import ParallelBatches, Rows
-from export.serve.session import Progress, open_session, read_tokenizer
+from export.serve.read_tokenizer import read_tokenizer
+from export.serve.session import Progress, open_session
 from teachers.cross_encoders.class_names import stated_names
 from teachers.cross_encoders.cross_folder import read_cross_folder
 

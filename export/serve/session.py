@@ -10,18 +10,16 @@ from typing import Any, cast
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from decant.errors import InputError, one_line
-from decant.files import read_object
 from decant.models.layout import Similarity
 from decant.models.prompts import prompted, read_prompts
-from decant.models.token_table import check_table
 from decant.training.cores import usable_cores
 from export.engines.openvino_ir import IrSession
 from export.graphs.vector_kinds import OUTPUTS, WHOLE, SmallVector
 from export.serve.parallel_batches import ParallelBatches, Rows
 from export.serve.providers import CPU, Provider, best_providers, provider_name
+from export.serve.read_tokenizer import not_a_text, read_tokenizer
 
 Progress = Callable[[int], None]
 Vectors = NDArray[np.float32]
@@ -160,7 +158,7 @@ class OnnxEncoder:
             given = self.prompts.before(texts)
             return [encoding.ids or [self.pad_id] for encoding in self._tokenizer.encode_batch(given)]
         except (TypeError, UnicodeEncodeError) as error:
-            raise InputError(f"{_not_a_text(texts)}; give texts that UTF-8 can hold") from error
+            raise InputError(f"{not_a_text(texts)}; give texts that UTF-8 can hold") from error
 
     def embed(self, ids: Sequence[Sequence[int]], length: int | None = None) -> Vectors:
         """Unit vectors of one batch as it is given, float32 [rows, dim].
@@ -228,15 +226,6 @@ class OnnxComparator:
         return logits
 
 
-def _not_a_text(texts: Sequence[object]) -> str:
-    for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            return f"text {index} is no text, but {type(text).__name__}"
-        if any("\ud800" <= char <= "\udfff" for char in text):
-            return f"text {index} holds half of a surrogate pair"
-    return "the tokenizer cannot read these texts"
-
-
 def open_session(path: Path, threads: int | None = None, providers: Sequence[Provider] = CPU) -> ort.InferenceSession:
     """An onnxruntime session that logs errors only.
 
@@ -271,37 +260,3 @@ def session_options(threads: int | None) -> ort.SessionOptions:
     # threads that spin on after a run would slow down whatever else runs on their cores, another model's timing too
     options.add_session_config_entry("session.force_spinning_stop", "1")
     return options
-
-
-def read_tokenizer(folder: Path) -> tuple[Tokenizer, int, int]:
-    """The tokenizer, truncating; the padding token's id; the most tokens of a text."""
-    path, config_path = folder / "tokenizer.json", folder / "tokenizer_config.json"
-    if not path.is_file():
-        raise InputError(f"{path} is missing: no artifact folder; give the one that holds decant.json")
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # tokenizers raises bare Exception
-        raise InputError(f"{path} is no tokenizer ({type(error).__name__}); export the model again") from error
-    rows = _read_json(folder / "config.json").get("vocab_size")
-    if isinstance(rows, int):
-        check_table(folder, tokenizer.get_vocab(), rows)
-    config, sentences = _read_json(config_path), _read_json(folder / "sentence_bert_config.json")
-    stated = [config.get("model_max_length"), sentences.get("max_seq_length")]
-    lengths = [int(length) for length in stated if isinstance(length, int | float)]
-    if not lengths:
-        raise InputError(f"{config_path} states no model_max_length; export the model again")
-    token = config.get("pad_token")
-    content = token.get("content") if isinstance(token, dict) else token
-    pad_id = tokenizer.token_to_id(content) if isinstance(content, str) else None
-    if pad_id is None:
-        raise InputError(f"{config_path}: pad_token {content!r} is not in tokenizer.json; export the model again")
-    tokenizer.enable_truncation(min(lengths), direction=str(config.get("truncation_side", "right")))
-    tokenizer.no_padding()
-    return tokenizer, int(pad_id), min(lengths)
-
-
-def _read_json(path: Path) -> dict[str, object]:
-    """A JSON file's object; empty where there is no such file."""
-    if not path.is_file():
-        return {}
-    return read_object(path)

@@ -21,8 +21,8 @@ def certify(
     runtimes: Annotated[
         str | None,
         typer.Option(
-            help="onnxruntime, sentence-transformers, sentence-transformers-onnx, fastembed, transformers.js, "
-            "openvino, text-embeddings-inference, triton; several with commas.",
+            help="onnxruntime, sentence-transformers, sentence-transformers-onnx, model2vec, fastembed, "
+            "transformers.js, openvino, text-embeddings-inference, triton; several with commas.",
             show_default="all of them",
         ),
     ] = None,

@@ -75,11 +75,9 @@ def encode_lines(
         import numpy as np
 
         from export.artifact.manifest import verify_artifact
-        from export.serve.providers import CPU
-        from export.serve.session import OnnxEncoder
+        from export.serve.open_encoder import open_encoder
 
-        made_for_cpus = verify_artifact(folder).precision != "fp32"
-        encoder = OnnxEncoder(folder, threads, providers=CPU if made_for_cpus else None)
+        encoder = open_encoder(folder, verify_artifact(folder), threads)
 
     def encode(texts: list[str]) -> NDArray[Any]:
         if vectors == "float32":

@@ -23,6 +23,14 @@ def characters(texts: list[str]) -> list[list[int]]:
     return [[0, *map(ord, text.replace(" ", "")), 1][:20] for text in texts]
 
 
+def test_every_length_is_there_without_special_tokens() -> None:
+    def plain(texts: list[str]) -> list[list[int]]:
+        return [[*map(ord, text.replace(" ", ""))][:20] or [0] for text in texts]
+
+    texts = texts_of_every_length(["lengthy words throughout, x"], plain, 20, count=5)
+    assert [len(ids) for ids in plain(texts)] == list(range(1, 21))
+
+
 def test_fewer_texts_than_lengths_gives_one_a_length() -> None:
     texts = texts_of_every_length(["to be or not to be x"], characters, 20, count=5)
     assert [len(ids) for ids in characters(texts)] == list(range(2, 21))
