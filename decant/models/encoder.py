@@ -52,7 +52,7 @@ from decant.models.save_model import save_model
 from decant.models.shared_config import read_config
 from decant.models.static_backbone import StaticBackbone
 from decant.models.static_encoder import static_table, static_tokenizer
-from decant.models.static_folder import save_static_model
+from decant.models.table_folder import StaticTable, write_table_folder
 from decant.models.tail import Tail
 
 Progress = Callable[[int], None]
@@ -281,13 +281,13 @@ class SentenceEncoder(nn.Module):
         `concat_top_mean` has no counterpart there: such a folder gets no modules.json, lest it be loaded wrongly.
         """
         folder.mkdir(parents=True, exist_ok=True)
+        if self.static is not None:
+            write_table_folder(folder, self.table())
+            return
         with quiet_transformers():
+            save_model(self.backbone, folder)
             self.tokenizer.model_max_length = self.max_length
             self.tokenizer.save_pretrained(folder)
-            if self.static is None:
-                save_model(self.backbone, folder)
-            else:
-                save_static_model(self.static, self.dim, self.tokenizer, self.max_length, folder)
         # a tokenizer class that is made of its vocabulary alone forgets that step
         stated = {"max_seq_length": self.max_length, "do_lower_case": lower_cases(self.tokenizer)}
         write_json(folder / READING, stated)
@@ -302,14 +302,20 @@ class SentenceEncoder(nn.Module):
         if self.pooling != CONCAT_TOP_MEAN:
             self._save_modules(folder)
 
+    def table(self) -> StaticTable:
+        """A static encoder as its folder holds it: float32 rows of `dim` numbers, with their learned scales in them."""
+        assert self.static is not None
+        self.static.fold()
+        rows = self.static.embeddings.weight.detach().cpu()[:, : self.dim].numpy()
+        return StaticTable.of(rows, self.tokenizer, self.max_length, self.prompts)
+
     def _save_modules(self, folder: Path) -> None:
-        entries = [_entry(0, "Transformer" if self.static is None else "StaticEmbedding", "")]
+        entries = [_entry(0, "Transformer", "")]
         entries += self.before.save(folder, len(entries), on_tokens=True)
-        if self.static is None:
-            entries.append(_entry(len(entries), "Pooling", POOLING_FOLDER))
+        entries.append(_entry(len(entries), "Pooling", POOLING_FOLDER))
         write_json(folder / POOLING_FOLDER / CONFIG, self._pooling_config())
         entries += self.tail.save(folder, len(entries))
-        if self.dim < self.width and self.static is None:
+        if self.dim < self.width:
             entries += _cut_to(self.dim, self.width).save(folder, len(entries))
         if self.unit:
             entries.append(_entry(len(entries), "Normalize", NORMALIZE_FOLDER))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,15 @@ from decant.errors import GateError, InputError
 from decant.models.prompts import Prompted
 from decant.models.similarity import cosines, pair_vectors
 from export.artifact.manifest import COMPARATOR
-from export.serve.session import OnnxComparator, OnnxEncoder
+from export.serve.session import OnnxComparator
 from pipeline.measure.classification import one_score
+
+if TYPE_CHECKING:
+    from export.serve.open_encoder import Session
 
 
 def given_pairs(
-    encoder: OnnxEncoder, pairs: Sequence[tuple[str, str]], prompts: tuple[str | None, str | None]
+    encoder: Session, pairs: Sequence[tuple[str, str]], prompts: tuple[str | None, str | None]
 ) -> Sequence[tuple[str, str]]:
     """The pairs behind prompts of the artifact, by their names; behind its default one for None.
 
@@ -31,7 +35,7 @@ def given_pairs(
 
 
 def score_pairs(
-    encoder: OnnxEncoder, folder: Path, pairs: Sequence[tuple[str, str]], threads: int | None = None
+    encoder: Session, folder: Path, pairs: Sequence[tuple[str, str]], threads: int | None = None
 ) -> NDArray[np.float32]:
     """An artifact's scores, float32 [pairs]: cosines, or the logits of its comparator where it has one.
 
@@ -51,7 +55,7 @@ def score_pairs(
 
 
 def pair_logits(
-    encoder: OnnxEncoder, folder: Path, pairs: Sequence[tuple[str, str]], threads: int | None = None
+    encoder: Session, folder: Path, pairs: Sequence[tuple[str, str]], threads: int | None = None
 ) -> NDArray[np.float32]:
     """As `score_pairs`, but float32 [pairs, classes] where the comparator tells classes apart."""
     vectors = pair_vectors(pairs, encoder.encode)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from decant.progress import Watch
 from decant.table import MISSING, Table, line, number_columns, text_columns
 from decant.training.cores import usable_cores
 from export.artifact.manifest import is_reranker, verify_artifact
-from export.serve.session import OnnxEncoder
+from export.serve.open_encoder import open_on_cpu, served_files
 from pipeline.measure.evaluate import Examples, evaluate
 from pipeline.measure.peers import PEERS, load_peers
 from pipeline.measure.size import size_mib
@@ -27,6 +27,9 @@ from pipeline.report.machine import Environment, read_environment
 from pipeline.report.unsteady import SIGN, marked
 from pipeline.texts.labelled_pairs import read_labelled
 from pipeline.texts.quoting import Quoting
+
+if TYPE_CHECKING:
+    from export.serve.open_encoder import Session
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 Pair = tuple[str, str]
@@ -139,17 +142,15 @@ def _encoders(folders: Sequence[Path]) -> tuple[list[Path], list[str]]:
     return kept, [f"{path} was left out: it is {what}." for path, what in left_out.items()]
 
 
-def _artifacts(
-    folders: Sequence[Path], threads: int
-) -> tuple[dict[str, tuple[str, float | None]], dict[str, OnnxEncoder]]:
+def _artifacts(folders: Sequence[Path], threads: int) -> tuple[dict[str, tuple[str, float | None]], dict[str, Session]]:
     facts: dict[str, tuple[str, float | None]] = {}
-    encoders: dict[str, OnnxEncoder] = {}
+    encoders: dict[str, Session] = {}
     for folder in folders:
         name = folder.resolve().name
         if name in facts:
             raise InputError(f"two artifacts are named {name}; give folders of different names")
-        facts[name] = (verify_artifact(folder).precision, size_mib(folder / "onnx"))
-        encoders[name] = OnnxEncoder(folder, threads)
+        facts[name] = (verify_artifact(folder).precision, size_mib(served_files(folder)))
+        encoders[name] = open_on_cpu(folder, threads)
     return facts, encoders
 
 

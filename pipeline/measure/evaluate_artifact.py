@@ -14,7 +14,7 @@ from decant.errors import InputError
 from decant.files import read_object
 from decant.models.folder_files import CONFIG
 from export.artifact.manifest import is_reranker, verify_artifact
-from export.serve.session import OnnxEncoder
+from export.serve.open_encoder import open_on_cpu
 from export.serve.snippets import Threshold
 from pipeline.measure.artifact_scores import checked_scores, given_pairs, pair_logits, reranker_scores, score_pairs
 from pipeline.measure.bootstrap import RESAMPLES
@@ -204,7 +204,7 @@ def _scores(folder: Path, pairs: Pairs, task: Task, stated: Stated, reading: Rea
         on_scale = stated.sigmoid and task.kind == "regression"
         scores = reranker_scores(folder, pairs, classes=classes, on_scale=on_scale, threads=reading.threads)
         return checked_scores(folder, scores, classes)
-    encoder = OnnxEncoder(folder, reading.threads)
+    encoder = open_on_cpu(folder, reading.threads)
     way = pair_logits if classes else score_pairs
     return checked_scores(
         folder, way(encoder, folder, given_pairs(encoder, pairs, reading.prompts), reading.threads), classes

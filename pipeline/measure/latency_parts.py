@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from decant.progress import Advance
 from export.graphs.node_times import pooling_share
 from export.serve.session import OnnxEncoder
+from export.serve.static_session import StaticSession
 from pipeline.measure.rounds import Clock, Rounds, batches_of, period_of, repeated, time_rounds
 from pipeline.measure.speed import LatencyParts, SpeedSettings, evenly_spaced, percentiles_ms
 
 
 def latency_parts(
-    served: Mapping[str, OnnxEncoder],
+    served: Mapping[str, OnnxEncoder | StaticSession],
     whole_ms: Mapping[str, float],
     texts: Sequence[str],
     settings: SpeedSettings,
@@ -23,7 +24,7 @@ def latency_parts(
     """The parts of each model's latency for one text, which they add up to.
 
     The tokenizer is timed by itself, one text a call, all models in turns. The rest of the latency is the graph's,
-    parted by onnxruntime's node times; an OpenVINO graph is not parted.
+    parted by onnxruntime's node times; an OpenVINO graph is not parted, nor is a static student's table.
 
     Args:
         served: by row name.
@@ -47,7 +48,7 @@ def latency_parts(
     for name, encoder in served.items():
         tokenizer_ms = min(percentiles_ms(timed[name].seconds).p50, whole_ms[name])
         graph_ms, judged = whole_ms[name] - tokenizer_ms, {"tokenizer_ms": timed[name].steadiness}
-        if encoder.graph.suffix == ".xml":
+        if isinstance(encoder, StaticSession) or encoder.graph.suffix == ".xml":
             found[name] = LatencyParts(tokenizer_ms=tokenizer_ms, encoder_ms=graph_ms, steadiness=judged)
             continue
         feeds = [encoder.feed([row]) for row in encoder.tokenize(texts)]

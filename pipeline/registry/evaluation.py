@@ -16,7 +16,6 @@ from decant.files import sha256_of
 from decant.models.prompts import prompted_pairs
 from decant.progress import unwatched
 from export.artifact.manifest import COMPARATOR, read_manifest
-from export.serve.session import OnnxEncoder
 from export.serve.snippets import Threshold
 from pipeline.measure.artifact_scores import checked_scores, pair_logits, score_pairs
 from pipeline.measure.bootstrap import bootstrap
@@ -32,6 +31,7 @@ from pipeline.texts.labelled_pairs import read_classes, read_labelled
 from pipeline.texts.settings import Task
 
 if TYPE_CHECKING:
+    from export.serve.open_encoder import Session
     from teachers.cross_encoders.fine_tune import TaskKind
 
 RANKS = 10  # of nDCG@10
@@ -59,7 +59,7 @@ class Evaluation:
     """What the examples are: pairs, queries or examples."""
     texts: list[str]
     """Each once: what speed is measured on."""
-    judge: Callable[[OnnxEncoder, Path], Figures]
+    judge: Callable[[Session, Path], Figures]
     """An artifact's encoder and folder → its figures, on the same resamples for every artifact.
 
     Raises GateError for scores that are not finite, InputError for an artifact of another task.
@@ -85,7 +85,7 @@ def evaluation_of(file: Path, settings: PromotionSettings, threads: int) -> Eval
     pairs, labels, name = _labelled(file, settings)
     dev = _labelled(Path(settings.dev), settings) if settings.dev is not None else None
 
-    def judged(encoder: OnnxEncoder, folder: Path) -> Figures:
+    def judged(encoder: Session, folder: Path) -> Figures:
         scores = _scores(encoder, folder, pairs, settings, threads)
         chosen: DevScores | float | None = None
         if settings.task == "binary" and dev is not None:
@@ -110,7 +110,7 @@ def _labelled(file: Path, settings: PromotionSettings) -> tuple[list[tuple[str, 
 
 
 def _scores(
-    encoder: OnnxEncoder, folder: Path, pairs: Sequence[tuple[str, str]], settings: PromotionSettings, threads: int
+    encoder: Session, folder: Path, pairs: Sequence[tuple[str, str]], settings: PromotionSettings, threads: int
 ) -> NDArray[np.float32]:
     """Scores [pairs], or logits [pairs, classes] of a multi-class task, all finite."""
     given = prompted_pairs(pairs, encoder.prompts, settings.columns.first_prompt, settings.columns.second_prompt)
@@ -133,7 +133,7 @@ def _retrieval(folder: Path, settings: PromotionSettings) -> Evaluation:
     """nDCG@10 of exact search by dot product, bootstrapped over the queries."""
     found = read_beir(folder)
 
-    def judged(encoder: OnnxEncoder, artifact: Path) -> Figures:
+    def judged(encoder: Session, artifact: Path) -> Figures:
         _check_vectors(artifact, "retrieval is judged by its vectors' dot products")
         queries, documents = (
             encoder.encode(some, prompt=next((name for name in names if name in encoder.prompts.texts), None))
@@ -160,7 +160,7 @@ def _named(file: Path, name: str, settings: PromotionSettings) -> Evaluation:
     wanted = {name: sets[name]}
     (found,) = read_sets(wanted, file.parent)
 
-    def judged(encoder: OnnxEncoder, artifact: Path) -> Figures:
+    def judged(encoder: Session, artifact: Path) -> Figures:
         _check_vectors(artifact, "a named set is judged by its vectors")
         with unwatched("", 0) as advance:
             one = judge_set(found, encoder, settings.resamples, 0, advance)

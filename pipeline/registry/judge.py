@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from decant.training.cores import usable_cores
-from export.serve.session import OnnxEncoder
+from export.serve.open_encoder import open_on_cpu, served_files
 from pipeline.measure.bootstrap import paired_difference, percentile_interval
 from pipeline.measure.size import size_mib
 from pipeline.measure.speed import measure_speed
@@ -34,7 +34,7 @@ def measure_today(candidate: Path, deployed: Path | None, pairs_file: Path, sett
     threads = settings.speed.threads or usable_cores()
     evaluation = evaluation_of(pairs_file, settings, threads)
     folders = {CANDIDATE: candidate} | ({DEPLOYED: deployed} if deployed is not None else {})
-    encoders = {role: OnnxEncoder(folder, threads) for role, folder in folders.items()}
+    encoders = {role: open_on_cpu(folder, threads) for role, folder in folders.items()}
     judged = {role: evaluation.judge(encoders[role], folder) for role, folder in folders.items()}
     speeds = measure_speed(
         {role: encoder.encode for role, encoder in encoders.items()}, evaluation.texts, {}, [], settings.speed
@@ -43,7 +43,7 @@ def measure_today(candidate: Path, deployed: Path | None, pairs_file: Path, sett
         role: Timed(
             accuracy=judged[role].value, ci95=percentile_interval(judged[role].samples),
             latency_ms=speeds[role].latency_ms["1"].p50, texts_per_second=speeds[role].texts_per_second or 0.0,
-            size_mib=size_mib(folder / "onnx"), unsteady=speeds[role].unsteady("latency_ms.1"),
+            size_mib=size_mib(served_files(folder)), unsteady=speeds[role].unsteady("latency_ms.1"),
         )
         for role, folder in folders.items()
     }  # fmt: skip

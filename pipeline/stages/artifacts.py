@@ -61,8 +61,9 @@ def make_artifacts(run: Run, made: Made) -> Done:
                 {name: metrics.model_dump(mode="json") for name, metrics in row.metrics.items()}, graph.parity,
                 recipe.texts.task.names,
             )  # fmt: skip
+            model = smaller if smaller.static is None else smaller.table()
             manifest = write_artifact(
-                folder / graph.name, smaller, graph.folder / GRAPH, facts,
+                folder / graph.name, model, graph.folder / GRAPH, facts,
                 comparator_graph=comparator if comparator.is_file() else None,
                 openvino=irs.folder_of(graph.name),
             )  # fmt: skip

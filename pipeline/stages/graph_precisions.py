@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from decant.models.encoder import SentenceEncoder
 from export.graphs.parity import Precision
+from export.graphs.static_graph import export_static
 from export.quantize.block_quantize import quantize_blocks
 from export.quantize.calibration import Feed
 from export.quantize.dynamic_quantize import quantize_dynamic
 from export.quantize.row_quantize import quantize_rows
 from export.quantize.sensitivity import Sensitivity
 from export.quantize.static_quantize import quantize_static
+from export.quantize.static_table import stored_table
 from pipeline.recipe.sections import ExportSettings
 
 
@@ -44,3 +47,9 @@ def write_precision(
     else:
         quantize_dynamic(whole, target)
     return []
+
+
+def write_static_graph(encoder: SentenceEncoder, precision: Precision, target: Path) -> None:
+    """Write a static student's graph, whose table is stored in this precision."""
+    table = encoder.table()
+    export_static(stored_table(table.rows, precision), target, table.max_length)

@@ -16,6 +16,7 @@ from decant.models.check_embedder import encoder_size
 from decant.models.encoder import SentenceEncoder
 from decant.models.folder_files import SETTINGS as PROMPTS
 from export.artifact.bundle import COMPARATOR, GRAPH
+from export.artifact.static_artifact import write_table
 from export.graphs.graph_file import load_graph
 from export.graphs.parity import (
     Parity,
@@ -30,12 +31,13 @@ from export.graphs.small_vectors import add_small_vectors, int8_step
 from export.graphs.to_onnx import export_comparator, export_encoder
 from export.quantize.calibration import Feed, calibration_batches, sentence_vectors
 from export.serve.session import OnnxComparator, OnnxEncoder
+from export.serve.static_session import StaticSession
 from pipeline.fingerprint import stated
 from pipeline.measure.size import parameter_count
 from pipeline.recipe.recipe import Recipe
 from pipeline.recipe.recipe_prompts import pairs_for
 from pipeline.stages.estimate_graphs import graph_seconds
-from pipeline.stages.graph_precisions import write_precision
+from pipeline.stages.graph_precisions import write_precision, write_static_graph
 from pipeline.stages.stage import Done, Made, Run, Stage
 from pipeline.stages.targets import training_pairs
 from pipeline.stages.tuned_weights import tuned_graph
@@ -98,7 +100,10 @@ def make_graphs(run: Run, made: Made) -> Done:
                 plain = plain_graph(folder, layers, dim)
                 reference = smaller.encoder.encode(probes, progress=advance)
                 np.save(reference_of(plain), reference)
-                export_encoder(smaller.encoder, plain)
+                if smaller.encoder.static is None:
+                    export_encoder(smaller.encoder, plain)
+                else:
+                    write_static_graph(smaller.encoder, "fp32", plain)
                 step = _step(plain, calibration, reference) if settings.vectors else None
                 exported = _Exported(smaller, student.folder, probes, reference, calibration, step)
                 for precision in settings.precisions:
@@ -215,13 +220,22 @@ def _one(
     name = f"L{encoder.layers}xD{encoder.dim}-{precision}"
     target = plain.with_name(name)
     (target / "onnx").mkdir(parents=True, exist_ok=True)
-    for file in TOKENIZER_FILES:
-        if (exported.source / file).is_file():  # a pooling of our own has no file of prompts
-            (target / file).write_bytes((exported.source / file).read_bytes())
-    sensitivity = write_precision(precision, plain, target / GRAPH, recipe.export, exported.calibration)
+    if encoder.static is not None:
+        write_table(target, encoder.table(), precision)
+        write_static_graph(encoder, precision, target / GRAPH)
+        sensitivity = []
+    else:
+        for file in TOKENIZER_FILES:
+            if (exported.source / file).is_file():  # a pooling of our own has no file of prompts
+                (target / file).write_bytes((exported.source / file).read_bytes())
+        sensitivity = write_precision(precision, plain, target / GRAPH, recipe.export, exported.calibration)
     if recipe.export.vectors:
         add_small_vectors(target / GRAPH, recipe.export.vectors, exported.step)
-    parity = check_parity(OnnxEncoder(target), exported.probes, reference, precision, recipe.export.parity, advance)
+    served = OnnxEncoder(target)
+    parity = check_parity(served, exported.probes, reference, precision, recipe.export.parity, advance)
+    if encoder.static is not None:
+        own = check_parity(StaticSession(target), exported.probes, reference, precision, recipe.export.parity)
+        parity = min(parity, own, key=lambda one: one.min_cosine)
     if model.comparator is not None:
         _comparator(model, model.comparator, target, reference, recipe)
     return {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from decant.progress import Advance, Watch
 from export.serve.session import OnnxEncoder
+from export.serve.static_session import StaticSession
 from pipeline.measure.latency_by_tokens import latency_by_tokens, length_steps, texts_of_tokens
 from pipeline.measure.latency_parts import latency_parts, parts_steps
 from pipeline.measure.one_against_many import BiEncoder, one_against_many, search_steps
@@ -43,7 +44,7 @@ class _Timed:
         found = self.candidates if self.of_length else ()
         return {one.name: one.encode for one in found if one.encode is not None and one.kind != "teacher"}
 
-    def served(self, settings: SpeedSettings) -> dict[str, OnnxEncoder]:
+    def served(self, settings: SpeedSettings) -> dict[str, OnnxEncoder | StaticSession]:
         """Artifacts, whose parts are timed where one text at a time is."""
         found = self.candidates if 1 in settings.batch_sizes else ()
         return {one.name: one.served for one in found if one.served is not None}

@@ -19,8 +19,10 @@ from decant.models.shared_config import is_shared, shared_attention
 from decant.models.similarity import cosines, pair_vectors, similarities
 from decant.progress import Advance
 from export.artifact.bundle import COMPARATOR, GRAPH
+from export.serve.open_encoder import served_files
 from export.serve.rerank_session import OnnxReranker
 from export.serve.session import OnnxComparator, OnnxEncoder
+from export.serve.static_session import StaticSession
 from pipeline.measure.baselines import SentenceTransformerBaseline, bag_of_words
 from pipeline.measure.classification import one_score
 from pipeline.measure.one_against_many import dot_product
@@ -59,6 +61,12 @@ from pathlib import Path
 from export.serve.session import OnnxEncoder
 OnnxEncoder(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]).encode([sys.argv[4]] * 32)
 """
+ENCODE_BY_TABLE = """
+import sys
+from pathlib import Path
+from export.serve.static_session import StaticSession
+StaticSession(Path(sys.argv[1]), int(sys.argv[2])).encode([sys.argv[4]] * 32)
+"""
 Predict = Callable[[Sequence[Pair]], NDArray[np.float32]]
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 Match = Callable[[NDArray[np.float32], NDArray[np.float32]], object]
@@ -78,7 +86,7 @@ class Candidate:
     encoder: Embedder | OnnxEncoder | None = None
     """What a suite is measured by: a model whose vectors are compared as its folder says."""
     match: Match = dot_product
-    served: OnnxEncoder | None = None
+    served: OnnxEncoder | StaticSession | None = None
     """The artifact itself, whose parts are timed apart."""
     facts: dict[str, object] = field(default_factory=dict)
 
@@ -301,9 +309,9 @@ def _exported(recipe: Recipe, made: Made, threads: int, advance: Advance) -> lis
     for graph in made.graphs:
         advance(0, graph.name)
         facts: dict[str, object] = {
-            "runtime": "onnxruntime",
+            "runtime": "onnxruntime" if graph.layers else "numpy",
             "path": f"artifacts/{graph.name}",
-            "size_mib": size_mib(graph.folder / "onnx"),
+            "size_mib": size_mib(served_files(graph.folder)),
             "sharing": said_groups(groups_of(student.folder, graph.layers)),
         }
         if graph.quantize_aware:
@@ -333,14 +341,15 @@ def _served(
     recipe: Recipe, exported: Graph | Ir, folder: Path, file: str, comparator_graph: Path, threads: int,
     own: dict[str, object],
 ) -> Candidate:  # fmt: skip
-    encoder = OnnxEncoder(folder, threads, file)
+    encoder = OnnxEncoder(folder, threads, file) if exported.layers else StaticSession(folder, threads)
     predict = by_similarity(recipe, encoder)
     match: Match = dot_product
     if comparator_graph.is_file():
         comparator = OnnxComparator(comparator_graph, threads)
         predict = behind_prompts(recipe, encoder.prompts, _by_comparator(encoder.encode, comparator))
         match = _one_to_many(comparator)
-    peak = peak_memory_of(ENCODE_ONCE, [str(folder), str(threads), file, "How do I reset my password?"])
+    once = ENCODE_ONCE if exported.layers else ENCODE_BY_TABLE
+    peak = peak_memory_of(once, [str(folder), str(threads), file, "How do I reset my password?"])
     facts: dict[str, object] = {
         "layers": exported.layers, "dim": exported.dim, "precision": exported.precision,
         "parameters": exported.parameters, "parity": Parity(**exported.parity), "form": recipe.student.form,

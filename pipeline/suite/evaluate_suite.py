@@ -13,7 +13,7 @@ from decant.files import expand_user
 from decant.progress import Watch
 from decant.training.cores import usable_cores
 from export.artifact.manifest import MANIFEST, is_reranker, verify_artifact
-from export.serve.session import OnnxEncoder
+from export.serve.open_encoder import open_on_cpu
 from pipeline.measure.bootstrap import RESAMPLES
 from pipeline.suite.measure_suite import SuiteFigures, measure_suite, suite_mean
 from pipeline.suite.read_sets import LoadedSet, read_sets
@@ -95,7 +95,7 @@ def load_encoder(reference: str, threads: int | None = None) -> Encoder:
         raise InputError(f"{folder} is a re-ranker, which gives no vectors; a suite judges models of vectors")
     if (folder / MANIFEST).is_file():
         verify_artifact(folder)
-        return OnnxEncoder(folder, threads)
+        return open_on_cpu(folder, threads)
     import torch  # which no artifact needs
 
     from decant.models.embedder import load_embedder
