@@ -15,6 +15,7 @@ from decant.files import read_object
 from decant.models.folder_files import CONFIG
 from decant.models.layout import body_folder, config_options
 from decant.models.reference import config_folder
+from decant.models.table_folder import is_static
 
 if TYPE_CHECKING:  # a folder's own words are read without it, and it takes a second
     from transformers import PreTrainedConfig
@@ -59,11 +60,15 @@ def read_config(folder: Path, **options: object) -> PreTrainedConfig:
     from transformers import AutoConfig
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+    from decant.models.static_backbone import StaticConfig
+
     options = config_options(body_folder(folder)) | options
     folder = config_folder(folder)
     stated = read_object(folder / CONFIG)
     kind = str(stated.get("model_type"))
     try:
+        if is_static(stated):
+            return StaticConfig(int(stated.get("vocab_size", 1)), int(stated["hidden_dim"]))
         if not kind.startswith(PREFIX):
             return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **options)
         stated["model_type"] = kind.removeprefix(PREFIX)

@@ -29,6 +29,7 @@ from pipeline.measure.one_against_many import dot_product
 from pipeline.measure.size import parameter_count, peak_memory_of, size_mib
 from pipeline.recipe.recipe import Recipe
 from pipeline.recipe.recipe_prompts import pairs_for
+from pipeline.recipe.sections import StaticStudent
 from pipeline.report.row_names import PEERS_START, SHARED_START, START, WORDS
 from pipeline.report.row_names import STUDENT as STUDENT
 from pipeline.report.rows import Kind, Parity
@@ -175,7 +176,8 @@ def _short(model: str) -> str:
 
 
 def _in_sentence_transformers(recipe: Recipe, name: str, folder: Path, has_cosine: bool) -> Candidate:
-    peer = SentenceTransformerBaseline(folder, max_length=recipe.student.max_length)
+    of_layers = recipe.student.max_length if not isinstance(recipe.student, StaticStudent) else None
+    peer = SentenceTransformerBaseline(folder, max_length=of_layers)
     predict = by_similarity(recipe, peer) if has_cosine and recipe.student.pooling != "concat_top_mean" else None
     facts: dict[str, object] = {"precision": "fp32", "runtime": "torch"}
     facts |= {"trained_on_labels": False} if name == PEERS_START and not recipe.student.trained else {}

@@ -25,9 +25,13 @@ WORDS: dict[ProblemKind, str] = {
 
 
 class SentenceSource(Source, frozen=True, extra="forbid"):
-    """Where unlabelled texts are: as for pairs, or a .txt file of one text a line, whose column is called text."""
+    """Where unlabelled texts are: as for pairs, a .txt file of one text a line, or a retrieval set in BEIR's layout.
+
+    The column of a .txt file is called text; those of a retrieval set query and passage, of one of its splits.
+    """
 
     endings: ClassVar[tuple[str, ...]] = (*SUFFIXES, LINES)
+    retrieval: ClassVar[bool] = True
 
     columns: tuple[str, ...] = Field(("text",), min_length=1, description="columns whose texts are all taken")
     limit: int | None = Field(None, ge=1, description="take only the first rows; default: all")
@@ -87,6 +91,8 @@ def load_sentences(
         files.append(file)
         for number, row in enumerate(islice(chain.from_iterable(parts), source.limit), start=1):
             for column in source.columns:
+                if column not in row:
+                    continue  # a retrieval set's rows hold a text each
                 text = fold(row[column] or "")
                 kind = _problem(text, texts, held_out)
                 if kind is None:
@@ -112,7 +118,7 @@ def first_texts(sources: Sequence[SentenceSource], base: Path, count: int) -> li
     for source in sources:
         parts, _ = row_parts(source, base, source.columns)
         rows = islice(chain.from_iterable(parts), count)
-        found += [fold(row[column] or "") for row in rows for column in source.columns]
+        found += [fold(row[column] or "") for row in rows for column in source.columns if column in row]
     return found
 
 

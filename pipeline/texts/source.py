@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, model_validator
 from decant.errors import InputError
 from decant.files import expand_user, is_there, sha256_of
 from decant.temporary import raised_for
+from pipeline.texts.beir_texts import beir_rows, is_beir
 from pipeline.texts.delimited import column_parts, read_header
 from pipeline.texts.lines import TEXT, line_parts, object_parts, read_names
 from pipeline.texts.quoting import SEPARATORS, Quoting, found_quoting
@@ -32,6 +33,8 @@ class Source(BaseModel, frozen=True, extra="forbid"):
     """Where one split's rows are. A plain string in a recipe is short for `{path: ...}`."""
 
     endings: ClassVar[tuple[str, ...]] = tuple(SUFFIXES)
+    retrieval: ClassVar[bool] = False
+    """Whether a folder in BEIR's layout is a source, too."""
 
     path: str | None = Field(
         None, description="file (.tsv .csv .jsonl .parquet) or folder, beside the recipe or absolute"
@@ -94,9 +97,9 @@ def local_file(source: Source, base: Path) -> Path | None:
         return None
     if not is_there(path):
         raise InputError(f"{path}: no such file or folder")
-    if path.is_dir():
+    if path.is_dir() and not (source.retrieval and is_beir(path)):
         path = _split_file(path, source)
-    elif path.suffix not in source.endings:
+    elif path.is_file() and path.suffix not in source.endings:
         ending = path.suffix or "a file without an ending"
         raise InputError(f"{path}: cannot read {ending!r}; give one of {', '.join(source.endings)}")
     if source.quoting is not None and (path.is_dir() or path.suffix not in SEPARATORS):
@@ -136,6 +139,8 @@ def row_parts(source: Source, base: Path, columns: tuple[str, ...]) -> tuple[Ite
         from pipeline.texts.dataset_rows import hub_rows
 
         return hub_rows(source, columns)
+    if source.retrieval and is_beir(path):
+        return _told(beir_rows(path, source.split, columns), path), str(path)
     check_readable(path)
     try:
         parts = _file_parts(path, columns, source.quoting)
