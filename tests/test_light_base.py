@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 
 from decant.extras import EXTRAS, missing_extra
+from tests.suite_data import write_suite
 from tests.tiny_artifacts import tiny_reranker
 from tests.tiny_runs import SmokeRun
 
@@ -65,12 +67,16 @@ def verbs(run: SmokeRun, reranker: Path, place: Path) -> list[str]:
     """Every verb that the base has, its arguments joined by |."""
     artifact, other = run.artifact, next(run.folder.glob("artifacts/*-int8-dynamic"))
     test, registry = run.recipe.parent / "test.tsv", place / "registry"
+    suite, content = write_suite(place / "suite")
+    without_classes = {name: one for name, one in content.items() if one["kind"] != "classes"}
+    suite.write_text(yaml.safe_dump(without_classes), encoding="utf-8")
     compared = place / "another" / run.folder.name
     compared.parent.mkdir()
     compared.symlink_to(run.folder)
     pairs = f"--pairs|{test}"
     return [
         f"encode|{artifact}", f"encode|{other}|--format|jsonl", f"eval|{artifact}|{pairs}", f"verify|{artifact}",
+        f"eval|{artifact}|--sets|{suite}|--compare|{other}",
         f"verify|{reranker}|--json", f"pick|{run.folder}|--json", f"report|{run.folder}",
         *(f"bundle|{artifact}|--for|{name}|--out|{place / name}" for name in ("ort", "st", "triton")),
         f"bench|{artifact}|{pairs}|--rounds|1", f"promote|{artifact}|--to|{registry}|{pairs}",
@@ -132,6 +138,15 @@ def test_every_verb_of_the_base_runs_without_what_trains(smoke_run: SmokeRun, re
     )
     assert "It was not compared with PyTorch: torch is not installed: pip install 'decant[train]'" in said
     assert "promoted" in said
+
+
+def test_a_set_of_classes_says_what_it_needs(smoke_run: SmokeRun, tmp_path: Path) -> None:
+    suite, _ = write_suite(tmp_path / "suite")
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{BLOCKED}from pipeline.cli import main; main()"
+    command = [sys.executable, "-c", code, "eval", str(smoke_run.artifact), "--sets", str(suite)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert said.returncode == 2
+    assert said.stderr.splitlines()[-1] == "decant: sklearn is not installed: pip install 'decant[train]'"
 
 
 @pytest.mark.slow

@@ -13,7 +13,8 @@ from pipeline.recipe.recipe import Recipe, load_recipe, recipe_yaml
 from pipeline.texts.source import data_folder, local_file
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-RECIPES = sorted(CONFIGS.rglob("*.yaml"))
+SUITE = CONFIGS / "suite.yaml"  # named sets, which tests/pipeline/suite reads
+RECIPES = sorted(set(CONFIGS.rglob("*.yaml")) - {SUITE})
 ANOTHER_RUN = re.compile(r"\.\./runs/([^/]+)/student")  # what another recipe has trained
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +99,7 @@ class Together:
         names = {name: text for one in targets.prompts for name, text in one.texts.items()}
         self.prompts, self.unit = Prompts(names), True
         self.similarity: Similarity = "cosine"
-        self._targets = targets
+        self._way = cache(targets.encoder)  # each loads the teachers
 
     @property
     def dim(self) -> int:
@@ -111,7 +111,7 @@ class Together:
         prompt: str | None = None, unit: bool = True,
     ) -> NDArray[np.float32]:  # fmt: skip
         """Unit vectors, float32 [texts, dim]; arguments as of `SentenceEncoder.encode`."""
-        vectors = self._targets.encoder(prompt)(texts)
+        vectors = self._way(prompt)(texts)
         if progress is not None:
             progress(len(texts))
         return vectors

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from decant.errors import InputError
 from decant.files import expand_user
 from pipeline.recipe.plain_words import plain_words
-from pipeline.recipe.yaml_places import OF_A_KEY, Keys, Place, misread_numbers, misread_text, places_of
+from pipeline.recipe.yaml_places import LARGE, OF_A_KEY, Keys, Place, misread_numbers, misread_text, places_of
 from pipeline.recipe.yaml_text import YamlError, read_yaml
 from pipeline.suite.read_sets import set_sources
 from pipeline.suite.settings import NamedSet, RankingSet, Suite
@@ -29,8 +29,9 @@ def read_suite(path: Path) -> dict[str, NamedSet]:
         content, node = read_yaml(path)
     except YamlError as error:
         raise InputError(f"{path}{f':{error.line}' if error.line is not None else ''}: {error}") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}; a suite is a file of named sets") from error
+    except (OSError, ValueError) as error:  # a name may hold what no file's can
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{path}: cannot be read: {why}; a suite is a file of named sets") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: a suite is a mapping, name: {{kind: …}}, not {type(content).__name__}")
     places = places_of(node)
@@ -95,5 +96,6 @@ def _line(path: Path, places: Mapping[Keys, Place], error: Mapping[str, Any]) ->
         str(part) for place, part in enumerate(location) if not (place == 2 and part in KINDS) and part != OF_A_KEY
     )
     said = misread_text(error, places.get(keys[1:])) or plain_words(error, Suite)
-    shown = isinstance(given, str | int | float) and error["type"] not in ("extra_forbidden", "union_tag_invalid")
+    plain = isinstance(given, str | float | bool) or (isinstance(given, int) and abs(given) < LARGE)
+    shown = plain and error["type"] not in ("extra_forbidden", "union_tag_invalid")
     return _place(path, places, keys) + said + (f" (given: {given!r})" if shown else "")

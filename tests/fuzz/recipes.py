@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pipeline.preflight.preflight import preflight_errors
 from pipeline.recipe.recipe import load_recipe, recipe_digest, recipe_yaml
 from pipeline.registry.settings import promotion_settings
+from pipeline.suite.suite_file import read_suite
 from tests.fuzz.bounds import works_or_refuses
 from tests.fuzz.mutate import BAD_TEXT, YAML_BITS, changed, edited
 from tests.fuzz.target import Target
@@ -25,7 +26,10 @@ KEPT_TEXTS = [
     "a: &a [*a]", "a: &a {k: *a}", "&a {<<: *a}", UNFOLDING, f"seed: 0x{'f' * 4000}", "a" * (1 << 21), "[" * 5000,
     '"a\\nb": 1', '"\\ud800": 1', "name: ~", "name: 0x" + "f" * 4000,
 ]  # fmt: skip
-KEPT_VALUES = [{"texts": {"task": {"kind": []}}}]
+KEPT_VALUES = [
+    {"texts": {"task": {"kind": []}}}, {"measure": {"sets": "a\0b"}}, {"measure": {"sets": "recipe.yaml"}},
+    {"measure": {"sets": {"pairs": {"kind": "pairs"}}}, "promotion": {"set": ["a"]}},
+]  # fmt: skip
 KEPT_SETS = [
     "a.b",
     "a\nb",
@@ -52,6 +56,7 @@ def recipe_targets(place: Path, tiny: dict[str, Any]) -> list[Target]:
             again.write_text(recipe_yaml(recipe), encoding="utf-8")
             assert recipe_digest(load_recipe(again)) == recipe_digest(recipe)
         works_or_refuses(promotion_settings, path, {}, lines=100)
+        works_or_refuses(read_suite, path, lines=100)
 
     def use_values(content: Any) -> None:
         use(yaml.safe_dump(content, allow_unicode=True))

@@ -12,7 +12,7 @@ import yaml
 from pipeline.report.row_names import WORDS
 from pipeline.report.rows import Report
 from tests.suite_data import write_suite
-from tests.tiny_runs import Models, SmokeRun, decant, trained_recipe, write_project
+from tests.tiny_runs import Models, SmokeRun, decant, nested_recipe, trained_recipe, write_project
 
 pytestmark = pytest.mark.smoke
 NAMES = ["alike", "same", "found", "folds", "fitted", "paired"]
@@ -105,6 +105,20 @@ def test_a_changed_set_is_measured_again_and_an_unchanged_one_is_not(run: SmokeR
     qrels.write_text(before, encoding="utf-8")
     assert planned.code == 0, planned.err
     assert "suite.found changed" in planned.text + planned.err
+
+
+def test_several_embedding_teachers_are_judged_as_one(models: Models, tmp_path: Path) -> None:
+    write_suite(tmp_path)
+    recipe = nested_recipe(models, labelled=False)
+    recipe["embedding"] |= {"teachers": [{"model": str(models.encoder)}, {"model": str(models.encoder)}]}
+    recipe["measure"] |= {"sets": "suite.yaml"}
+    said = decant("run", write_project(tmp_path, recipe), "--out", tmp_path / "run")
+    assert said.code == 0, said.err
+    report = Report.read(tmp_path / "run")
+    teacher, start = report.row("teacher"), report.row("start model")
+    for name in NAMES[:3]:  # two of the same repeat its vectors: but for rounding, cosines are its own
+        assert teacher.metrics[name].value == pytest.approx(start.metrics[name].value, abs=2e-3)
+    assert all(report.row("student").metrics[name].of_teacher is not None for name in NAMES)
 
 
 def test_what_is_not_there_is_refused_before_the_run(models: Models, without_data: None, tmp_path: Path) -> None:
