@@ -34,10 +34,10 @@ REMEDIES: dict[Precision, str] = {
     "int8-row": f"keep more of it in float32 (export.int8_row: outliers or min_cosine), or {LEAVE_OUT}",
     "int8-static": f"try int8-row, or more of export.calibration.texts, or {LEAVE_OUT}",
     "int8-weights": f"try int8-row, or a smaller export.int8_weights.block, or {LEAVE_OUT}",
-    "int4": "try int8-weights, or int8 of a static student, or fine-tune for its rounding (export.quantize_aware), "
-    f"or {LEAVE_OUT}",
+    "int4": f"try int8-weights, or fine-tune for its rounding (export.quantize_aware), or {LEAVE_OUT}",
 }
 """What to do where a graph is too far from torch."""
+STATIC_INT4 = f"try int8, or {LEAVE_OUT}"  # of a static student, which has no layers to fine-tune
 LOGITS_REMEDY = "export it again, or allow that much by export.parity.comparator_difference"
 MIXED_ROWS = 16  # rows of a mixed batch, the long one included
 PADDED_TEXTS = 64  # so many of the texts are padded to the full length: each costs as much as the longest
@@ -100,6 +100,8 @@ def check_parity(
     settings: ParitySettings | None = None,
     progress: Progress | None = None,
     called: str | None = None,
+    *,
+    static: bool = False,
 ) -> Parity:
     """Compare an exported encoder with torch and with itself.
 
@@ -111,6 +113,7 @@ def check_parity(
         settings: the gates.
         progress: called with the number of texts finished since its last call.
         called: what an error calls the candidate; default: the graph of this precision.
+        static: it is a static student's.
 
     Raises:
         GateError: a figure is below its gate; names figure, limit, worst text and what to do.
@@ -137,7 +140,7 @@ def check_parity(
     limits = {"min_cosine": min_cosine, "batch_invariance": min_invariance, "padding_invariance": min_invariance}
     for figure, limit in limits.items():
         if limit is not None:
-            remedy = _remedy(precision, figure, cosines[figure], called)
+            remedy = _remedy(precision, figure, cosines[figure], called, static)
             _hold(called or f"{precision} graph", figure, cosines[figure], limit, shown.get(figure, texts), remedy)
     return Parity(len(texts), **{figure: float(values.min()) for figure, values in cosines.items()})
 
@@ -184,12 +187,14 @@ def check_comparator_parity(
     return largest
 
 
-def _remedy(precision: Precision, figure: str, cosines: NDArray[np.float64], called: str | None) -> str:
+def _remedy(precision: Precision, figure: str, cosines: NDArray[np.float64], called: str | None, static: bool) -> str:
     """What to do where this figure misses its gate."""
     if called is not None:
         return "leave it out of export.openvino"
     if np.isnan(cosines).any() and precision == "fp32":
         return "its weights give no numbers there: train it again at a lower learning_rate, or export it again"
+    if figure == "min_cosine" and static and precision == "int4":
+        return STATIC_INT4.format(precision)
     if figure == "min_cosine":
         return REMEDIES[precision].format(precision)
     if precision == "fp32":

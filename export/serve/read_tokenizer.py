@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +15,11 @@ from decant.models.token_table import check_table
 
 
 def read_tokenizer(folder: Path) -> tuple[Tokenizer, int, int]:
-    """The tokenizer, truncating; the padding token's id; the most tokens of a text."""
+    """The tokenizer, truncating; the padding token's id; the most tokens of a text.
+
+    Raises:
+        InputError: a file is missing or damaged, or does not say how texts are cut and padded.
+    """
     path, config_path = folder / "tokenizer.json", folder / "tokenizer_config.json"
     if not path.is_file():
         raise InputError(f"{path} is missing: no artifact folder; give the one that holds decant.json")
@@ -26,15 +32,18 @@ def read_tokenizer(folder: Path) -> tuple[Tokenizer, int, int]:
         check_table(folder, tokenizer.get_vocab(), rows)
     config, sentences = _read_json(config_path), _read_json(folder / "sentence_bert_config.json")
     stated = [config.get("model_max_length"), sentences.get("max_seq_length")]
-    lengths = [int(length) for length in stated if isinstance(length, int | float)]
-    if not lengths:
+    lengths = [int(length) for length in stated if isinstance(length, int | float) and math.isfinite(length)]
+    if not lengths or not 1 <= min(lengths) <= sys.maxsize:
         raise InputError(f"{config_path} states no model_max_length; export the model again")
+    side = config.get("truncation_side", "right")
+    if side not in ("right", "left"):
+        raise InputError(f"{config_path}: truncation_side {side!r} is neither right nor left; export the model again")
     token = config.get("pad_token")
     content = token.get("content") if isinstance(token, dict) else token
     pad_id = tokenizer.token_to_id(content) if isinstance(content, str) else None
     if pad_id is None:
         raise InputError(f"{config_path}: pad_token {content!r} is not in tokenizer.json; export the model again")
-    tokenizer.enable_truncation(min(lengths), direction=str(config.get("truncation_side", "right")))
+    tokenizer.enable_truncation(min(lengths), direction=str(side))
     tokenizer.no_padding()
     return tokenizer, int(pad_id), min(lengths)
 

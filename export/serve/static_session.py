@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decant.errors import InputError
+from decant.errors import InputError, one_line
 from decant.files import read_object
-from decant.models.folder_files import CONFIG, WEIGHTS
+from decant.models.folder_files import CONFIG, TOKENIZER, WEIGHTS
 from decant.models.layout import Similarity
 from decant.models.prompts import prompted, read_prompts
 from decant.models.table_folder import MODEL_TYPE, is_static
@@ -81,7 +81,8 @@ class StaticSession:
         try:
             before, found = self.prompts.before(given), []
             for start in range(0, len(before), CHUNK):
-                found.append(self._of_texts(before[start : start + CHUNK]))
+                with np.errstate(over="ignore", invalid="ignore"):  # which is refused
+                    found.append(self._of_texts(before[start : start + CHUNK]))
                 if progress is not None:
                     progress(len(found[-1]))
         except (TypeError, AttributeError, UnicodeEncodeError) as error:
@@ -122,7 +123,8 @@ class StaticSession:
 
     def embed(self, ids: Sequence[Sequence[int]], length: int | None = None) -> Vectors:
         """Unit vectors of one batch as it is given, float32 [rows, dim]; nothing is padded, whatever the length."""
-        return self._units(self._sums_of_ids(ids))
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._units(self._sums_of_ids(ids))
 
     def _of_texts(self, texts: list[str]) -> Vectors:
         """Vectors of texts behind their prompts: by their words where that is sure, else by the tokenizer."""
@@ -192,7 +194,13 @@ class StaticSession:
         return sums
 
     def _token_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+        try:
+            return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+        except (TypeError, UnicodeEncodeError):
+            raise
+        except Exception as error:  # tokenizers raises bare Exception, of a vocabulary without its unknown token
+            path = self.graph.with_name(TOKENIZER)
+            raise InputError(f"{path} cannot read a text ({one_line(error)}); export the model again") from error
 
     def _tokens_of(self, words: Sequence[Word]) -> list[list[int]]:
         """Of each word; a number is that of a token itself."""

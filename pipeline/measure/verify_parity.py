@@ -62,7 +62,9 @@ def verify_parity(folder: Path, watch: Watch = unwatched) -> dict[str, Any]:
     found = []
     for session in (served, *((StaticSession(folder),) if manifest.static else ())):
         with watch("texts in the graph, alone and in batches", len(probes)) as advance:
-            found.append(check_parity(session, probes, reference, manifest.precision, progress=advance))
+            found.append(
+                check_parity(session, probes, reference, manifest.precision, progress=advance, static=manifest.static)
+            )
     min_cosine = min(parity.min_cosine for parity in found)
     return {
         "artifact": str(folder), "files": len(manifest.sha256), "precision": manifest.precision,

@@ -12,14 +12,17 @@ import numpy as np
 from hypothesis import strategies as st
 
 from decant.models.encoder import SentenceEncoder
+from decant.models.folder_files import SETTINGS, WEIGHTS
 from export.artifact.manifest import MANIFEST, read_manifest, verify_artifact
 from export.serve.session import OnnxEncoder
+from export.serve.static_session import StaticSession
 from pipeline.cli.encode_verb import encode_lines
 from teachers.cross_encoders.cross_encoder import CrossEncoder
 from tests.fuzz.bounds import works_or_refuses
 from tests.fuzz.mutate import BAD_TEXT, changed, spoiled
 from tests.fuzz.reports import JSON_BITS
 from tests.fuzz.target import Target
+from tests.tiny_tables import tiny_static
 
 TEXTS = (
     "man",
@@ -101,6 +104,42 @@ def model_target(place: Path, model: Path) -> Target:
 
     one = st.sampled_from(PARTS).flatmap(lambda part: st.tuples(st.just(part), changed(contents[part])))
     return Target("model folder", one, use, KEPT_MODELS, 20, 20)
+
+
+def static_targets(place: Path) -> list[Target]:
+    """A static student's folder, any of whose JSON files is changed, or whose table's bytes are."""
+    folder = tiny_static(place / "static", "int8")
+    parts = ["config.json", "tokenizer_config.json", "tokenizer.json", "sentence_bert_config.json", SETTINGS]
+    contents = {part: json.loads((folder / part).read_text(encoding="utf-8")) for part in parts}
+    table = (folder / WEIGHTS).read_bytes()
+
+    def use() -> None:
+        session = works_or_refuses(StaticSession, folder, 1)
+        if session is not None:
+            vectors = works_or_refuses(session.encode, ["a man", "", "é [CLS]", "zebra " * 50])
+            assert vectors is None or np.isfinite(vectors).all()
+
+    def changed_part(given: tuple[str, Any]) -> None:
+        part, content = given
+        (folder / part).write_text(json.dumps(content), encoding="utf-8")
+        try:
+            use()
+        finally:
+            (folder / part).write_text(json.dumps(contents[part]), encoding="utf-8")
+
+    def changed_table(content: bytes) -> None:
+        (folder / WEIGHTS).write_bytes(content)
+        try:
+            use()
+        finally:
+            (folder / WEIGHTS).write_bytes(table)
+
+    one = st.sampled_from(parts).flatmap(lambda part: st.tuples(st.just(part), changed(contents[part])))
+    kept = [table[:40], b"", table + b"x", b"\xff" * 8 + table[8:]]
+    return [
+        Target("static student", one, changed_part, [("config.json", []), ("tokenizer.json", {})], 100, 300),
+        Target("static student, bytes", spoiled([table], JSON_BITS), changed_table, kept, 100, 300),
+    ]
 
 
 KEPT_MODELS: list[tuple[str, Any]] = [

@@ -8,7 +8,7 @@ from typing import Any
 
 from export.artifact.bundle import ArtifactFacts, write_artifact
 from export.graphs.to_onnx import export_encoder
-from tests.fuzz.artifacts import artifact_targets, model_target
+from tests.fuzz.artifacts import artifact_targets, model_target, static_targets
 from tests.fuzz.recipes import recipe_targets
 from tests.fuzz.reports import report_targets
 from tests.fuzz.schedules import schedule_targets
@@ -21,8 +21,8 @@ from tests.tiny_runs import Models, nested_recipe, write_project
 NAMES = [
     "recipe, text", "recipe, values", "--set", "recipe, preflight", "TSV", "CSV", "JSONL, bytes", "JSONL, values",
     "Parquet, bytes", "Parquet, types", "texts, a line each", "labels", "cron", "schedule", "duration", "manifest",
-    "manifest, bytes", "manifest, paths", "encode", "encode, bytes", "model folder", "report", "report, bytes",
-    "report, compared", "budget", "registry",
+    "manifest, bytes", "manifest, paths", "encode", "encode, bytes", "model folder", "static student",
+    "static student, bytes", "report", "report, bytes", "report, compared", "budget", "registry",
 ]  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def every_target(place: Path) -> dict[str, Target]:
     write_project(place, tiny)
     targets = [
         *recipe_targets(place, tiny), *table_targets(place), *schedule_targets(), *artifact_targets(place, artifact),
-        model_target(place, model), *report_targets(place / "runs", report),
+        model_target(place, model), *static_targets(place), *report_targets(place / "runs", report),
     ]  # fmt: skip
     return {target.name: target for target in targets}
 

@@ -168,6 +168,8 @@ def test_comparator_parity(outputs: int, tmp_path: Path) -> None:
     ("precision", "remedy"),
     [
         ("fp32", "export it again, or allow that much by export.parity.min_cosine"),
+        ("fp16", "allow that much by export.parity.fp16_min_cosine, or leave fp16 out of export.precisions"),
+        ("int8", "try fp16, or leave int8 out of export.precisions"),
         ("int8-dynamic", "try int8-row, which scales each token by itself, or leave int8-dynamic out of "
          "export.precisions"),
         ("int8-row", "keep more of it in float32 (export.int8_row: outliers or min_cosine), or leave int8-row out of "
@@ -183,6 +185,20 @@ def test_comparator_parity(outputs: int, tmp_path: Path) -> None:
 def test_a_missed_gate_says_what_to_do(precision: str, remedy: str) -> None:
     with pytest.raises(GateError, match=f"; {re.escape(remedy)}$"):
         check(TurningEncoder(), TEXTS, turned(TEXTS, 90), precision=precision)
+
+
+@pytest.mark.parametrize(("precision", "degrees", "limit"), [("fp16", 1, 0.9999), ("int8", 9, 0.99)])
+def test_tables_have_limits_of_their_own_and_are_held_to_the_batch(precision: str, degrees: int, limit: float) -> None:
+    check(TurningEncoder(), TEXTS, turned(TEXTS, degrees / 2), precision=precision)
+    with pytest.raises(GateError, match=rf"{precision} graph: min_cosine 0\.9\d+ is below {limit}"):
+        check(TurningEncoder(), TEXTS, turned(TEXTS, degrees), precision=precision)
+    with pytest.raises(GateError, match=rf"{precision} graph: batch_invariance 0\.99619\d is below 0\.9999"):
+        check(TurningEncoder(in_batch=5), TEXTS, turned(TEXTS, 0), precision=precision)
+
+
+def test_a_static_student_has_no_layers_to_fine_tune() -> None:
+    with pytest.raises(GateError, match=r"; try int8, or leave int4 out of export\.precisions$"):
+        check(TurningEncoder(), TEXTS, turned(TEXTS, 90), precision="int4", static=True)
 
 
 def test_what_to_do_depends_on_what_missed() -> None:
