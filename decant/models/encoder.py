@@ -211,7 +211,9 @@ class SentenceEncoder(nn.Module):
             backend = self.tokenizer.backend_tokenizer
             backend.enable_truncation(self.max_length)
             backend.no_padding()
-            return [one.ids or padding for one in backend.encode_batch_fast(list(given), add_special_tokens=False)]
+            rows = [one.ids or padding for one in backend.encode_batch_fast(list(given), add_special_tokens=False)]
+            words = self.static.words
+            return [[part for n in row for part in words.get(n, (n,))] for row in rows] if words else rows
         encoded = self.tokenizer(
             given, truncation=True, max_length=self.max_length, padding=False, return_attention_mask=False
         )

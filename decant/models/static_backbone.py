@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -37,6 +38,7 @@ class StaticBackbone(PreTrainedModel):
         self.embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
         self.scales: nn.Parameter | None = None
         self.known: Tensor | None = None
+        self.words: dict[int, tuple[int, ...]] = {}
         self.post_init()
 
     @classmethod
@@ -58,11 +60,32 @@ class StaticBackbone(PreTrainedModel):
         self.known = table.detach().any(1, keepdim=True).float()
 
     @torch.no_grad()
+    def compose(self, pieces: Mapping[int, Sequence[int]]) -> None:
+        """Let a word's vector be the sum of its pieces' rows and of a row of its own, what it has beyond them.
+
+        So a rare word starts from what its pieces have learned, and what it learns reaches them. `fold` makes one row
+        of it all. The texts' ids must have the pieces behind each word, as `SentenceEncoder.tokenize` then gives them.
+
+        Args:
+            pieces: number of a word's token → those of its pieces.
+        """
+        table = self.embeddings.weight
+        for word, parts in pieces.items():
+            table[word] -= table[list(parts)].sum(0)
+        if self.known is not None:
+            self.known[list(pieces)] = 1
+        self.words = {word: (word, *parts) for word, parts in pieces.items()}
+
+    @torch.no_grad()
     def fold(self) -> None:
-        """Multiply the learned scales into the rows."""
+        """Multiply the learned scales into the rows, and add to each word's row those of its pieces."""
+        table = self.embeddings.weight
         if self.scales is not None:
-            self.embeddings.weight.mul_(self.scales.exp())
+            table.mul_(self.scales.exp())
             self.scales = self.known = None
+        for word, (_, *parts) in self.words.items():
+            table[word] += table[parts].sum(0)
+        self.words = {}
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, output_hidden_states: bool = False
@@ -93,7 +116,9 @@ class StaticBackbone(PreTrainedModel):
     def whole(self) -> Tensor:
         """The sum of all rows, float32 [width]: what stands for a text of which the table knows nothing."""
         table = self.embeddings.weight
-        return (table if self.scales is None else table * self.scales.exp()).sum(0)
+        table = table if self.scales is None else table * self.scales.exp()
+        beyond = [table[parts[1:]].sum(0) for parts in map(list, self.words.values())]
+        return table.sum(0) + sum(beyond, torch.zeros_like(table[0]))
 
 
 class _Rows(torch.autograd.Function):

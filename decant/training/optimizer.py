@@ -56,7 +56,7 @@ def adamw(module: nn.Module, settings: FitSettings, batches: int) -> dict[str, A
     """
     import torch
 
-    from decant.training.row_adam import RowAdam
+    from decant.training.row_adam import STATIC_BETAS, RowAdam
 
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, weight in module.named_parameters():
@@ -70,7 +70,7 @@ def adamw(module: nn.Module, settings: FitSettings, batches: int) -> dict[str, A
     ]
     optimizer: torch.optim.Optimizer
     if by_rows(module):
-        optimizer = RowAdam(found)
+        optimizer = RowAdam(found, betas=STATIC_BETAS)
     else:  # fused: one pass over weights, gradients and moments: at batch 32 the loop took 46 % of a CPU step
         optimizer = torch.optim.AdamW(found, fused=True)
     steps = max(1, settings.epochs * -(-batches // settings.accumulate))

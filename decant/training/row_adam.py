@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
+STATIC_BETAS = (0.8, 0.99)  # of a table of tokens, most of which are read once in hundreds of steps
 
 
 class RowAdam(Optimizer):
@@ -23,10 +24,11 @@ class RowAdam(Optimizer):
     Args:
         groups: parameters, or groups of them with a rate `lr` of their own.
         lr: learning rate of groups without one.
+        betas: what a mean and a square keep of themselves, each time that a row is read.
     """
 
-    def __init__(self, groups: Iterable[Any], lr: float = 1e-3) -> None:
-        super().__init__(groups, {"lr": lr})
+    def __init__(self, groups: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = BETAS) -> None:
+        super().__init__(groups, {"lr": lr, "betas": betas})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -38,26 +40,26 @@ class RowAdam(Optimizer):
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._move(weight, weight.grad, group["lr"])
+                    self._move(weight, weight.grad, group["lr"], group["betas"])
         return loss
 
-    def _move(self, weight: Tensor, gradient: Tensor, rate: float) -> None:
+    def _move(self, weight: Tensor, gradient: Tensor, rate: float, betas: tuple[float, float]) -> None:
         state = self.state[weight]
         if not state:
             state["step"] = torch.zeros((), dtype=torch.int64)
             state["mean"], state["square"] = torch.zeros_like(weight), torch.zeros_like(weight)
         state["step"] += 1
-        first, second = (1 - beta ** int(state["step"]) for beta in BETAS)
+        first, second = (1 - beta ** int(state["step"]) for beta in betas)
         size = rate * math.sqrt(second) / first
         if not gradient.is_sparse:
-            mean = state["mean"].lerp_(gradient, 1 - BETAS[0])
-            square = state["square"].mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
+            mean = state["mean"].lerp_(gradient, 1 - betas[0])
+            square = state["square"].mul_(betas[1]).addcmul_(gradient, gradient, value=1 - betas[1])
             weight.addcdiv_(mean, square.sqrt().add_(EPSILON * math.sqrt(second)), value=-size)
             return
         gradient = gradient.coalesce()
         rows, values = gradient.indices()[0], gradient.values()
-        mean = state["mean"].index_select(0, rows).lerp_(values, 1 - BETAS[0])
-        square = state["square"].index_select(0, rows).mul_(BETAS[1]).addcmul_(values, values, value=1 - BETAS[1])
+        mean = state["mean"].index_select(0, rows).lerp_(values, 1 - betas[0])
+        square = state["square"].index_select(0, rows).mul_(betas[1]).addcmul_(values, values, value=1 - betas[1])
         state["mean"].index_copy_(0, rows, mean)
         state["square"].index_copy_(0, rows, square)
         change = mean.div_(square.sqrt_().add_(EPSILON * math.sqrt(second)))

@@ -23,7 +23,7 @@ from export.quantize.scaled_weights import block_scales, nearest_codes, quantize
 Floats = NDArray[np.float32]
 Tensors = Mapping[str, NDArray[Any]]
 LARGEST_CODE = 127
-BLOCK, NARROWEST_BLOCK = 32, 8  # columns that share a scale in 4 bits: as many of 32, 16 or 8 as divide a row
+BLOCK, NARROWEST_BLOCK = 64, 8  # columns that share a scale in 4 bits: as many of 64, 32, 16 or 8 as divide a row
 HALF = 8  # what raises a code of 4 bits to 0..15
 READ_ROWS = 8192
 LARGEST_FLOAT16 = float(np.finfo(np.float16).max)

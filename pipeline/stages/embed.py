@@ -22,6 +22,7 @@ from students.cuts.vocabulary import listed_texts
 from students.distill.distill_vectors import distill_vectors
 from students.nesting.nested import all_dims, teacher_agreement
 from students.pair_student import Student
+from students.static.static_tokenizer import word_pieces
 
 VERSION = 1
 SHAPE = {"nesting", "dims", "pooling", "max_length", "layers", "ffn_width", "exit_layers", "sharing", "vocabulary"}
@@ -60,6 +61,7 @@ def make_embedded(run: Run, made: Made) -> Done:
         encoder.add_exit_layers(student.exit_layers)
         if encoder.static is not None:
             encoder.static.learn_scales()
+            encoder.static.compose(word_pieces(encoder.tokenizer, student.words))
         teacher = vector_targets.vectors(vector_targets.held_back).take(np.arange(len(vector_targets.held_back)))
         dims = all_dims(encoder.width, student.dims)
         live = SentenceEncoder.load(vector_targets.teachers[0][0]) if settings.states is not None else None

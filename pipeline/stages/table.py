@@ -21,7 +21,7 @@ from pipeline.stages.stage import Done, Made, Run, Stage
 from pipeline.stages.vectors import VectorTargets, text_encoder
 from students.static.axes import TurnedVectors, principal_axes
 from students.static.start_table import start_table
-from students.static.static_tokenizer import static_tokenizer_of
+from students.static.static_tokenizer import static_tokenizer_of, word_pieces
 from teachers.labels.vector_store import Vectors
 
 VERSION = 1
@@ -64,7 +64,9 @@ def make_table(run: Run, made: Made) -> Done:
             return _vectors_of(run, targets, spelled, folder)
 
         basis = axes[:, :dim] if axes is not None else None
-        start_table(tokenizer, encode, texts, student.smoothing, basis).for_cosine(prompts).save(folder)
+        pieces = word_pieces(tokenizer, student.words)
+        made_of = start_table(tokenizer, encode, texts, student.smoothing, basis, pieces)
+        made_of.for_cosine(prompts).save(folder)
 
     made.table = run.make("table", VERSION, inputs, write)
     rows = len(SentenceEncoder.load(made.table.folder).tokenizer)

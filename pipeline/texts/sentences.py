@@ -35,6 +35,12 @@ class SentenceSource(Source, frozen=True, extra="forbid"):
 
     columns: tuple[str, ...] = Field(("text",), min_length=1, description="columns whose texts are all taken")
     limit: int | None = Field(None, ge=1, description="take only the first rows; default: all")
+    first_words: int | None = Field(
+        None,
+        ge=1,
+        exclude_if=lambda value: value is None,  # so that no finished run depends on there being such a setting
+        description="take only so many of each text's first words; default: the whole text",
+    )
     prompt: str | None = Field(
         None, description="name of the prompt that its texts stand behind, such as document; default: the model's own"
     )
@@ -93,7 +99,7 @@ def load_sentences(
             for column in source.columns:
                 if column not in row:
                     continue  # a retrieval set's rows hold a text each
-                text = fold(row[column] or "")
+                text = " ".join((row[column] or "").split()[: source.first_words])
                 kind = _problem(text, texts, held_out)
                 if kind is None:
                     texts[text] = None

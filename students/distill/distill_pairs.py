@@ -24,6 +24,7 @@ from students.nesting.nested import StepExits, all_dims
 from students.nesting.nesting import LastNesting, trained_dims
 from students.pair_student import Student
 from students.static.static_settings import StaticSettings
+from students.static.static_tokenizer import word_pieces
 from teachers.cross_encoders.fine_tune import PairData
 from teachers.labels.token_rows import number_texts, texts_at, tokenize_rows
 from teachers.labels.vector_store import Vectors
@@ -77,6 +78,7 @@ def _static_student(reference: str | Path, settings: StaticSettings, prompts: Pr
     encoder = SentenceEncoder.load(reference).for_cosine(prompts)
     assert encoder.static is not None
     encoder.static.learn_scales()
+    encoder.static.compose(word_pieces(encoder.tokenizer, settings.words))
     dims = all_dims(encoder.width, settings.dims)
     check_losses(settings.loss, trained_dims(settings.nesting or LastNesting(), dims))
     return Student(encoder)

@@ -6,7 +6,7 @@ and weighed by a / (a + p).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ COUNTED_AT_ONCE = 8192
 
 def start_table(
     tokenizer: PreTrainedTokenizerFast, encode: Callable[[Sequence[str]], Floats], texts: Sequence[str],
-    smoothing: float, basis: Floats | None = None,
+    smoothing: float, basis: Floats | None = None, pieces: Mapping[int, Sequence[int]] | None = None,
 ) -> SentenceEncoder:  # fmt: skip
     """A static student of the tokenizer's tokens.
 
@@ -36,12 +36,14 @@ def start_table(
         encode: the teacher's vectors of texts, float32 [texts, width].
         texts: that the tokens' frequencies are counted in.
         smoothing: a of a / (a + p).
+        pieces: number of a whole word's token → those of its pieces, whose rows are summed to its own.
         basis: float32 [width, dim], what turns the teacher's vectors into the student's; None: they are the student's.
 
     Raises:
         InputError: less than half of the tokens can be spelled alone.
     """
-    spelled = spelled_tokens(tokenizer)
+    words = pieces or {}
+    spelled = {number: text for number, text in spelled_tokens(tokenizer).items() if number not in words}
     numbers = np.array(sorted(spelled), np.int64)
     found = encode([spelled[number] for number in numbers.tolist()])
     rows = found - found.mean(0)
@@ -50,8 +52,13 @@ def start_table(
     table = np.zeros((len(tokenizer), rows.shape[1]), np.float32)
     table[:] = found.mean(0) if basis is None else found.mean(0) @ basis
     table[numbers] = rows
-    table *= (smoothing / (smoothing + frequencies(tokenizer, texts)))[:, None]
+    share = frequencies(tokenizer, texts)
+    for word, parts in words.items():
+        np.add.at(share, list(parts), share[word])
+    table *= (smoothing / (smoothing + share))[:, None]
     table[silent_tokens(tokenizer)] = 0
+    for word, parts in words.items():
+        table[word] = table[list(parts)].sum(0)
     return SentenceEncoder(StaticBackbone.of(torch.from_numpy(table)), tokenizer, "mean", tokenizer.model_max_length)
 
 

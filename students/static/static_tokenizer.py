@@ -47,6 +47,25 @@ def static_tokenizer_of(
     )
 
 
+def word_pieces(tokenizer: PreTrainedTokenizerFast, words: int) -> dict[int, tuple[int, ...]]:
+    """Number of each whole word's token → those of the pieces that spell it.
+
+    Args:
+        words: how many words the tokenizer has beside its pieces; they are its last tokens.
+    """
+    if not words:
+        return {}
+    content = json.loads(tokenizer.backend_tokenizer.to_str())
+    vocabulary: dict[str, int] = content["model"]["vocab"]
+    added = sorted(vocabulary, key=vocabulary.__getitem__)[-words:]
+    content["model"]["vocab"] = {token: number for token, number in vocabulary.items() if token not in set(added)}
+    pieces = Tokenizer.from_str(json.dumps(content | {"truncation": None, "normalizer": None, "pre_tokenizer": None}))
+    spelled = pieces.encode_batch_fast(added, add_special_tokens=False)
+    unknown = pieces.token_to_id(str(tokenizer.unk_token))
+    found = {vocabulary[word]: tuple(one.ids) for word, one in zip(added, spelled, strict=True)}
+    return {number: ids for number, ids in found.items() if unknown not in ids}
+
+
 def check_words(teacher: PreTrainedTokenizerFast, texts: Iterable[str], words: int, min_count: int) -> list[str]:
     """The most frequent words of the texts that the teacher has no piece of, as its tokenizer splits them, falling.
 

@@ -102,3 +102,19 @@ def test_a_cut_keeps_the_first_numbers() -> None:
 def test_layers_cannot_be_cut_out_of_it() -> None:
     with pytest.raises(ValueError, match="a static encoder has none; 0 is its depth"):
         cut(tiny_static(), 1)
+
+
+def test_a_word_is_its_pieces_and_a_row_of_its_own_until_it_is_folded() -> None:
+    encoder, plain = tiny_static(), tiny_static()
+    cat, parts = encoder.tokenizer.convert_tokens_to_ids("cat"), [2, 8]
+    encoder.backbone.learn_scales()
+    encoder.backbone.compose({cat: parts})
+    assert encoder.tokenize(["a cat"]) == [[3, cat, 2, 8]]
+    np.testing.assert_allclose(encoder.encode([*TEXTS, ""]), plain.encode([*TEXTS, ""]), atol=1e-6)
+    with torch.no_grad():
+        encoder.backbone.scales[8] = 0.5
+        encoder.backbone.embeddings.weight[2] += 1
+    before = encoder.encode([*TEXTS, ""])
+    encoder.backbone.fold()
+    assert encoder.tokenize(["a cat"]) == [[3, cat]]
+    np.testing.assert_allclose(encoder.encode([*TEXTS, ""]), before, atol=1e-6)

@@ -12,9 +12,10 @@ def _sparse(rows: list[int], values: Tensor, shape: tuple[int, int]) -> Tensor:
     return torch.sparse_coo_tensor(torch.tensor([rows]), values, shape, check_invariants=True)
 
 
-def test_whole_gradients_move_as_in_torchs_adam() -> None:
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.8, 0.99)])
+def test_whole_gradients_move_as_in_torchs_adam(betas: tuple[float, float]) -> None:
     own, theirs = (torch.nn.Parameter(torch.linspace(-1, 1, 12).view(4, 3)) for _ in range(2))
-    optimizers = RowAdam([own], 0.05), Adam([theirs], 0.05)
+    optimizers = RowAdam([own], 0.05, betas), Adam([theirs], 0.05, betas)
     for step in range(5):
         gradient = torch.randn(4, 3, generator=torch.Generator().manual_seed(step))
         own.grad, theirs.grad = gradient.clone(), gradient.clone()

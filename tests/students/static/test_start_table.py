@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
 from students.static.start_table import frequencies, silent_tokens, spelled_tokens, start_table
-from students.static.static_tokenizer import static_tokenizer_of
+from students.static.static_tokenizer import static_tokenizer_of, word_pieces
 from tests.tiny_models import tiny_encoder, tiny_tokenizer
 
 TEXTS = ["a man is eating food", "a man plays a guitar", "the cat sits"]
@@ -66,3 +66,11 @@ def test_a_tokenizer_of_bytes_that_are_no_text_is_refused(tmp_path: Path) -> Non
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=content, unk_token="[UNK]", pad_token="[UNK]")
     with pytest.raises(ValueError, match="cannot encode single tokens"):
         spelled_tokens(tokenizer)
+
+
+def test_a_whole_word_starts_as_the_sum_of_its_pieces() -> None:
+    tokenizer = static_tokenizer_of(tiny_tokenizer(), ["zebras love jazz"] * 3, 2, 1, 32)
+    pieces = word_pieces(tokenizer, 2)
+    table = start_table(tokenizer, _encode, TEXTS, 0.01, None, pieces).backbone.embeddings.weight.detach().numpy()
+    for word, parts in pieces.items():
+        np.testing.assert_allclose(table[word], table[list(parts)].sum(0), atol=1e-6)

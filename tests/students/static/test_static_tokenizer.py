@@ -2,7 +2,7 @@
 
 import pytest
 
-from students.static.static_tokenizer import check_words, static_tokenizer_of
+from students.static.static_tokenizer import check_words, static_tokenizer_of, word_pieces
 from tests.tiny_models import tiny_encoder, tiny_tokenizer
 
 TEXTS = ["zebras love jazz music"] * 4 + ["zebras love xylophones"] * 3 + ["once upon a quokka"]
@@ -34,3 +34,13 @@ def test_another_kind_of_teacher_gives_way_to_pieces_of_the_texts() -> None:
     assert {"zebras", "love"} <= set(tokenizer.get_vocab())
     assert tokenizer.unk_token_id not in tokenizer("jazz zebras quokka once")["input_ids"]
     assert tokenizer.pad_token_id is not None
+
+
+def test_words_are_made_of_the_pieces_that_spelled_them() -> None:
+    teacher = tiny_tokenizer()
+    tokenizer = static_tokenizer_of(teacher, TEXTS, 3, 1, 32)
+    pieces = word_pieces(tokenizer, 3)
+    for number, ids in pieces.items():
+        word = tokenizer.convert_ids_to_tokens(number)
+        assert list(ids) == teacher(word, add_special_tokens=False)["input_ids"]
+    assert word_pieces(tokenizer, 0) == {}
