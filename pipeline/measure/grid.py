@@ -23,7 +23,7 @@ Cut = tuple[int, int]
 class Cell(BaseModel, frozen=True, extra="forbid"):
     """One cut's main metric, as fractions."""
 
-    layers: int = Field(ge=1)
+    layers: int = Field(ge=0)
     dim: int = Field(ge=1)
     value: float
     ci95: tuple[float, float]

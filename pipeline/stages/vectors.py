@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from decant.content_keys import content_key
 from decant.errors import InputError
+from decant.models.backbone import load_tokenizer
 from decant.models.embedder import Embedder, load_embedder
 from decant.models.encoder import SentenceEncoder
 from decant.models.prompts import Prompts, read_behind, read_prompts
 from decant.models.quantized import quantized_kind
-from decant.models.reference import model_digest
+from decant.models.reference import model_digest, resolve_model
 from decant.training.fit import discard_checkpoints
 from decant.training.optimizer import training_precision
 from decant.training.training import Training
@@ -32,7 +33,7 @@ from pipeline.fingerprint import stated
 from pipeline.measure.agreement import LEAST_TEXTS, agreement_pairs, agreement_texts
 from pipeline.recipe.recipe import Recipe
 from pipeline.recipe.recipe_prompts import teacher_prompts
-from pipeline.recipe.sections import EmbeddingSettings
+from pipeline.recipe.sections import EmbeddingSettings, StaticStudent
 from pipeline.run_dir import Finished
 from pipeline.stages.dev_metric import dev_metric
 from pipeline.stages.estimate import Estimate
@@ -43,6 +44,7 @@ from pipeline.texts.mining import check_mining
 from pipeline.texts.sentences import leak_key, load_sentences
 from pipeline.texts.source import source_digest
 from students.distill.tune import tune
+from students.static.static_tokenizer import check_words
 from teachers.cross_encoders.fine_tune import PairData
 from teachers.labels.ray_workers import ray_workers
 from teachers.labels.shard_store import link_shards
@@ -303,6 +305,9 @@ def _sentences(recipe: Recipe, settings: EmbeddingSettings, base: Path, texts: T
         )
     if settings.mine is not None:
         check_mining(settings.mine, len(given))
+    student = recipe.student
+    if isinstance(student, StaticStudent) and student.words:
+        check_words(load_tokenizer(resolve_model(student.model, base)), given + more, student.words, student.min_count)
     return Taught(given, more, sorted(held_back), agreement, read.dropped_counts(), _named(recipe, read.prompts, texts))
 
 

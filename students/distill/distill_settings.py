@@ -62,6 +62,7 @@ class PairSettings(FitSettings, frozen=True, extra="forbid"):
         {"cosent": 1.0},
         description="losses of the cosine form: one name, or several as name: weight; the comparator takes DSE's",
     )
+    cosent_scale: float = Field(20.0, gt=0, le=1000, description="what the loss cosent multiplies cosines with")
     max_length: int | None = Field(
         None, ge=4, le=8192, description="tokens a text, specials included; default: as the model's folder says"
     )

@@ -12,9 +12,10 @@ from torch import Tensor
 from decant.training.batch_stream import Batch
 from decant.training.gather_rows import ROWS, gather_rows
 from decant.training.optimizer import FitSettings, adamw
+from students.distill.distill_settings import PairSettings
 from students.losses.loss_weights import PairLoss, VectorWeights
 from students.losses.pair_losses import pair_loss
-from students.losses.score_losses import dse, mixed_targets
+from students.losses.score_losses import COSENT_SCALE, dse, mixed_targets
 from students.losses.vector_losses import vector_loss
 from students.nesting.nested import StepExits
 from students.pair_student import Student
@@ -48,6 +49,7 @@ class Distillation(LightningModule):
         super().__init__()
         self.student, self.kind, self.losses, self.alpha = student, kind, losses, alpha
         self.settings, self.batches, self.exits, self.keep = settings, batches, exits, keep
+        self.scale = settings.cosent_scale if isinstance(settings, PairSettings) else COSENT_SCALE
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         loss = self._plain(batch) if self.exits is None else self._nested(self.exits, batch, index)
@@ -90,7 +92,7 @@ class Distillation(LightningModule):
     def _loss(self, u: Tensor, v: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
         if self.student.comparator is not None:
             return dse(self.student.comparator(u, v), targets, labels, self.kind, self.alpha)
-        return pair_loss(u, v, mixed_targets(labels, targets[:, 0], self.alpha), self.losses)
+        return pair_loss(u, v, mixed_targets(labels, targets[:, 0], self.alpha), self.losses, self.scale)
 
     def configure_optimizers(self) -> Any:
         return adamw(self, self.settings, self.batches)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from torch import Tensor
 from decant.errors import InputError
 from students.losses.loss_weights import PairLoss
 from students.losses.ranking_losses import angle, info_nce
-from students.losses.score_losses import cosent, margin_mse, score_kl, score_mse
+from students.losses.score_losses import COSENT_SCALE, cosent, margin_mse, score_kl, score_mse
 
 PairLossFunction = Callable[[Tensor, Tensor, Tensor], Tensor]
 POSITIVE = 0.8
@@ -61,7 +62,9 @@ def check_losses(weights: Mapping[PairLoss, float], dims: Sequence[int]) -> None
         )
 
 
-def pair_loss(first: Tensor, second: Tensor, targets: Tensor, weights: Mapping[PairLoss, float]) -> Tensor:
+def pair_loss(
+    first: Tensor, second: Tensor, targets: Tensor, weights: Mapping[PairLoss, float], scale: float = COSENT_SCALE
+) -> Tensor:
     """Weighted sum of the named losses.
 
     AnglE (Li & Li 2023) is {cosent: 1, info_nce: 1, angle: 1}.
@@ -70,6 +73,8 @@ def pair_loss(first: Tensor, second: Tensor, targets: Tensor, weights: Mapping[P
         first: unit vectors, float [batch, dim].
         second: unit vectors, float [batch, dim].
         targets: float [batch], in 0..1.
+        scale: of `cosent`.
     """
-    parts = [weight * PAIR_LOSSES[name](first, second, targets) for name, weight in weights.items()]
+    losses = {**PAIR_LOSSES, "cosent": _of_cosines(partial(cosent, scale=scale))}
+    parts = [weight * losses[name](first, second, targets) for name, weight in weights.items()]
     return torch.stack(parts).sum()

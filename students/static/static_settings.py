@@ -30,11 +30,12 @@ class StaticSettings(PairSettings, frozen=True, extra="forbid"):
     max_length: int | None = Field(512, ge=4, le=8192, description="tokens of a text, beyond which it is cut")
     alpha: float = Field(0.0, ge=0, le=1, description="weight of the teacher against the labels")
     epochs: int = Field(4, ge=0, le=1000, description="passes over the training pairs; 0 trains nothing")
-    learning_rate: float = Field(3.0e-3, gt=0, lt=1, description="peak of Adam's learning rate")
+    learning_rate: float = Field(2.0e-3, gt=0, lt=1, description="peak of Adam's learning rate")
     batch_size: int = Field(64, ge=2, le=4096, description="pairs a batch")
     loss: LossWeights = Field(
         {"cosent": 1.0}, description="losses of the cosines: one name, or several as name: weight"
     )
+    cosent_scale: float = Field(5.0, gt=0, le=1000, description="what the loss cosent multiplies cosines with")
     nesting: Nesting | None = Field(
         None, discriminator="kind", description="how shorter vectors are trained: matryoshka, or grid; default: grid "
         "with one of dims drawn a step, where there are dims",
