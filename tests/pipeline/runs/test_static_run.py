@@ -67,7 +67,7 @@ def test_a_static_student_goes_the_whole_road(tmp_path: Path, models: Models, la
     again = decant("run", recipe, "--out", out)
     assert again.code == 0, again.err
     stages = ("vectors", "table", "embed", "student", "graphs", "measure", "artifacts")
-    assert all(any(line.split()[:2] == [stage, "reused"] for line in again.out.splitlines()) for stage in stages)
+    assert all(any(line.split()[:2] == [stage, "reused"] for line in again.err.splitlines()) for stage in stages)
 
 
 def test_the_plan_knows_the_table(tmp_path: Path, models: Models) -> None:
