@@ -50,7 +50,7 @@ from teachers.labels.ray_workers import ray_workers
 from teachers.labels.shard_store import link_shards
 from teachers.labels.vector_store import Encode, JoinedVectors, MixedVectors, Vectors, teacher_vectors
 
-VERSION = 1
+VERSION = 2
 SHARDS, DROPPED = "shards", "dropped.json"
 
 

@@ -51,7 +51,7 @@ def augment(texts: Sequence[str], settings: AugmentSettings, seed: int, exclude:
         for index in _sources(len(texts), amount, generator):
             new = make(index, generator)
             text = " ".join(new)
-            if len(new) >= SHORTEST_TEXT and text not in known and text.casefold() not in held_out:
+            if len(new) >= SHORTEST_TEXT and text not in known and leak_key(text) not in held_out:
                 made[text] = None
     return list(made)
 

@@ -66,8 +66,8 @@ def fold(text: str) -> str:
 
 
 def leak_key(text: str) -> str:
-    """What two texts share that differ in case and white space only."""
-    return fold(text).casefold()
+    """What two texts share that differ in case, white space and punctuation only: their letters and digits."""
+    return "".join(filter(str.isalnum, text.casefold())) or fold(text)
 
 
 def load_sentences(
@@ -81,7 +81,7 @@ def load_sentences(
     Args:
         base: the recipe's folder, which relative paths start from.
         problems: refuse or drop, as in `TextsSettings.problems`; what is not named goes by `DEFAULT_ACTIONS`.
-        exclude: texts of held-out sets; the same text in other case or white space counts as a leak.
+        exclude: texts of held-out sets; the same letters and digits count as a leak.
 
     Raises:
         InputError: a source cannot be read, holds a text that is refused, or nothing is left; all such texts are
@@ -133,7 +133,7 @@ def _problem(text: str, seen: Collection[str], held_out: Collection[str]) -> Pro
         return "encoding"
     if not text:
         return "empty"
-    if text.casefold() in held_out:
+    if held_out and leak_key(text) in held_out:
         return "leak"
     return "duplicate" if text in seen else None
 
