@@ -1,7 +1,8 @@
 """Adam that touches only the rows of a table that a batch has read: a step costs what the batch holds, not the table.
 
-Moments of a row decay when the row is read, not with every step: what torch calls lazy, in its SparseAdam. Here
-parameters with a whole gradient stand beside such tables in one optimizer (Kingma and Ba 2015, algorithm 1).
+Moments of a row decay when the row is read, not with every step: what torch calls lazy, in its SparseAdam. Of the
+squares a row keeps one number, their mean, so that a table's optimizer holds one more table, not two. Parameters with
+a whole gradient stand beside such tables, and move by plain Adam (Kingma and Ba 2015, algorithm 1).
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class RowAdam(Optimizer):
         state = self.state[weight]
         if not state:
             state["step"] = torch.zeros((), dtype=torch.int64)
-            state["mean"], state["square"] = torch.zeros_like(weight), torch.zeros_like(weight)
+            squares = weight[:, :1] if gradient.is_sparse else weight
+            state["mean"], state["square"] = torch.zeros_like(weight), torch.zeros_like(squares)
         state["step"] += 1
         first, second = (1 - beta ** int(state["step"]) for beta in betas)
         size = rate * math.sqrt(second) / first
@@ -59,11 +61,11 @@ class RowAdam(Optimizer):
         gradient = gradient.coalesce()
         rows, values = gradient.indices()[0], gradient.values()
         mean = state["mean"].index_select(0, rows).lerp_(values, 1 - betas[0])
-        square = state["square"].index_select(0, rows).mul_(betas[1]).addcmul_(values, values, value=1 - betas[1])
+        squares = values.square().mean(1, keepdim=True)
+        square = state["square"].index_select(0, rows).lerp_(squares, 1 - betas[1])
         state["mean"].index_copy_(0, rows, mean)
         state["square"].index_copy_(0, rows, square)
-        change = mean.div_(square.sqrt_().add_(EPSILON * math.sqrt(second)))
-        weight.index_add_(0, rows, change, alpha=-size)
+        weight.index_add_(0, rows, mean.div_(square.sqrt_().add_(EPSILON * math.sqrt(second))), alpha=-size)
 
 
 @torch.no_grad()
