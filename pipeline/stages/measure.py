@@ -27,7 +27,7 @@ from pipeline.stages.checkpoints import quantized_students
 from pipeline.stages.dev_metric import examples_of
 from pipeline.stages.estimate_measure import measure_seconds
 from pipeline.stages.measure_grid import student_grid
-from pipeline.stages.measure_rankings import ranking_grid, ranking_metrics
+from pipeline.stages.measure_rankings import ranking_grid, ranking_metrics, ranking_notes
 from pipeline.stages.measure_speed import measured_speed
 from pipeline.stages.measured_models import STUDENT, TEACHER, Candidate, candidates, run_name
 from pipeline.stages.stage import Done, Made, Run, Stage
@@ -87,6 +87,7 @@ def make_measured(run: Run, made: Made) -> Done:
                 *notes,
                 *(made.irs.notes if made.irs is not None else ()),
                 *(note for one in sets for note in one.notes),
+                *(ranking_notes(recipe, texts.rankings, made.lists) if texts.rankings is not None else ()),
             ],
         }
         (folder / "measured.json").write_text(

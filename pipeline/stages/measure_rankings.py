@@ -26,7 +26,10 @@ from pipeline.stages.stage import Made, Run
 from pipeline.stages.student import Trained
 from pipeline.stages.student_lists import main_metric
 from pipeline.suite.judge_set import ranked_by
+from pipeline.suite.read_sets import doubled_notes
 from pipeline.texts.bm25_search import Bm25Index
+from pipeline.texts.candidate_lists import Lists
+from pipeline.texts.rankings import Rankings
 from students.nesting.exits import encode_exits, unit_slice
 from students.nesting.nested import all_dims
 from students.pair_student import Student
@@ -58,6 +61,18 @@ def ranking_metrics(
             judged[run_name(run)] = _judge(recipe, test, _ranked(recipe, run_name(run), encoder, test))
             advance(1)
     return {name: compare(one, judged.get(TEACHER), judged.get(STUDENT)) for name, one in judged.items()}
+
+
+def ranking_notes(recipe: Recipe, rankings: Rankings, lists: Lists | None) -> list[str]:
+    """What is odd of the passages and of the lists, a sentence each."""
+    said = doubled_notes(recipe.set_name, rankings.test.documents)
+    if lists is not None and (lists.shorter or lists.without):
+        size = lists.documents.shape[1]
+        said.append(
+            f"Lists to learn from: {len(lists.queries):,}, of which {lists.shorter:,} hold fewer than {size} passages; "
+            f"{lists.without:,} queries have none."
+        )
+    return said
 
 
 def reranked(score: Predict, test: RetrievalSet, found: Ranking, first: int = RERANKED) -> Ranking:

@@ -53,6 +53,21 @@ def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
     assert list(again.test.pairs) == list(texts.test.pairs)
 
 
+def test_a_split_of_another_folder_has_its_own_passages(tmp_path: Path) -> None:
+    write_beir(tmp_path / "found", PASSAGES, QUERIES, QRELS)
+    other = [(0, 1, 1), (1, 0, 2)]
+    write_beir(tmp_path / "other", ["one passage", "another one"], ["which", "what"], {"held": other})
+    texts = load_texts(settings(test={"path": "other", "split": "held"}), tmp_path)
+    (tmp_path / "saved").mkdir()
+    save_texts(texts, tmp_path / "saved")
+    again = read_texts(tmp_path / "saved").rankings
+    assert again == texts.rankings
+    assert again is not None
+    assert again.test.documents == ("one passage", "another one")
+    assert again.test.relevance == ({1: 1}, {0: 2})
+    assert again.train.documents == tuple(PASSAGES)
+
+
 def test_dev_and_test_that_are_not_given_are_drawn_by_content(tmp_path: Path) -> None:
     passages, queries = texts_of()
     judged = [(row, row, 1) for row in range(40)]
