@@ -4,8 +4,8 @@ from __future__ import annotations
 
 EXTRAS = {
     "train": (
-        "accelerate", "cloudpickle", "datasets", "huggingface_hub", "lightning", "matplotlib", "onnx", "optimum",
-        "packaging", "pandas", "prometheus_client", "pyarrow", "requests",
+        "accelerate", "bm25s", "cloudpickle", "datasets", "huggingface_hub", "lightning", "matplotlib", "onnx",
+        "optimum", "packaging", "pandas", "prometheus_client", "pyarrow", "requests",
         "safetensors", "sklearn", "tensorboard", "torch", "torchmetrics",
         "transformers",
     ),

@@ -17,9 +17,9 @@ SHOWN = 40  # characters of a value
 Keys = tuple[str, ...]
 
 NEW = {
-    "mine": "newly mined pairs", "teacher": "a new teacher", "embed": "a newly embedded student",
-    "student": "a new student", "reranker": "a new re-ranker", "openvino": "new OpenVINO models",
-    "measure": "new measurements", "report": "a new report",
+    "mine": "newly mined pairs", "candidates": "new lists", "teacher": "a new teacher",
+    "embed": "a newly embedded student", "student": "a new student", "reranker": "a new re-ranker",
+    "openvino": "new OpenVINO models", "measure": "new measurements", "report": "a new report",
 }  # fmt: skip
 MADE_FROM = {  # an input that is the fingerprint of a stage, or the digest of its files → that stage
     "texts": "texts", "vectors": "vectors", "teachers": "teacher", "teacher": "teacher", "targets": "targets",
@@ -35,7 +35,8 @@ SETTINGS = {  # (stage, input) → where the recipe has it; `settings` are those
     ("engines", "shapes"): "export.engine_shapes", ("report", "recipe"): "",
 }  # fmt: skip
 WORDS = {  # what a digest or a list stands for, and where else a setting lies
-    "pairs": "the pairs", "labels": "the train labels", "unlabelled": "the unlabelled pairs", "dev": "the dev pairs",
+    "pairs": "the pairs", "lists": "the lists", "limits": "what is no negative",
+    "labels": "the train labels", "unlabelled": "the unlabelled pairs", "dev": "the dev pairs",
     "dev_labels": "the dev labels", "test": "the test pairs", "listed": "student.vocabulary.keep_from",
     "weights": "embedding.teachers.weight", "metric": "measure.metric", "shrink_seed": "seed", "set": "the set's name",
     "read": "what the teacher's folder says", "missing": "what is missing here", "notes": "what the report notes",

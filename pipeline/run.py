@@ -15,6 +15,7 @@ from pipeline.run_dir import RunDir
 from pipeline.screen.console import Screen
 from pipeline.snapshot import read_snapshot, take_snapshot, write_snapshot
 from pipeline.stages.artifacts import ARTIFACTS
+from pipeline.stages.candidates import CANDIDATES
 from pipeline.stages.checkpoints import CHECKPOINTS
 from pipeline.stages.embed import EMBED
 from pipeline.stages.engines import ENGINES
@@ -36,6 +37,7 @@ from pipeline.tracking.tracker import tracked
 STAGES = (
     TEXTS,  # read, check and split the pairs
     VECTORS,  # embedding teachers encode every text once
+    CANDIDATES,  # of each query the passages that it may be answered by
     MINE,  # pairs of texts whose scores spread over the whole range
     TEACHER,  # load or fine-tune a cross-encoder
     TARGETS,  # it scores every pair once

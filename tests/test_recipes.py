@@ -10,6 +10,7 @@ from decant.errors import InputError
 from decant.models.reference import HUB_ID, resolve_model
 from pipeline.preflight.preflight import preflight_errors
 from pipeline.recipe.recipe import Recipe, load_recipe, recipe_yaml
+from pipeline.texts.rankings import source_files
 from pipeline.texts.source import data_folder, local_file
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -60,7 +61,12 @@ def test_models_resolve(path: Path) -> None:
 def test_files_are_there_and_hub_sets_have_a_way_without_the_hub(path: Path) -> None:
     recipe: Recipe = load_recipe(path)
     texts = recipe.texts
-    for source in [one for one in (texts.train, texts.test, texts.dev, *texts.unlabelled) if one is not None]:
+    rankings = recipe.rankings()
+    for key, source in rankings.items():
+        assert source.data is not None
+        assert data_folder() is None or source_files(key, source, path.parent)
+    named = [one for one in (texts.train, texts.test, texts.dev, *texts.unlabelled) if one is not None]
+    for source in named if not rankings else ():
         if source.hub is None:
             assert local_file(source, path.parent) is not None
         else:

@@ -62,7 +62,7 @@ def judge(
     predictions: FloatArray,
     dev: DevScores | float | None = None,
     *,
-    metric: MetricName | None = None,
+    metric: MainMetric | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
     sides: NDArray[np.integer] | None = None,
@@ -83,7 +83,7 @@ def judge(
     Raises:
         ValueError: shapes that do not fit the task, binary without dev scores, or a metric of another task.
     """
-    main = metric or MAIN_METRICS[task][0]
+    main: MainMetric = metric or MAIN_METRICS[task][0]
     if main not in MAIN_METRICS[task]:
         raise ValueError(f"metric {main!r} is not for {task}: choose one of {', '.join(MAIN_METRICS[task])}")
     classes: tuple[ClassFigures, ...] | None = None
@@ -119,7 +119,7 @@ class Examples:
     task: TaskKind
     labels: NDArray[np.floating] | NDArray[np.integer]
     dev_labels: NDArray[np.integer] | None = None
-    metric: MetricName | None = None
+    metric: MainMetric | None = None
     resamples: int = RESAMPLES
     seed: int = 0
     sides: NDArray[np.integer] | None = None
@@ -209,14 +209,14 @@ def class_figures(logits: FloatArray, labels: NDArray[np.integer]) -> tuple[Clas
 Measured = tuple[dict[str, float], weighted.Statistic]
 
 
-def _regression(labels: FloatArray, predictions: FloatArray, metric: MetricName) -> Measured:
+def _regression(labels: FloatArray, predictions: FloatArray, metric: MainMetric) -> Measured:
     values = {"spearman": spearman(predictions, labels), "pearson": pearson(predictions, labels)}
     statistic = weighted.weighted_spearman if metric == "spearman" else weighted.weighted_pearson
     return values, statistic(predictions, labels)
 
 
 def _binary(
-    labels: NDArray[np.integer], scores: FloatArray, dev: DevScores | float | None, metric: MetricName
+    labels: NDArray[np.integer], scores: FloatArray, dev: DevScores | float | None, metric: MainMetric
 ) -> Measured:
     if dev is None:
         raise ValueError("binary needs development scores: a threshold is never chosen on the test set")
@@ -237,7 +237,7 @@ def _binary(
     return values, statistic(predicted, labels)
 
 
-def _multiclass(labels: NDArray[np.integer], logits: FloatArray, metric: MetricName) -> Measured:
+def _multiclass(labels: NDArray[np.integer], logits: FloatArray, metric: MainMetric) -> Measured:
     if logits.ndim != 2 or len(logits) != len(labels):
         raise ValueError(f"multiclass logits must be [{len(labels)}, classes], got {list(logits.shape)}")
     predicted = logits.argmax(1)

@@ -120,8 +120,8 @@ def evaluate_artifact(
         chosen = stated.threshold
         found["threshold_from"] = "decant.json" if chosen is not None else SAME_PAIRS
         chosen = chosen if chosen is not None else DevScores(scores, labels.astype(np.int64))
-    metric = stated.metric if stated.metric in MAIN_METRICS[task.kind] else None
-    figures = compare(judge(task.kind, labels, scores, chosen, metric=metric, resamples=asked.resamples))
+    metric = stated.metric if stated.metric in MAIN_METRICS[task.of_pairs] else None
+    figures = compare(judge(task.of_pairs, labels, scores, chosen, metric=metric, resamples=asked.resamples))
     found |= figures.model_dump(mode="json", exclude={"examples", "of_teacher", "of_student"})
     if figures.classes is not None:
         each = zip(task.names, found["classes"], strict=True)

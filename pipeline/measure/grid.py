@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import BaseModel, Field, model_validator
 
 from pipeline.measure.bootstrap import percentile_interval
-from pipeline.measure.set_metrics import IfMeasured, MetricName
+from pipeline.measure.set_metrics import IfMeasured, MainMetric
 
 if TYPE_CHECKING:  # at run time they would pull in all of training and of scipy
     from pipeline.measure.correlation import FloatArray
@@ -23,7 +23,7 @@ Cut = tuple[int, int]
 class Cell(BaseModel, frozen=True, extra="forbid"):
     """One cut's main metric, as fractions."""
 
-    layers: int = Field(ge=0)
+    layers: int = Field(ge=0, description="0 of a static student")
     dim: int = Field(ge=1)
     value: float
     ci95: tuple[float, float]
@@ -36,7 +36,7 @@ class Grid(BaseModel, frozen=True, extra="forbid"):
     """Every measured cut of one student on one test set, the deepest and widest first."""
 
     set: str = Field(min_length=1, description="test set, such as stsb/test")
-    metric: MetricName = Field(description="what the values are")
+    metric: MainMetric = Field(description="what the values are")
     examples: int = Field(ge=1, description="size of the test set")
     trained_on_labels: IfMeasured[bool] = Field(default=None, description="training saw this task's own labels")
     cells: tuple[Cell, ...] = Field(min_length=1)

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from pipeline.measure.bootstrap import bootstrap
+from pipeline.measure.evaluate import Judged
 from pipeline.measure.retrieval import FloatArray, Ranking, ndcg, recall
 from pipeline.measure.set_metrics import RankingMetric
+from pipeline.measure.weighted import weighted_mean
 
 DEPTH = 1000
 """Documents of a query that are ranked; what stands behind them counts as not found."""
@@ -27,6 +30,23 @@ def ranking_figures(ranking: Ranking, relevance: Sequence[Mapping[int, int]]) ->
         "recall_at_100": recall(ranking, relevance, 100),
         "map_at_1000": np.array([_average_precision(*one) for one in zip(found, wanted, strict=True)]),
     }
+
+
+def judged_ranking(
+    ranking: Ranking, relevance: Sequence[Mapping[int, int]], metric: RankingMetric, *, resamples: int, seed: int
+) -> Judged:
+    """The means of every figure over the queries, and the main one on each resample of them.
+
+    Args:
+        metric: the main one.
+        resamples: of the bootstrap.
+        seed: of the resamples; of one seed they are the same for every model.
+    """
+    figures = ranking_figures(ranking, relevance)
+    samples = bootstrap(weighted_mean(figures[metric]), len(relevance), resamples=resamples, seed=seed)
+    return Judged(
+        metric, {str(name): float(values.mean()) for name, values in figures.items()}, samples, len(relevance)
+    )
 
 
 def _relevant_ranks(row: Ranking, grades: Mapping[int, int]) -> FloatArray:

@@ -42,14 +42,22 @@ def read_beir(folder: Path, split: str = "test") -> RetrievalSet:
     Raises:
         InputError: a file is missing, damaged or empty, an id stands twice, or a judgement names an unknown id.
     """
-    documents = _read_texts(folder / "corpus.jsonl")
-    queries = _read_texts(folder / "queries.jsonl")
-    judged = _read_judgements(folder / "qrels" / f"{split}.tsv", queries, documents)
+    documents, queries = read_collection(folder)
+    judged = read_judgements(folder / "qrels" / f"{split}.tsv", queries, documents)
     return RetrievalSet(
         documents=tuple(documents.values()),
         queries=tuple(text for key, text in queries.items() if key in judged),
         relevance=tuple(judged[key] for key in queries if key in judged),
     )
+
+
+def read_collection(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """All documents and all queries of such a folder, judged or not: id → text, in the files' order.
+
+    Raises:
+        InputError: as `read_beir`.
+    """
+    return _read_texts(folder / "corpus.jsonl"), _read_texts(folder / "queries.jsonl")
 
 
 def retrieve(queries: Vectors, documents: Vectors, k: int) -> Ranking:
@@ -76,7 +84,7 @@ def retrieve(queries: Vectors, documents: Vectors, k: int) -> Ranking:
     for start in range(0, len(queries), BLOCK_QUERIES):
         block = queries[start : start + BLOCK_QUERIES] @ documents.T
         for row, products in enumerate(block, start=start):
-            ranking[row] = _best(products, ranking.shape[1])
+            ranking[row] = best_rows(products, ranking.shape[1])
     return ranking
 
 
@@ -119,7 +127,7 @@ def recall(ranking: Ranking, relevance: Sequence[Mapping[int, int]], k: int) -> 
     return values
 
 
-def _best(products: Vectors, k: int) -> Ranking:
+def best_rows(products: Vectors, k: int) -> Ranking:
     """Numbers of the k greatest products [documents], of equal ones the first; a full sort takes ten times as long."""
     least = np.partition(products, len(products) - k)[len(products) - k]
     reached = np.flatnonzero(products >= least)  # more than k where several are equal to the last
@@ -152,8 +160,12 @@ def _read_texts(path: Path) -> dict[str, str]:
     return texts
 
 
-def _read_judgements(path: Path, queries: Mapping[str, str], documents: Mapping[str, str]) -> dict[str, dict[int, int]]:
-    """Query id → number of a document → grade."""
+def read_judgements(path: Path, queries: Mapping[str, str], documents: Mapping[str, str]) -> dict[str, dict[int, int]]:
+    """Query id → number of a document → grade, in the file's order.
+
+    Raises:
+        InputError: as `read_beir`.
+    """
     numbers = {key: number for number, key in enumerate(documents)}
     judged: dict[str, dict[int, int]] = {}
     lines = _lines(path)

@@ -15,6 +15,8 @@ IfMeasured = Annotated[Value | None, Field(exclude_if=lambda value: value is Non
 MetricName = Literal["spearman", "pearson", "f1", "accuracy", "average_precision", "macro_f1"]
 RankingMetric = Literal["ndcg_at_10", "mrr_at_10", "recall_at_100", "map_at_1000"]
 MainMetric = Literal[MetricName, RankingMetric]
+TaskName = Literal["regression", "binary", "multiclass", "ranking"]
+"""What a recipe's labels mean: those of pairs (`TaskKind`), or judgements of documents."""
 FigureName = Literal[MainMetric, "precision", "recall", "neighbour_recall"]
 """Further ones stand beside a main metric and are never one themselves."""
 
@@ -24,6 +26,7 @@ MAIN_METRICS: dict[TaskKind, tuple[MetricName, ...]] = {
     "binary": ("f1", "accuracy", "average_precision"),
     "multiclass": ("accuracy", "macro_f1"),
 }
+RANKING_METRICS: tuple[RankingMetric, ...] = get_args(RankingMetric)
 
 
 class Difference(BaseModel, frozen=True, extra="forbid"):

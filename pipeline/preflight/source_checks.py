@@ -7,7 +7,9 @@ from pathlib import Path
 from decant.errors import DecantError
 from pipeline.recipe.recipe import Recipe
 from pipeline.suite.read_sets import read_sets, set_sources
+from pipeline.texts.candidate_lists import check_candidates
 from pipeline.texts.pair_rows import check_first_rows
+from pipeline.texts.rankings import load_rankings, source_files
 from pipeline.texts.sentences import SentenceSource, load_sentences
 from pipeline.texts.source import Source, local_file
 
@@ -26,7 +28,26 @@ def source_errors(recipe: Recipe, base: Path) -> list[str]:
                 _check(recipe, base, key, source)
         except DecantError as error:
             errors.append(f"{key}: {error}")
-    return errors + _suite_errors(recipe, base)
+    return errors + _ranking_errors(recipe, base) + _suite_errors(recipe, base)
+
+
+def _ranking_errors(recipe: Recipe, base: Path) -> list[str]:
+    """What is wrong with the folders of a ranking, which are read whole where all their files are there."""
+    errors = []
+    for key, source in recipe.rankings().items():
+        try:
+            source_files(key, source, base)
+        except DecantError as error:
+            errors.append(f"{key}: {error}")
+    if errors or not recipe.rankings() or recipe.candidates is None:
+        return errors
+    try:
+        rankings, _ = load_rankings(recipe.texts, base)
+        check_candidates(recipe.candidates, len(rankings.train.documents))
+    except DecantError as error:
+        said = str(error)
+        return [said if said.startswith(("candidates.", "texts.")) else f"texts: {said}"]
+    return []
 
 
 def _suite_errors(recipe: Recipe, base: Path) -> list[str]:

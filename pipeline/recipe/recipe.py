@@ -13,10 +13,10 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from decant.errors import InputError
 from decant.training.devices import ONE_PROCESS, TrainerSettings
-from pipeline.measure.evaluate import MAIN_METRICS
 from pipeline.pick.budget import Budget
 from pipeline.recipe.overrides import override
 from pipeline.recipe.plain_words import plain_words
+from pipeline.recipe.ranking_recipe import check_ranking, with_ranking_defaults
 from pipeline.recipe.sections import (
     AnyStudent,
     EmbeddingSettings,
@@ -43,6 +43,7 @@ from pipeline.registry.settings import PromotionSettings
 from pipeline.suite.read_sets import set_sources
 from pipeline.suite.settings import main_metric
 from pipeline.suite.suite_file import inlined
+from pipeline.texts.candidate_settings import CandidateSettings
 from pipeline.texts.settings import TextsSettings
 from pipeline.texts.source import Source
 from pipeline.tracking.settings import TrackingSettings
@@ -84,6 +85,11 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     )
     embedding: EmbeddingSettings | None = Field(None, description="embedding teachers; default: none")
     labels: LabelSettings = Field(LabelSettings(), description="where the teachers' labels are computed")
+    candidates: CandidateSettings | None = Field(
+        None,
+        exclude_if=lambda value: value is None,  # so that no finished run depends on there being lists
+        description="task kind ranking: the passages of each query's list; default there: all as below",
+    )
     student: AnyStudent = Field(description="the student: its start model, shape and training")
     trainer: TrainerSettings = Field(
         ONE_PROCESS, description="processes of each training; batch_size is of all of them together"
@@ -108,10 +114,11 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         if not isinstance(content, dict):
             return content
         alone = "embedding" in content and "texts" not in content
-        return with_static_defaults({**content, "texts": {}} if alone else content)
+        return with_ranking_defaults(with_static_defaults({**content, "texts": {}} if alone else content))
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
+        check_ranking(self)
         check_static(self.student, self.embedding, self.export, self.trainer)
         if self.student.form == "cosine" and self.texts.task.kind == "multiclass":
             raise ValueError("student.form: cosine gives one score a pair, but texts.task has classes; use comparator")
@@ -126,7 +133,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
         self._check_trainer()
         self._check_reranker()
         self._check_suite()
-        metrics = MAIN_METRICS[self.texts.task.kind]
+        metrics = self.texts.task.metrics
         if self.measure.metric not in (None, *metrics):
             raise ValueError(
                 f"measure.metric: {self.measure.metric} does not go with this task; {' or '.join(metrics)}"
@@ -151,13 +158,21 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     def sources(self) -> dict[str, Source]:
         """Every source of texts and pairs that it names: key → file, folder or hub dataset."""
         texts, sentences = self.texts, self.embedding.sentences if self.embedding is not None else ()
-        splits = {"texts.train": texts.train, "texts.dev": texts.dev, "texts.test": texts.test}
-        found = {key: source for key, source in splits.items() if source is not None}
-        found |= {f"texts.unlabelled.{i}": source for i, source in enumerate(texts.unlabelled)}
+        found = self._of_texts() if texts.task.kind != "ranking" else {}
         found |= {f"embedding.sentences.{i}": source for i, source in enumerate(sentences)}
         for name, one in self.measure.sets.items():
             found |= {f"measure.sets.{name}.{key}": source for key, (source, _) in set_sources(one).items()}
         return found
+
+    def rankings(self) -> dict[str, Source]:
+        """The folders in BEIR's layout that its texts come from: key → folder and split; none of a task of pairs."""
+        return self._of_texts() if self.texts.task.kind == "ranking" else {}
+
+    def _of_texts(self) -> dict[str, Source]:
+        texts = self.texts
+        splits = {"texts.train": texts.train, "texts.dev": texts.dev, "texts.test": texts.test}
+        found = {key: source for key, source in splits.items() if source is not None}
+        return found | {f"texts.unlabelled.{i}": source for i, source in enumerate(texts.unlabelled)}
 
     @property
     def set_name(self) -> str:

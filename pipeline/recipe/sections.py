@@ -18,7 +18,7 @@ from export.quantize.quantize_settings import (
     StaticQuantizeSettings,
 )
 from export.serve.encode_precision import EncodePrecision
-from pipeline.measure.evaluate import MetricName
+from pipeline.measure.set_metrics import MainMetric
 from pipeline.measure.speed import SpeedSettings
 from pipeline.suite.settings import NamedSet, SetName
 from pipeline.texts.augment import AugmentSettings
@@ -176,7 +176,7 @@ class MeasureSettings(BaseModel, frozen=True, extra="forbid"):
     """What is measured, and how often."""
 
     name: str = Field("test", pattern=r"^[a-z0-9][a-z0-9/_-]*$", description="the test set's name in the report")
-    metric: MetricName | None = Field(None, description="main metric; default: the task's first")
+    metric: MainMetric | None = Field(None, description="main metric; default: the task's first")
     resamples: int = Field(1000, ge=100, le=100_000, description="bootstrap resamples of the 95 % intervals")
     speed: SpeedSettings = Field(SpeedSettings(), description="what is timed, and how often")
     compare: tuple[str, ...] = Field(

@@ -22,7 +22,7 @@ from pipeline.report.main_table import (
     main_metrics,
     references,
 )
-from pipeline.report.row_names import UNTAUGHT
+from pipeline.report.row_names import BM25, UNTAUGHT
 from pipeline.report.rows import Report, Row
 from pipeline.report.unsteady import left_out, searched_busy, steady_beside
 
@@ -108,7 +108,7 @@ def _accuracy(report: Report, row: Row, refer: References) -> str | None:
 def _named(other: Row, refer: References) -> str:
     if other == refer.teacher:
         return "the teacher"
-    return f"the {label(other)}" if other.name in UNTAUGHT else label(other)
+    return f"the {label(other)}" if other.name in UNTAUGHT and other.name != BM25 else label(other)
 
 
 def _teacher_beside(other: Row, refer: References) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from decant.table import bullets, escape
 from export.graphs.vector_kinds import OUTPUTS, SmallVector
 from export.serve import snippets
-from pipeline.report.figures import METRIC_NAMES, cosine, duration, parameters, points, significant
+from pipeline.report.figures import METRIC_NAMES, cosine, counted, duration, parameters, points, significant
 from pipeline.report.figures import threshold as said_threshold
 from pipeline.report.main_table import main_table, references
 from pipeline.report.markdown import machine, markdown_table
@@ -136,8 +136,8 @@ def accuracy_lines(row: Row) -> list[str]:
 def _held_for(row: Row) -> list[str]:
     return [
         f"- {METRIC_NAMES[one.metric]} {points(one.value)} (95 % interval {points(one.ci95[0])} to "
-        f"{points(one.ci95[1])}) holds for {escape(name)}, {one.examples:,} examples; other domains and languages were "
-        "not measured."
+        f"{points(one.ci95[1])}) holds for {escape(name)}, {counted(one.examples, one.metric)}; other domains and "
+        "languages were not measured."
         + (" It is agreement with the teacher on pairs of held-back texts: no labels." if one.texts is not None else "")
         for name, one in row.metrics.items()
     ]

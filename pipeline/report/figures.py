@@ -25,6 +25,12 @@ METRIC_NAMES = {
     "recall_at_100": "Recall@100",
     "map_at_1000": "MAP@1000",
 }
+OF_QUERIES = ("ndcg_at_10", "mrr_at_10", "recall_at_100", "map_at_1000")
+
+
+def counted(examples: int, metric: str) -> str:
+    """Write how many a figure is of: 1,379 examples, or 300 queries of a ranking."""
+    return f"{examples:,} {'queries' if metric in OF_QUERIES else 'examples'}"
 
 
 def points(fraction: float) -> str:

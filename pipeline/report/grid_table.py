@@ -3,7 +3,7 @@
 from decant.table import MISSING, Cell, Column, Table, line, number_columns
 from pipeline.measure.grid import Cell as Cut
 from pipeline.measure.grid import Grid
-from pipeline.report.figures import METRIC_NAMES, or_missing, points, share, with_half
+from pipeline.report.figures import METRIC_NAMES, counted, or_missing, points, share, with_half
 from pipeline.report.rows import Row
 
 START = "start model"
@@ -50,8 +50,8 @@ def grid_legend(grid: Grid, *, in_brackets: bool = True) -> list[str]:
     """Sentences that say what the table holds; in_brackets: shares of the full cut's figure stand there."""
     kept = "; in brackets the share of the full cut's" if in_brackets else ""
     said = [
-        f"{METRIC_NAMES[grid.metric]} ×100 on {grid.set} ({grid.examples:,} examples), ± half of the 95 % bootstrap "
-        f"interval, of one student cut to its first layers and its vectors' first dimensions{kept}."
+        f"{METRIC_NAMES[grid.metric]} ×100 on {grid.set} ({counted(grid.examples, grid.metric)}), ± half of the "
+        f"95 % bootstrap interval, of one student cut to its first layers and its vectors' first dimensions{kept}."
     ]
     if grid.has_start:
         said.append("The start model is what the student was trained from, cut the same way.")

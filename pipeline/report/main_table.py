@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from decant.table import MISSING, Column, Table, line
 from pipeline.measure.set_metrics import SetMetrics
-from pipeline.report.figures import METRIC_NAMES, difference, or_missing, ratio, significant, with_half
+from pipeline.report.figures import METRIC_NAMES, counted, difference, or_missing, ratio, significant, with_half
 from pipeline.report.rows import Kind, Report, Row
 from pipeline.report.unsteady import mark_legend, marked, steady_beside
 
@@ -87,7 +87,7 @@ def _legend(report: Report, refer: References, metric: SetMetrics | None) -> lis
     said = []
     if metric:
         said.append(
-            f"{METRIC_NAMES[metric.metric]} ×100 on {refer.set_name} ({metric.examples:,} examples), "
+            f"{METRIC_NAMES[metric.metric]} ×100 on {refer.set_name} ({counted(metric.examples, metric.metric)}), "
             "± half of the 95 % bootstrap interval."
         )
     if metric and metric.texts is not None:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from pipeline.report.best_other import Gain, gain_over
-from pipeline.report.figures import points, rough_points, signed_points
+from pipeline.report.figures import OF_QUERIES, points, rough_points, signed_points
 from pipeline.report.main_table import References, main_metrics, references
-from pipeline.report.row_names import STUDENT, UNTAUGHT, WORDS
+from pipeline.report.row_names import BM25, STUDENT, UNTAUGHT, WORDS
 from pipeline.report.rows import Report, Row
 
 
@@ -41,7 +41,11 @@ def _untaught(report: Report, student: Row) -> list[Row]:
 
     def larger(row: Row) -> bool:
         size = row.parameters or start
-        return row.name != WORDS and None not in (size, student.parameters) and (size or 0) > (student.parameters or 0)
+        return (
+            row.name not in (WORDS, BM25)
+            and None not in (size, student.parameters)
+            and (size or 0) > (student.parameters or 0)
+        )
 
     return [row for row in rows if not larger(row)]
 
@@ -65,20 +69,23 @@ def _try(report: Report, other: Row, refer: References) -> str:
     teacher, theirs = main_metrics(refer.teacher, refer), main_metrics(other, refer)
     if teacher is not None and theirs is not None and teacher.value <= theirs.value:
         ways.append(_teacher(recipe))
-    ways += [*_longer(recipe, "student"), "more training pairs"]
-    ways += ["the start model as it is (student.trained: true)"] if other.name != WORDS else []
+    ranked = theirs is not None and theirs.metric in OF_QUERIES
+    ways += [*_longer(recipe, "student"), "more training queries" if ranked else "more training pairs"]
+    as_it_is = "the start model as it is" + ("" if ranked else " (student.trained: true)")
+    ways += [as_it_is] if other.name not in (WORDS, BM25) else []
     ways[-1] = f"or {ways[-1]}" if len(ways) > 1 else ways[-1]
     return f"Try {'; '.join(ways)}."
 
 
 def _teacher(recipe: Mapping[str, JsonValue]) -> str:
     """Another teacher, or the same one taught longer: this one is no better than what it is to improve."""
-    kind = _setting(recipe, "teacher", "kind")
+    kind, task = _setting(recipe, "teacher", "kind"), _setting(recipe, "texts", "task")
+    tuned = not isinstance(task, dict) or task.get("kind") != "ranking"  # which no teacher is fine-tuned for
     ways = {
-        "load": "teacher.kind: fine_tune on your labels, or another teacher.model",
+        "load": f"{'teacher.kind: fine_tune on your labels, or ' if tuned else ''}another teacher.model",
         "fine_tune": ", ".join([*_longer(recipe, "teacher"), "another teacher.model"]),
     }
-    what = ways.get(str(kind), "another model in embedding.teachers, or its tune")
+    what = ways.get(str(kind), f"another model in embedding.teachers{', or its tune' if tuned else ''}")
     return f"a better teacher, as this one is no better itself ({what})"
 
 

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from decant.table import MISSING, Cell, Column, Line, Table, number_columns
 from pipeline.measure.set_metrics import SetMetrics
-from pipeline.report.figures import METRIC_NAMES, or_missing, points, share
+from pipeline.report.figures import METRIC_NAMES, counted, or_missing, points, share
 from pipeline.report.main_table import label, sorted_rows
 from pipeline.report.rows import Report
 from pipeline.suite.measure_suite import suite_mean
-
-EXAMPLES = {"ndcg_at_10": "queries", "mrr_at_10": "queries", "recall_at_100": "queries", "map_at_1000": "queries"}
 
 
 def report_suite(report: Report) -> Table:
@@ -70,7 +68,7 @@ def _legend(names: Sequence[str], rows: Mapping[str, Mapping[str, SetMetrics]]) 
     """What each column is, and what the mean is of."""
     first = {name: next((row[name] for row in rows.values() if name in row), None) for name in names}
     said = [
-        f"{name} {METRIC_NAMES[one.metric]} ({one.examples:,} {EXAMPLES.get(one.metric, 'examples')})"
+        f"{name} {METRIC_NAMES[one.metric]} ({counted(one.examples, one.metric)})"
         for name, one in first.items()
         if one is not None
     ]

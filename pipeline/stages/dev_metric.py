@@ -12,7 +12,8 @@ from scipy.special import expit
 from pipeline.measure.agreement import sides_of
 from pipeline.measure.classification import accuracy, average_precision, best_threshold, f1, macro_f1
 from pipeline.measure.correlation import pearson, spearman
-from pipeline.measure.evaluate import MAIN_METRICS, Examples, MetricName
+from pipeline.measure.evaluate import MAIN_METRICS, Examples
+from pipeline.measure.set_metrics import MainMetric, TaskName
 from pipeline.recipe.recipe import Recipe
 from pipeline.texts.load import Split, Texts
 from teachers.cross_encoders.cross_folder import Activation
@@ -21,7 +22,7 @@ from teachers.cross_encoders.fine_tune import TaskKind
 Array = NDArray[np.float32]
 
 
-def dev_metric(kind: TaskKind, labels: Array, metric: MetricName | None = None) -> Callable[[Array], float]:
+def dev_metric(kind: TaskKind, labels: Array, metric: MainMetric | None = None) -> Callable[[Array], float]:
     """Predictions on dev → the metric, higher is better; a binary threshold is the best one on dev itself.
 
     Args:
@@ -48,7 +49,7 @@ def dev_metric(kind: TaskKind, labels: Array, metric: MetricName | None = None) 
     return binary
 
 
-def on_own_scale(scores: Array, kind: TaskKind, activation: Activation) -> Array:
+def on_own_scale(scores: Array, kind: TaskName, activation: Activation) -> Array:
     """A regression's scores on the scale that its cross-encoder was trained on; of other tasks the raw ones are read.
 
     Args:
@@ -60,7 +61,7 @@ def on_own_scale(scores: Array, kind: TaskKind, activation: Activation) -> Array
 
 def examples_of(recipe: Recipe, texts: Texts) -> Examples:
     """The test set and how every model is judged on it; of agreement, over its texts and not its pairs."""
-    kind = recipe.texts.task.kind
+    kind = recipe.texts.task.of_pairs
     return Examples(
         kind, label_values(kind, texts.test), texts.dev.labels.astype(np.int64) if kind == "binary" else None,
         recipe.measure.metric, recipe.measure.resamples, recipe.seed,

@@ -131,9 +131,23 @@ class Estimate:
         return self.recipe.student.max_length or self.start.max_length
 
     @cached_property
+    def train_pairs(self) -> int:
+        """How many are labelled; of rankings, each query with each passage of its list."""
+        rankings, candidates = self.texts.rankings, self.recipe.candidates
+        if rankings is None or candidates is None:
+            return len(self.texts.train)
+        return len(rankings.train.queries) * candidates.per_query
+
+    @cached_property
     def train_tokens(self) -> float:
         """Tokens of the labelled pairs to train on."""
-        return self._pair_tokens * len(self.texts.train)
+        return self._pair_tokens * self.train_pairs
+
+    @cached_property
+    def passages_seconds(self) -> float:
+        """That the start model takes for all queries and passages of a ranking once."""
+        tokens = mean_tokens(pair_texts(self.texts), self.start) * len(pair_texts(self.texts))
+        return 2 * weights_of(self.start) / self.forward * tokens
 
     @cached_property
     def unlabelled_tokens(self) -> float:

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.measure.pca import FIT_TEXTS
+from pipeline.measure.retrieval import RetrievalSet
 from pipeline.measure.speed import SpeedSettings
 from pipeline.stages.estimate import Estimate, ModelSize
 from pipeline.stages.estimate_graphs import RATES
+from pipeline.stages.measured_models import RERANKED
 from pipeline.suite.read_sets import LoadedSet, read_sets
 from pipeline.suite.settings import ClassSet
 
@@ -52,9 +54,10 @@ def measure_seconds(estimate: Estimate) -> float:
     recipe, models = estimate.recipe, list(_models(estimate))
     test, tokens = len(estimate.texts.test), estimate.test_tokens
     judged = test + (len(estimate.texts.dev) if recipe.texts.task.kind == "binary" else 0)
-    total = 2.0
+    total, rankings = 2.0, estimate.texts.rankings
     for model in models:
-        total += model.load + model.seconds(judged * 2 / model.reads, tokens, judged / 16)
+        items = judged * 2 / model.reads if rankings is None else _ranked(model, rankings.test)
+        total += model.load + model.seconds(items, tokens, items / 32)
         total += RESAMPLE * recipe.measure.resamples * test
         if model.timed:
             total += _timing(model, recipe.measure.speed, test, tokens, estimate.max_length)
@@ -65,6 +68,11 @@ def measure_seconds(estimate: Estimate) -> float:
         student = _torch(estimate, estimate.student_size)
         total += estimate.students * (student.load + student.seconds(2 * judged, tokens, judged / 16))
     return total + (_grid(estimate, judged) if recipe.student.nesting is not None else 0.0)
+
+
+def _ranked(model: _Model, test: RetrievalSet) -> int:
+    """Texts, or pairs of a cross-encoder, that judging a model by a ranking takes."""
+    return len(test.queries) + len(test.documents) if model.encodes else RERANKED * len(test.queries)
 
 
 def _suite(model: _Model, sets: Sequence[LoadedSet], resamples: int) -> float:

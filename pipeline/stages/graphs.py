@@ -294,7 +294,7 @@ def parity_figures(parity: Parity, settings: ParitySettings, precision: Precisio
 
 
 GRAPHS = Stage(
-    "graphs", VERSION, make_graphs, reads=("texts", "vectors", "mine", "student"),
+    "graphs", VERSION, make_graphs, reads=("texts", "vectors", "candidates", "mine", "student"),
     seconds=graph_seconds,
     told=lambda estimate: f"{estimate.artifacts} artifacts, {', '.join(estimate.recipe.export.precisions)}",
 )  # fmt: skip

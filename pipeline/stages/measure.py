@@ -27,8 +27,9 @@ from pipeline.stages.checkpoints import quantized_students
 from pipeline.stages.dev_metric import examples_of
 from pipeline.stages.estimate_measure import measure_seconds
 from pipeline.stages.measure_grid import student_grid
+from pipeline.stages.measure_rankings import ranking_grid, ranking_metrics, ranking_notes
 from pipeline.stages.measure_speed import measured_speed
-from pipeline.stages.measured_models import STUDENT, TEACHER, Candidate, candidates
+from pipeline.stages.measured_models import STUDENT, TEACHER, Candidate, candidates, run_name
 from pipeline.stages.stage import Done, Made, Run, Stage
 from pipeline.stages.student import Trained
 from pipeline.suite.measure_suite import measure_suite
@@ -61,6 +62,7 @@ def make_measured(run: Run, made: Made) -> Done:
         "settings": stated(recipe.measure), "set": recipe.set_name, "seed": recipe.seed,
         "test": pairs_digest(texts.test.pairs), "labels": texts.test.labels, "student": made.student.fingerprint,
         "teacher": made.teacher.fingerprint if made.teacher is not None else None, "models": models,
+        "texts": made.texts_done.fingerprint if texts.rankings is not None else None,
     }  # fmt: skip
     if recipe.measure.sets:
         inputs["suite"] = sets_digest(recipe.measure.sets, run.base)
@@ -74,7 +76,8 @@ def make_measured(run: Run, made: Made) -> Done:
         found += quantized_students(recipe, made.checkpoints, threads)
         rows, regressions = _measure(recipe, texts, found, made.trained, watch)
         rows = _on_suite(recipe, rows, found, sets, watch)
-        grid = student_grid(run, made) if recipe.student.nesting is not None else None
+        grid_of = student_grid if texts.rankings is None else ranking_grid
+        grid = grid_of(run, made) if recipe.student.nesting is not None else None
         content = {
             "grid": grid and grid.model_dump(mode="json"),
             "rows": [row.model_dump(mode="json", by_alias=True) for row in rows],
@@ -84,6 +87,7 @@ def make_measured(run: Run, made: Made) -> Done:
                 *notes,
                 *(made.irs.notes if made.irs is not None else ()),
                 *(note for one in sets for note in one.notes),
+                *(ranking_notes(recipe, texts.rankings, made.lists) if texts.rankings is not None else ()),
             ],
         }
         (folder / "measured.json").write_text(
@@ -106,24 +110,11 @@ def _measure(
     recipe: Recipe, texts: Texts, candidates: list[Candidate], trained: Sequence[Trained], watch: Watch
 ) -> tuple[list[Row], list[Regression]]:
     runs = [one for one in trained if len(trained) > 1]
-    splits = 2 if recipe.texts.task.kind == "binary" else 1
-    with watch("accuracy", splits * len(candidates) + len(runs)) as advance:
-        test = _predictions(candidates, texts.test, advance)
-        dev = _predictions(candidates, texts.dev, advance) if splits == 2 else {}
-        for one in runs:
-            advance(0, _run_name(one))
-            model = Student.load(one.stage.folder)
-            test[_run_name(one)] = model.predict(texts.test.pairs)
-            if dev:
-                dev[_run_name(one)] = model.predict(texts.dev.pairs)
-            advance(1)
-    if recipe.without_labels:
-        test[TEACHER] = texts.test.labels  # which it is the source of: in other arithmetic it would differ a little
-    examples = examples_of(recipe, texts)
-    metrics = evaluate(examples, test, dev_predictions=dev, teacher=TEACHER, student=STUDENT)
-    if recipe.without_labels:
-        metrics = _with_neighbours(recipe, texts, candidates, metrics)
-    seeds = _seeds(recipe, {_run_name(one): metrics[_run_name(one)].value for one in runs}, runs)
+    if texts.rankings is not None:
+        metrics, worst = ranking_metrics(recipe, texts.rankings.test, candidates, runs, watch), list[Regression]()
+    else:
+        metrics, worst = _of_pairs(recipe, texts, candidates, runs, watch)
+    seeds = _seeds(recipe, {run_name(one): metrics[run_name(one)].value for one in runs}, runs)
     speed = measured_speed(recipe.measure.speed, texts, candidates, watch)
     set_name = recipe.set_name
     rows = [
@@ -134,15 +125,34 @@ def _measure(
         )
         for one in candidates
     ]
-    rows += _compared(recipe, trained, metrics, seeds, set_name)
+    return rows + _compared(recipe, trained, metrics, seeds, set_name), worst
+
+
+def _of_pairs(
+    recipe: Recipe, texts: Texts, candidates: list[Candidate], runs: Sequence[Trained], watch: Watch
+) -> tuple[dict[str, SetMetrics], list[Regression]]:
+    """Figures by row on the test pairs, and the pairs on which the student is furthest behind the teacher."""
+    splits = 2 if recipe.texts.task.kind == "binary" else 1
+    with watch("accuracy", splits * len(candidates) + len(runs)) as advance:
+        test = _predictions(candidates, texts.test, advance)
+        dev = _predictions(candidates, texts.dev, advance) if splits == 2 else {}
+        for one in runs:
+            advance(0, run_name(one))
+            model = Student.load(one.stage.folder)
+            test[run_name(one)] = model.predict(texts.test.pairs)
+            if dev:
+                dev[run_name(one)] = model.predict(texts.dev.pairs)
+            advance(1)
+    if recipe.without_labels:
+        test[TEACHER] = texts.test.labels  # which it is the source of: in other arithmetic it would differ a little
+    examples = examples_of(recipe, texts)
+    metrics = evaluate(examples, test, dev_predictions=dev, teacher=TEACHER, student=STUDENT)
+    if recipe.without_labels:
+        metrics = _with_neighbours(recipe, texts, candidates, metrics)
     worst = worst_regressions(
-        recipe.texts.task.kind,
-        texts.test.pairs,
-        examples.labels,
-        test[TEACHER],
-        test[STUDENT],
+        recipe.texts.task.of_pairs, texts.test.pairs, examples.labels, test[TEACHER], test[STUDENT]
     )
-    return rows, worst
+    return metrics, worst
 
 
 def _on_suite(
@@ -183,14 +193,10 @@ def _predictions(candidates: list[Candidate], split: Split, advance: Advance) ->
     return found
 
 
-def _run_name(one: Trained) -> str:
-    return f"alpha {one.alpha:g}, seed {one.seed}"
-
-
 def _seeds(recipe: Recipe, values: dict[str, float], trained: list[Trained]) -> dict[float, Seeds]:
     found = {}
     for alpha in (recipe.student.alpha, *recipe.student.compare_alphas):
-        each = [values[_run_name(one)] for one in trained if one.alpha == alpha]
+        each = [values[run_name(one)] for one in trained if one.alpha == alpha]
         if len(each) >= 2:
             found[alpha] = Seeds(count=len(each), mean=float(np.mean(each)), sd=float(np.std(each, ddof=1)))
     return found
@@ -214,14 +220,14 @@ def _compared(
             "trained_on_labels": recipe.saw_labels(alpha),
             "note": f"seed {best.seed}, best on dev",
         }
-        metric = {"metrics": {set_name: metrics[_run_name(best)]}}
+        metric = {"metrics": {set_name: metrics[run_name(best)]}}
         rows.append(Row.model_validate(facts | metric | ({"seeds": seeds[alpha]} if alpha in seeds else {})))
     return rows
 
 
 MEASURE = Stage(
     "measure", VERSION, make_measured,
-    reads=("texts", "vectors", "mine", "teacher", "targets", "embed", "student", "reranker", "graphs", "openvino",
-           "checkpoints"),
+    reads=("texts", "vectors", "candidates", "mine", "teacher", "targets", "embed", "student", "reranker", "graphs",
+           "openvino", "checkpoints"),
     seconds=measure_seconds,
 )  # fmt: skip

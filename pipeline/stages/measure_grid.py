@@ -24,7 +24,7 @@ def student_grid(run: Run, made: Made) -> Grid:
     Beside the student's shorter vectors of the whole depth stands PCA of the full ones.
     """
     recipe, texts = run.recipe, made.texts
-    model, start = Student.load(made.student.folder).encoder, _start(run, made)
+    model, start = Student.load(made.student.folder).encoder, start_of(run, made)
     dims = all_dims(model.width, recipe.student.dims)
     binary = recipe.texts.task.kind == "binary"
     with run.watch("grid", (1 + binary) * (1 + (start is not None)) + 1) as advance:
@@ -49,7 +49,7 @@ def student_grid(run: Run, made: Made) -> Grid:
         )  # fmt: skip
 
 
-def _start(run: Run, made: Made) -> SentenceEncoder | None:
+def start_of(run: Run, made: Made) -> SentenceEncoder | None:
     """What training started from, with the layers that the student kept of it; None where there was no training."""
     student = run.recipe.student
     if student.trained:

@@ -30,7 +30,7 @@ from pipeline.measure.size import parameter_count, peak_memory_of, size_mib
 from pipeline.recipe.recipe import Recipe
 from pipeline.recipe.recipe_prompts import pairs_for
 from pipeline.recipe.sections import StaticStudent
-from pipeline.report.row_names import PEERS_START, SHARED_START, START, WORDS
+from pipeline.report.row_names import BM25, PEERS_START, SHARED_START, START, WORDS
 from pipeline.report.row_names import STUDENT as STUDENT
 from pipeline.report.rows import Kind, Parity
 from pipeline.run_dir import Finished
@@ -40,8 +40,10 @@ from pipeline.stages.openvino_irs import Ir
 from pipeline.stages.reranker import Reranked
 from pipeline.stages.sharing import groups_of, said_groups
 from pipeline.stages.stage import Made, Run
+from pipeline.stages.student import Trained
 from pipeline.stages.teacher import run_teacher
 from pipeline.stages.vectors import VectorTargets, embedder_of
+from pipeline.texts.bm25_search import STATED
 from pipeline.texts.load import pair_texts
 from students.cuts.cut import cut
 from students.cuts.start import shared, shared_cross_encoder
@@ -55,6 +57,7 @@ TEACHER_OF_VECTORS = "embedding teacher"
 EMBEDDED = "student before the labelled pairs"
 SHARED_TEACHER, TAUGHT_RERANKER = "teacher, maps shared, untrained", "re-ranker before the labels"
 RERANKER, SERVED_RERANKER = "re-ranker", "re-ranker in onnxruntime"
+RERANKED = 100  # passages of a query that a cross-encoder orders
 OF_ITSELF = "agreement is with this model: its own is 1 by definition"
 ENCODE_ONCE = """
 import sys
@@ -115,6 +118,11 @@ class Together:
         if progress is not None:
             progress(len(texts))
         return vectors
+
+
+def run_name(one: Trained) -> str:
+    """What one of several trainings is called."""
+    return f"alpha {one.alpha:g}, seed {one.seed}"
 
 
 def candidates(run: Run, made: Made, threads: int) -> tuple[list[Candidate], list[str]]:
@@ -188,9 +196,11 @@ def _in_sentence_transformers(recipe: Recipe, name: str, folder: Path, has_cosin
 def _teacher(recipe: Recipe, teacher: Finished) -> Candidate:
     cross = run_teacher(recipe, teacher.folder)
     weights, scores = size_mib(teacher.folder / "model.safetensors"), _scores(recipe, cross, cross.activation)
+    note = f"it re-ranks the first {RERANKED} passages that BM25 finds"
     return Candidate(
         TEACHER, "teacher", predict=scores, score=scores,
-        facts={"layers": int(cross.model.config.num_hidden_layers), "precision": precision_of(cross.model),
+        facts={**({"note": note} if recipe.texts.task.kind == "ranking" else {}),
+               "layers": int(cross.model.config.num_hidden_layers), "precision": precision_of(cross.model),
                "runtime": "torch", "path": "teacher", "parameters": parameter_count(cross), "size_mib": weights,
                "trained_on_labels": True},
     )  # fmt: skip
@@ -248,6 +258,9 @@ def _start_models(run: Run, made: Made) -> list[Candidate]:
         if recipe.student.sharing is not None:
             learned = learned_texts(recipe, made, start)
             found.append(_shared_start(recipe, recipe.student.sharing, start, learned, made.student))
+    if recipe.texts.task.kind == "ranking":
+        facts = {"runtime": "bm25s", "trained_on_labels": False, "note": STATED}
+        return [*found, Candidate(BM25, "baseline", facts=facts)]
     words = {"runtime": "scikit-learn", "trained_on_labels": False}
     counted = partial(bag_of_words, train_texts=[text for pair in made.texts.train.pairs for text in pair])
     return [*found, Candidate(WORDS, "baseline", predict=counted, facts=words)]

@@ -67,7 +67,7 @@ class _Taught:
 
     def judge(self, model: CrossEncoder) -> Metric:
         """Raw scores on dev → the task's metric."""
-        kind = self.run.recipe.texts.task.kind
+        kind = self.run.recipe.texts.task.of_pairs
         metric = dev_metric(kind, self.texts.dev.labels, self.run.recipe.measure.metric)
         return lambda logits: metric(on_own_scale(one_score(logits), kind, model.activation))
 
@@ -130,7 +130,8 @@ def _learn_labels(taught: _Taught, folder: Path) -> CrossEncoder:
     """Stage 2; the better of the two on dev."""
     recipe, settings, train = taught.run.recipe, taught.settings, taught.texts.train
     before, student = run_teacher(recipe, folder / TAUGHT), run_teacher(recipe, folder / TAUGHT, settings.dropout)
-    labels, kind = labels_on_scale(train.labels, taught.pair_targets.logits[: len(train)], recipe.texts.task.kind)
+    of_pairs = recipe.texts.task.of_pairs
+    labels, kind = labels_on_scale(train.labels, taught.pair_targets.logits[: len(train)], of_pairs)
     how = FineTuneSettings.model_validate(settings.model_dump(include=set(FitSettings.model_fields)))
     data = PairData(train.pairs, labels, kind, taught.texts.dev.pairs, taught.judge(student))
     training = Training(folder / STAGE_2, how, recipe.seed, watch=taught.run.watch)

@@ -17,6 +17,7 @@ from pipeline.run_dir import Finished, RunDir
 from pipeline.screen.console import Screen, Watching
 from pipeline.suite.read_sets import beir_files, ranking_folder
 from pipeline.suite.settings import RankingSet
+from pipeline.texts.rankings import source_files
 from pipeline.texts.source import local_file
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pipeline.stages.student import Trained
     from pipeline.stages.targets import PairTargets
     from pipeline.stages.vectors import VectorTargets
+    from pipeline.texts.candidate_lists import Lists
     from pipeline.texts.load import Texts
 
 
@@ -61,6 +63,7 @@ class Run:
         recipe, base = self.recipe, self.base
         files = [local_file(source, base) for source in recipe.sources().values()]
         files += [resolve_model(model, base) for model in recipe.models().values() if not is_on_the_hub(model, base)]
+        files += [file for key, source in recipe.rankings().items() for file in source_files(key, source, base)]
         for one in recipe.measure.sets.values():
             if isinstance(one, RankingSet):
                 folder = ranking_folder(one, base)
@@ -90,6 +93,7 @@ class Made:
     mined: Mined | None = None
     teacher: Finished | None = None
     pair_targets: PairTargets | None = None
+    lists: Lists | None = None
     table: Finished | None = None
     embedded: Finished | None = None
     student: Finished

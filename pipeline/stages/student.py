@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from pipeline.stages.dev_metric import dev_metric
 from pipeline.stages.estimate import Estimate
 from pipeline.stages.sharing import said_maps
 from pipeline.stages.stage import Done, Made, Run, Stage
+from pipeline.stages.student_lists import ListsOfStudent
 from pipeline.stages.table import turned
 from pipeline.stages.targets import PairTargets, student_targets, training_pairs
 from pipeline.stages.vectors import VectorTargets
@@ -36,6 +37,7 @@ from students.cuts.soup import soup
 from students.cuts.start import shrink
 from students.cuts.vocabulary import listed_texts
 from students.distill.distill_pairs import distill, new_student
+from students.distill.distill_settings import PairSettings
 from students.nesting.nested import all_dims, grid_predictions
 from students.pair_student import Student
 from teachers.cross_encoders.cross_encoder import Pair
@@ -47,6 +49,7 @@ VERSION = 3
 OF_ONE_TRAINING = ("model", "seeds", "compare_alphas", "alpha", "soup", "trained", "prompts", "vocabulary.keep_from")
 TRAINING, FACTS = "training", "trained.json"
 Array = NDArray[np.float32]
+Judge = Callable[[Student], Callable[[], float]]
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,17 @@ def make_student(run: Run, made: Made) -> Done:
     if made.embedded is not None and not len(texts.train):
         made.student = _copy(run, made.embedded)
         return Done(made.student, f"as embedded: no labelled pairs{said_maps(made.student)}")
-    pairs = PairsOfStudent.of(run, texts)
-    made.trained = _train(run, made, pairs)
+    judge: Judge
+    if made.lists is not None:
+        lists = ListsOfStudent.of(run, made)
+        judge, made.trained = lists.judge, _train_lists(run, made, lists)
+    else:
+        pairs = PairsOfStudent.of(run, texts)
+        judge, made.trained = pairs.judge, _train(run, made, pairs)
     own = [one for one in made.trained if one.alpha == settings.alpha]
     best = max(own, key=lambda one: one.dev)
     if settings.soup and len(own) > 1:
-        mixed = _soup(run, pairs, own)
+        mixed = _soup(run, judge, own)
         best = mixed if mixed.dev > best.dev else best
     made.student = _copy(run, best.stage)
     said = f"{len(made.trained)} trained, {settings.form}{said_maps(made.student)}"
@@ -99,7 +107,7 @@ class PairsOfStudent:
         """Those of a run."""
         recipe, prompts = run.recipe, student_prompts(run.recipe, run.base)
         train, dev = (pairs_for(recipe, prompts, some) for some in (training_pairs(texts), texts.dev.pairs))
-        metric = dev_metric(recipe.texts.task.kind, texts.dev.labels, recipe.measure.metric)
+        metric = dev_metric(recipe.texts.task.of_pairs, texts.dev.labels, recipe.measure.metric)
         return cls(recipe, prompts, train, dev, metric)
 
     def judge(self, student: Student) -> Callable[[], float]:
@@ -133,23 +141,65 @@ def _train(run: Run, made: Made, pairs: PairsOfStudent) -> list[Trained]:
     }  # fmt: skip
     wanted = _wanted(recipe, texts, made.pair_targets, made.vector_targets)
     labels = np.concatenate([texts.train.labels, texts.unlabelled.labels])
+
+    def train(training: Training[PairSettings], alpha: float) -> tuple[Student, Callable[[], float]]:
+        student = new_student(
+            source, recipe.texts.task.outputs, settings, training.seed, shrink_on, recipe.seed, listed, pairs.prompts
+        )
+        data = PairData(pairs.train, labels, recipe.texts.task.of_pairs, pairs.dev, pairs.metric)
+        judge = pairs.judge(student)
+        return distill(student, data, wanted, training, alpha=alpha, dev=judge, vectors=vectors), judge
+
+    return _each(run, common, train)
+
+
+def _train_lists(run: Run, made: Made, lists: ListsOfStudent) -> list[Trained]:
+    """One student of rankings a seed."""
+    recipe, settings = run.recipe, run.recipe.student
+    source = made.embedded.folder if made.embedded is not None else run.model(settings.model)
+    prompts, listed = student_prompts(recipe, run.base), listed_texts(settings.vocabulary, run.base)
+    read = pairs_for(recipe, prompts, training_pairs(made.texts))
+    shrink_on = _texts_to_shrink_on(recipe, read) if made.embedded is None else []
+    common: dict[str, object] = {
+        "settings": stated(settings, leave_out=OF_ONE_TRAINING), "model": model_digest(source),
+        "targets": [one.stage.fingerprint for one in (made.pair_targets, made.vector_targets) if one is not None],
+        "weights": made.vector_targets.weights if made.vector_targets is not None else None,
+        "texts": made.texts_done.fingerprint, "lists": lists.data.lists, "limits": lists.data.limits,
+        "metric": recipe.measure.metric, "precision": training_precision(settings), "listed": listed,
+        "prompts": prompt_inputs(recipe, prompts), "shrink_seed": recipe.seed if shrink_on else None,
+    }  # fmt: skip
+
+    def train(training: Training[PairSettings], alpha: float) -> tuple[Student, Callable[[], float]]:
+        student = new_student(source, 1, settings, training.seed, shrink_on, recipe.seed, listed, prompts)
+        return lists.train(student, training), lists.judge(student)
+
+    return _each(run, common, train)
+
+
+def _each(
+    run: Run, common: Mapping[str, object],
+    train: Callable[[Training[PairSettings], float], tuple[Student, Callable[[], float]]],
+) -> list[Trained]:  # fmt: skip
+    """A student an alpha and seed.
+
+    Args:
+        common: inputs of all of them.
+        train: training, alpha → a trained student, and its metric on dev.
+    """
+    recipe, settings = run.recipe, run.recipe.student
     trained = []
     for alpha in (settings.alpha, *settings.compare_alphas):
         for seed in settings.seeds:
 
             def write(folder: Path, alpha: float = alpha, seed: int = seed) -> None:
-                student = new_student(
-                    source, recipe.texts.task.outputs, settings, seed, shrink_on, recipe.seed, listed, pairs.prompts
-                )
-                judge = pairs.judge(student)
-                data = PairData(pairs.train, labels, recipe.texts.task.kind, pairs.dev, pairs.metric)
                 training = Training(folder / TRAINING, settings, seed, recipe.trainer, run.watch)
-                distill(student, data, wanted, training, alpha=alpha, dev=judge, vectors=vectors).save(folder)
+                student, judge = train(training, alpha)
+                student.save(folder)
                 facts = {"alpha": alpha, "seed": seed, DEV_METRIC: judge()}
                 (folder / FACTS).write_text(json.dumps(facts) + "\n", encoding="utf-8")
                 discard_checkpoints(folder / TRAINING)
 
-            inputs = common | {"alpha": alpha, "seed": seed}
+            inputs = {**common, "alpha": alpha, "seed": seed}
             stage = run.make(f"students/alpha{alpha:g}-seed{seed}", VERSION, inputs, write)
             facts = json.loads((stage.folder / FACTS).read_text(encoding="utf-8"))
             trained.append(Trained(alpha, seed, stage, facts[DEV_METRIC]))
@@ -190,14 +240,14 @@ def seeds_of_soup(student: Finished) -> list[int]:
     return list(json.loads(facts.read_text(encoding="utf-8")).get("seeds", [])) if facts.is_file() else []
 
 
-def _soup(run: Run, pairs: PairsOfStudent, trained: list[Trained]) -> Trained:
+def _soup(run: Run, judge: Judge, trained: list[Trained]) -> Trained:
     """The mean of the seeds' students, and its metric on dev."""
 
     def write(folder: Path) -> None:
         mixed = soup([Student.load(one.stage.folder) for one in trained])
         mixed.save(folder)
         facts = {"alpha": trained[0].alpha, "seeds": [one.seed for one in trained]}
-        facts |= {DEV_METRIC: pairs.judge(mixed)()}
+        facts |= {DEV_METRIC: judge(mixed)()}
         (folder / FACTS).write_text(json.dumps(facts) + "\n", encoding="utf-8")
 
     made_from: dict[str, object] = {"students": [one.stage.fingerprint for one in trained]}
@@ -271,6 +321,6 @@ def _told(estimate: Estimate) -> str:
 
 
 STUDENT = Stage(
-    "student", VERSION, make_student, reads=("texts", "vectors", "mine", "targets", "table", "embed"), parts="students",
-    seconds=_seconds, told=_told,
+    "student", VERSION, make_student, seconds=_seconds, told=_told, parts="students",
+    reads=("texts", "vectors", "candidates", "mine", "targets", "table", "embed"),
 )  # fmt: skip

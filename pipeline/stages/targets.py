@@ -175,11 +175,11 @@ def _logistic(logits: Array) -> Array:
 
 
 def _told(estimate: Estimate) -> str:
-    return f"{len(estimate.texts.train) + len(estimate.texts.unlabelled):,} pairs"
+    return f"{estimate.train_pairs + len(estimate.texts.unlabelled):,} pairs"
 
 
 TARGETS = Stage(
-    "targets", VERSION, make_targets, reads=("texts", "mine", "teacher"), told=_told,
+    "targets", VERSION, make_targets, reads=("texts", "candidates", "mine", "teacher"), told=_told,
     wanted=lambda recipe: recipe.teacher is not None,
     seconds=lambda estimate: estimate.teacher_step / 3 * (estimate.train_tokens + estimate.unlabelled_tokens),
 )  # fmt: skip

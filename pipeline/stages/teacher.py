@@ -51,8 +51,8 @@ def make_teacher(run: Run, made: Made) -> Done:
             source, task.outputs, settings.max_length, dropout=settings.dropout, seed=recipe.seed,
             quantize=settings.quantize, classes=task.names,
         )  # fmt: skip
-        metric = dev_metric(task.kind, texts.dev.labels, recipe.measure.metric)
-        data = PairData(texts.train.pairs, texts.train.labels, task.kind, texts.dev.pairs, metric)
+        metric = dev_metric(task.of_pairs, texts.dev.labels, recipe.measure.metric)
+        data = PairData(texts.train.pairs, texts.train.labels, task.of_pairs, texts.dev.pairs, metric)
         training = Training(folder / "training", settings, recipe.seed, recipe.trainer, run.watch)
         fine_tune(teacher, data, training).save(folder)
         discard_checkpoints(folder / "training")

@@ -242,7 +242,7 @@ def _teacher(run: Run, made: Made, number: int) -> Path:
     assert recipe.embedding is not None
     settings = recipe.embedding.teachers[number]
     source = run.model(settings.model)
-    how, kind = settings.tune, recipe.texts.task.kind
+    how = settings.tune
     if how is None and settings.quantize is None:
         return source
     inputs: dict[str, object] = {"model": model_digest(source), "quantize": settings.quantize}
@@ -256,6 +256,7 @@ def _teacher(run: Run, made: Made, number: int) -> Path:
         if how is None:
             SentenceEncoder.load(source, quantize=settings.quantize).save(folder)
             return
+        kind = recipe.texts.task.of_pairs
         metric = dev_metric(kind, texts.dev.labels, recipe.measure.metric)
         data = PairData(texts.train.pairs, texts.train.labels, kind, texts.dev.pairs, metric)
         tuned = tune(source, data, Training(folder / "training", how, recipe.seed, recipe.trainer, run.watch))
@@ -315,9 +316,9 @@ def _named(recipe: Recipe, of_sources: Mapping[str, str], texts: Texts) -> dict[
     """Text → the name of its prompt: as its source says, else as the column does that it stands in first."""
     columns = recipe.texts.columns
     named = dict(of_sources)
-    for side, name in enumerate((columns.first_prompt, columns.second_prompt)):
+    for side, name in zip(texts.sides, (columns.first_prompt, columns.second_prompt), strict=True):
         if name is not None:
-            named = {pair[side]: name for pair in chain(texts.train.pairs, texts.unlabelled.pairs)} | named
+            named = dict.fromkeys(side, name) | named
     return named
 
 
@@ -327,8 +328,8 @@ def _by_prompt(recipe: Recipe, taught: Taught, texts: Texts) -> dict[str | None,
     groups: dict[str | None, dict[str, None]] = {}
     for text in chain(taught.given, taught.augmented, taught.held_back, taught.agreement):
         groups.setdefault(taught.prompts.get(text), {})[text] = None
-    for pair in chain(texts.train.pairs, texts.unlabelled.pairs):
-        for text, name in zip(pair, (columns.first_prompt, columns.second_prompt), strict=True):
+    for side, name in zip(texts.sides, (columns.first_prompt, columns.second_prompt), strict=True):
+        for text in side:
             groups.setdefault(name, {})[text] = None
             groups.setdefault(taught.prompts.get(text), {})[text] = None
     return {name: list(some) for name, some in groups.items()}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,8 @@ from pipeline.measure.bootstrap import bootstrap
 from pipeline.measure.classification import accuracy, average_precision, macro_f1
 from pipeline.measure.evaluate import Judged, judge
 from pipeline.measure.probe import cross_validated_classes, pair_features, probed_classes
-from pipeline.measure.ranking_figures import DEPTH, ranking_figures
-from pipeline.measure.retrieval import RetrievalSet, retrieve
+from pipeline.measure.ranking_figures import DEPTH, judged_ranking
+from pipeline.measure.retrieval import Ranking, RetrievalSet, retrieve
 from pipeline.measure.set_metrics import MetricName
 from pipeline.suite.read_sets import Examples, LoadedSet
 from pipeline.suite.settings import ClassSet, PairSet, RankingSet
@@ -48,7 +48,9 @@ def judge_set(one: LoadedSet, encoder: Encoder, resamples: int, seed: int, advan
     reads = _Reads(one.name, encoder, advance)
     settings, content = one.settings, one.content
     if isinstance(settings, RankingSet) and isinstance(content, RetrievalSet):
-        return _ranking(settings, content, reads, resamples, seed)
+        prompts = reads.first_known(QUERY_PROMPTS), reads.first_known(DOCUMENT_PROMPTS)
+        ranking = ranked_by(one.name, encoder, content, prompts, advance)
+        return judged_ranking(ranking, content.relevance, settings.metric, resamples=resamples, seed=seed)
     assert isinstance(content, Examples)
     if isinstance(settings, PairSet):
         return _pairs(settings, content, reads, resamples, seed)
@@ -82,19 +84,30 @@ class _Reads:
         return [vectors[[number[text] for text in column]] for column in columns]
 
 
-def _ranking(settings: RankingSet, content: RetrievalSet, reads: _Reads, resamples: int, seed: int) -> Judged:
+def ranked_by(
+    name: str, encoder: Encoder, content: RetrievalSet, prompts: tuple[str | None, str | None], advance: Advance
+) -> Ranking:
+    """The documents of each query as a model's vectors rank them, compared as its folder says, int64 [queries, 1000].
+
+    Args:
+        name: of the set or model, for messages.
+        prompts: names of those that queries and documents stand behind; None: the model's default one.
+        advance: called with the number of texts that are finished.
+
+    Raises:
+        InputError: the model cannot be judged by a ranking.
+        GateError: a vector is not finite.
+    """
+    reads = _Reads(name, encoder, advance)
     if reads.similarity == "manhattan":
         raise InputError(f"{reads.name}: the model compares by manhattan, by which no ranking is searched here")
     unit = reads.similarity == "cosine"
-    (queries,) = reads([content.queries], reads.first_known(QUERY_PROMPTS), unit=unit)
-    (documents,) = reads([content.documents], reads.first_known(DOCUMENT_PROMPTS), unit=unit)
+    (queries,) = reads([content.queries], prompts[0], unit=unit)
+    (documents,) = reads([content.documents], prompts[1], unit=unit)
     if reads.similarity == "euclidean":  # 2 q·d − |d|² ranks as −|q − d| does
         documents = np.hstack([2 * documents, -np.square(documents).sum(axis=1, keepdims=True)])
         queries = np.hstack([queries, np.ones((len(queries), 1), np.float32)])
-    figures = ranking_figures(retrieve(queries, documents, DEPTH), content.relevance)
-    samples = bootstrap(weighted.weighted_mean(figures[settings.metric]), len(queries), resamples=resamples, seed=seed)
-    means: Mapping[Any, float] = {name: float(values.mean()) for name, values in figures.items()}
-    return Judged(settings.metric, dict(means), samples, len(queries))
+    return retrieve(queries, documents, DEPTH)
 
 
 def _pairs(settings: PairSet, content: Examples, reads: _Reads, resamples: int, seed: int) -> Judged:

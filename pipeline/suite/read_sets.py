@@ -75,9 +75,14 @@ class LoadedSet:
         """What is odd of its data, a sentence each."""
         if not isinstance(self.content, RetrievalSet):
             return []
-        doubled = sum(count - 1 for count in Counter(self.content.documents).values())
-        said = f"{self.name}: {doubled:,} of its {len(self.content.documents):,} documents repeat another word for word"
-        return [f"{said}; each counts, and of equal ones the first is found first."] if doubled else []
+        return doubled_notes(self.name, self.content.documents)
+
+
+def doubled_notes(name: str, documents: Sequence[str]) -> list[str]:
+    """A sentence on the documents of a ranking that have the text of another; none where there are none."""
+    doubled = sum(count - 1 for count in Counter(documents).values())
+    said = f"{name}: {doubled:,} of its {len(documents):,} documents repeat another word for word"
+    return [f"{said}; each counts, and of equal ones the first is found first."] if doubled else []
 
 
 def read_sets(sets: Mapping[str, NamedSet], base: Path) -> list[LoadedSet]:

@@ -13,6 +13,8 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,7 @@ from pipeline.texts.delimited import ROWS_AT_ONCE
 from pipeline.texts.pair_rows import SCHEMA, UsableRows, no_rows, read_source, task_with_range
 from pipeline.texts.parse_label import allowed_labels
 from pipeline.texts.problems import Problem, refuse
+from pipeline.texts.rankings import Rankings, judged_pairs, load_rankings, read_rankings, save_rankings
 from pipeline.texts.settings import Task, TextsSettings
 from teachers.cross_encoders.cross_encoder import Pair
 from teachers.labels.pair_table import PairTable, open_pairs, write_batches
@@ -55,6 +58,16 @@ class Texts:
     unlabelled: Split
     label_range: tuple[float, float] | None
     dropped: list[Problem] = field(default_factory=list)
+    rankings: Rankings | None = None
+    """Of a task of rankings, whose splits are the pairs of each query with what was judged relevant, by grade."""
+
+    @property
+    def sides(self) -> tuple[Iterable[str], Iterable[str]]:
+        """All texts of training that stand first in a pair, and all that stand second: queries, and documents."""
+        if self.rankings is not None:
+            return self.rankings.train.queries, self.rankings.train.documents
+        first, second = (chain(self.train.pairs, self.unlabelled.pairs) for _ in (0, 1))
+        return map(itemgetter(0), first), map(itemgetter(1), second)
 
     def dropped_counts(self) -> dict[str, int]:
         """How many rows were dropped, by kind of problem."""
@@ -63,6 +76,8 @@ class Texts:
 
 def pair_texts(texts: Texts) -> list[str]:
     """Distinct texts of the training pairs, in the order of their first standing."""
+    if texts.rankings is not None:
+        return list(dict.fromkeys(chain(*texts.sides)))
     splits = texts.train, texts.unlabelled
     return list(dict.fromkeys(text for split in splits for pair in split.pairs for text in pair))
 
@@ -77,6 +92,8 @@ def load_texts(settings: TextsSettings, base: Path, folder: Path | None = None) 
     Raises:
         InputError: a source cannot be read, or holds a row that the recipe refuses; all such rows are counted.
     """
+    if settings.task.kind == "ranking":
+        return _of_rankings(*load_rankings(settings, base))
     labelled = {"train": settings.train, "test": settings.test, "dev": settings.dev}
     task = task_with_range(settings, base)
     for left in folder.glob(f"{SCRATCH}*") if folder is not None else ():  # of a killed run
@@ -137,6 +154,8 @@ def save_texts(texts: Texts, folder: Path) -> None:
         pairs = getattr(texts, name).pairs
         if not (isinstance(pairs, PairTable) and pairs.path == _file(folder, name)):
             write_batches(_batches(getattr(texts, name)), SCHEMA, _file(folder, name))
+    if texts.rankings is not None:
+        save_rankings(texts.rankings, folder)
     facts = {"label_range": texts.label_range, "dropped": [asdict(problem) for problem in texts.dropped]}
     (folder / "texts.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -154,7 +173,15 @@ def read_texts(folder: Path) -> Texts:
         splits[name] = Split(pairs, np.array(table["label"], np.float32))
     facts = json.loads((folder / "texts.json").read_text(encoding="utf-8"))
     label_range = tuple(facts["label_range"]) if facts["label_range"] else None
-    return Texts(**splits, label_range=label_range, dropped=[Problem(**problem) for problem in facts["dropped"]])
+    dropped = [Problem(**problem) for problem in facts["dropped"]]
+    return Texts(**splits, label_range=label_range, dropped=dropped, rankings=read_rankings(folder))
+
+
+def _of_rankings(rankings: Rankings, problems: list[Problem]) -> Texts:
+    pairs = {name: judged_pairs(one) for name, one in rankings.splits.items()}
+    splits = {name: Split(some, np.array(grades, np.float32)) for name, (some, grades) in pairs.items()}
+    none = Split([], np.zeros(0, np.float32))
+    return Texts(**splits, unlabelled=none, label_range=None, dropped=problems, rankings=rankings)
 
 
 def _drawn(table: PairTable, low: float, high: float) -> NDArray[np.bool_]:

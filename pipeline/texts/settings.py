@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import BaseModel, Field, model_validator
 
+from pipeline.measure.set_metrics import MAIN_METRICS, RANKING_METRICS, MainMetric, TaskName
 from pipeline.texts.source import Source
 from teachers.cross_encoders.fine_tune import TaskKind
 
 ProblemKind = Literal["encoding", "empty", "label", "label_range", "duplicate", "leak"]
 Action = Literal["refuse", "drop"]
+SPLIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 DEFAULT_ACTIONS: dict[ProblemKind, Action] = {
     "encoding": "refuse",
     "empty": "refuse",
@@ -39,7 +42,10 @@ class Columns(BaseModel, frozen=True, extra="forbid"):
 class Task(BaseModel, frozen=True, extra="forbid"):
     """What a label means."""
 
-    kind: TaskKind = Field(description="regression: numbers; binary: two classes; multiclass: several")
+    kind: TaskName = Field(
+        description="regression: numbers; binary: two classes; multiclass: several; ranking: train, dev and test are "
+        "splits of folders in BEIR's layout, whose judgements say which documents answer a query"
+    )
     low: float | None = Field(None, description="regression: label of the least alike pair; default: least in train")
     high: float | None = Field(None, description="regression: label of the most alike pair; default: greatest in train")
     classes: tuple[str, ...] = Field(
@@ -48,6 +54,8 @@ class Task(BaseModel, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def _consistent(self) -> Task:
+        if self.kind == "ranking" and (self.classes or self.low is not None or self.high is not None):
+            raise ValueError("low, high and classes do not go with kind: ranking, whose grades stand in qrels/")
         if self.kind == "regression" and self.classes:
             raise ValueError("classes do not go with kind: regression; give low and high")
         if self.kind != "regression" and (self.low is not None or self.high is not None):
@@ -61,6 +69,18 @@ class Task(BaseModel, frozen=True, extra="forbid"):
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("classes must differ from each other")
         return self
+
+    @property
+    def of_pairs(self) -> TaskKind:
+        """The kind of a task of labelled pairs; only called for those."""
+        if self.kind == "ranking":
+            raise ValueError("a ranking has no labels of pairs")
+        return self.kind
+
+    @property
+    def metrics(self) -> tuple[MainMetric, ...]:
+        """What it is judged by; the first is the main one unless a recipe names another."""
+        return RANKING_METRICS if self.kind == "ranking" else MAIN_METRICS[self.kind]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -106,6 +126,43 @@ class TextsSettings(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(f"task is missing: {labelled[0]} has labels, and it says what they mean")
         return self
 
+    @model_validator(mode="after")
+    def _rankings(self) -> TextsSettings:
+        if self.task.kind != "ranking":
+            return self
+        if self.train is None:
+            raise ValueError(
+                "task: kind ranking learns from the queries of a folder in BEIR's layout; give texts.train"
+            )
+        named = {"train": self.train, "dev": self.dev, "test": self.test}
+        named |= {f"unlabelled.{number}": one for number, one in enumerate(self.unlabelled)}
+        for key, source in named.items():
+            if source is not None:
+                _check_folder(key, source)
+        if self.columns != Columns(**self.columns.model_dump(include={"first_prompt", "second_prompt"})):
+            raise ValueError(
+                "columns: rankings have none; of them only first_prompt (queries) and second_prompt are read"
+            )
+        unknown = [kind for kind in ("label", "label_range", "encoding") if kind in self.problems]
+        if unknown:
+            raise ValueError(f"problems: rankings know empty, duplicate and leak, but not {unknown[0]}; leave it out")
+        return self
+
     def action(self, kind: ProblemKind) -> Action:
         """What happens to a row with this problem."""
         return self.problems.get(kind, DEFAULT_ACTIONS[kind])
+
+
+def _check_folder(key: str, source: Source) -> None:
+    """Refuse what a folder in BEIR's layout does not have."""
+    if (source.path is None) == (source.data is None) or source.hub is not None:
+        raise ValueError(
+            f"{key}: task kind ranking reads a folder in BEIR's layout; give either path (beside the recipe) or data "
+            "(under DECANT_DATA), and split"
+        )
+    if source.config is not None or source.rename or source.quoting is not None:
+        raise ValueError(f"{key}: config, rename and quoting do not go with task kind ranking; leave them out")
+    if not SPLIT.fullmatch(source.split):
+        raise ValueError(
+            f"{key}.split: {source.split!r} names no file qrels/SPLIT.tsv; give letters, digits, . _ and -"
+        )

@@ -10,11 +10,11 @@ from decant.models.pooling_kind import PoolingKind
 from decant.training.lora import AdapterSettings
 from decant.training.optimizer import FitSettings
 from students.cuts.vocabulary_settings import VocabularySettings
-from students.losses.loss_weights import LossWeights, PseudoWeights, VectorWeights
+from students.losses.loss_weights import ListTemperatures, LossWeights, PseudoWeights, VectorWeights
 from students.nesting.nesting import Nesting
 from students.sharing.sharing_settings import SharingSettings
 
-PSEUDO, VECTORS = PseudoWeights(), VectorWeights()
+PSEUDO, VECTORS, LISTS = PseudoWeights(), VectorWeights(), ListTemperatures()
 Weight = Annotated[float, Field(gt=0, le=1000, description="of this loss beside those to the teacher's vectors")]
 
 
@@ -60,12 +60,21 @@ class PairSettings(FitSettings, frozen=True, extra="forbid"):
     alpha: float = Field(0.5, ge=0, le=1, description="weight of the teacher against the labels")
     loss: LossWeights = Field(
         {"cosent": 1.0},
-        description="losses of the cosine form: one name, or several as name: weight; the comparator takes DSE's",
+        description="losses of the cosine form: one name, or several as name: weight; the comparator takes DSE's; of "
+        "lists kl (their default), margin_mse and info_nce",
     )
     cosent_scale: float = Field(20.0, gt=0, le=1000, description="what the loss cosent multiplies cosines with")
     max_length: int | None = Field(
         None, ge=4, le=8192, description="tokens a text, specials included; default: as the model's folder says"
     )
+    list_temperature: float = Field(
+        LISTS.student, gt=0, le=10, exclude_if=lambda value: value == LISTS.student,
+        description="task kind ranking: divides cosines before the softmax over a list",
+    )  # fmt: skip
+    teacher_temperature: float = Field(
+        LISTS.teacher, gt=0, le=100, exclude_if=lambda value: value == LISTS.teacher,
+        description="task kind ranking: divides the teacher's scores, standardised a list, before its softmax",
+    )  # fmt: skip
     seeds: tuple[int, ...] = Field((0,), min_length=1, description="one student a seed; the best on dev is shipped")
     compare_alphas: tuple[float, ...] = Field((), description="other alphas to train beside, for the report")
     nesting: Nesting | None = Field(

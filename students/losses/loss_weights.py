@@ -12,6 +12,8 @@ LossWeights = Annotated[
     BeforeValidator(lambda given: {given: 1.0} if isinstance(given, str) else given),
     Field(min_length=1),
 ]
+ListLoss = Literal["kl", "margin_mse", "info_nce"]
+"""Of lists of documents, whose names are those of the like losses of pairs."""
 SIMILARITY_TEMPERATURE = 0.05
 
 
@@ -31,3 +33,10 @@ class VectorWeights(NamedTuple):
     similarity_mse: float = 20.0
     cosine: float = 2.0
     temperature: float = SIMILARITY_TEMPERATURE
+
+
+class ListTemperatures(NamedTuple):
+    """What divides the student's cosines, and the teacher's standardised scores, before a softmax over a list."""
+
+    student: float = 0.05
+    teacher: float = 1.0
