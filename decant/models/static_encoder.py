@@ -101,7 +101,7 @@ def static_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     if not (folder / TOKENIZER_CONFIG).is_file():
         raise InputError(f"{folder} has no {TOKENIZER_CONFIG}, which names a padding token; it can teach, but no more")
     try:
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # tokenizers raises bare Exception
         raise InputError(f"{folder / TOKENIZER} is no tokenizer ({type(error).__name__})") from error
     if tokenizer.pad_token_id is None or tokenizer.model_max_length > UNBOUNDED:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # who reads a recipe or a manifest needs no runtime
     from export.serve.session import OnnxComparator, OnnxEncoder, Progress
     from export.serve.static_session import StaticSession
 
-Precision = Literal["fp32", "fp16", "int8", "int8-dynamic", "int8-row", "int8-static", "int8-weights", "int4"]
+Precision = Literal["fp32", "int8-dynamic", "int8-row", "int8-static", "int8-weights", "int4", "fp16", "int8"]
 BATCH_INVARIANT: tuple[Precision, ...] = (
     "fp32",
     "fp16",

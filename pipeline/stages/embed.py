@@ -13,6 +13,7 @@ from decant.training.optimizer import training_precision
 from decant.training.training import Training
 from pipeline.fingerprint import stated
 from pipeline.recipe.recipe_prompts import prompt_inputs, student_prompts
+from pipeline.recipe.sections import StaticStudent
 from pipeline.stages.estimate import Estimate
 from pipeline.stages.sharing import said_maps
 from pipeline.stages.stage import Done, Made, Run, Stage
@@ -61,7 +62,8 @@ def make_embedded(run: Run, made: Made) -> Done:
         encoder.add_exit_layers(student.exit_layers)
         if encoder.static is not None:
             encoder.static.learn_scales()
-            encoder.static.compose(word_pieces(encoder.tokenizer, student.words))
+            words = student.words if isinstance(student, StaticStudent) else 0
+            encoder.static.compose(word_pieces(encoder.tokenizer, words))
         teacher = vector_targets.vectors(vector_targets.held_back).take(np.arange(len(vector_targets.held_back)))
         dims = all_dims(encoder.width, student.dims)
         live = SentenceEncoder.load(vector_targets.teachers[0][0]) if settings.states is not None else None

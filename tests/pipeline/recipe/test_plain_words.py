@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.recipe.plain_words import keys_at, no_such_key
 from pipeline.recipe.recipe import Recipe, RecipeError, load_recipe
-from pipeline.recipe.sections import StudentSettings
+from pipeline.recipe.sections import StaticStudent, StudentSettings
 from pipeline.texts.settings import Task
 from teachers.cross_encoders.fine_tune import FineTuneSettings
 
@@ -41,8 +41,8 @@ def errors_of(folder: Path, text: str, *overrides: str) -> list[str]:
         ("  kind: fine_tune", "  kind: fine_tune\n  epoch: 3", ":8: teacher.epoch: no such key; did you mean epochs?"),
         ("path: test.tsv", "pth: test.tsv", ":5: texts.test.pth: no such key; did you mean path?; the keys here are "
          "path, hub, config, split, data, rename, quoting"),
-        ("kind: regression, low: 0, high: 5", "kind: regresion", ":3: texts.task.kind: choose 'regression', 'binary' "
-         "or 'multiclass'; did you mean regression? (given: 'regresion')"),
+        ("kind: regression, low: 0, high: 5", "kind: regresion", ":3: texts.task.kind: choose 'regression', 'binary', "
+         "'multiclass' or 'ranking'; did you mean regression? (given: 'regresion')"),
         ("kind: fine_tune", "kind: finetune", ":6: teacher: kind 'finetune' is none of 'load', 'fine_tune'; did you "
          "mean fine_tune?"),
         ("  kind: fine_tune\n", "", ":6: teacher: give its kind: 'load', 'fine_tune'"),
@@ -90,7 +90,8 @@ def test_what_stands_in_the_file_beside_an_override_has_its_line(tmp_path: Path)
 
 def test_the_keys_of_a_section_are_those_of_its_settings() -> None:
     assert keys_at(Recipe, ()) == list(Recipe.model_fields)
-    assert keys_at(Recipe, ("student",)) == list(StudentSettings.model_fields)
+    assert keys_at(Recipe, ("student", "transformer")) == list(StudentSettings.model_fields)
+    assert keys_at(Recipe, ("student", "static")) == list(StaticStudent.model_fields)
     assert keys_at(Recipe, ("texts", "task")) == list(Task.model_fields)
     assert set(keys_at(Recipe, ("teacher", "fine_tune"))) == {*FineTuneSettings.model_fields, "kind", "model"}
     assert keys_at(Recipe, ("embedding", "teachers", 0)) == ["model", "weight", "tune", "quantize"]
