@@ -41,8 +41,8 @@ def errors_of(folder: Path, text: str, *overrides: str) -> list[str]:
         ("  kind: fine_tune", "  kind: fine_tune\n  epoch: 3", ":8: teacher.epoch: no such key; did you mean epochs?"),
         ("path: test.tsv", "pth: test.tsv", ":5: texts.test.pth: no such key; did you mean path?; the keys here are "
          "path, hub, config, split, data, rename, quoting"),
-        ("kind: regression, low: 0, high: 5", "kind: regresion", ":3: texts.task.kind: choose 'regression', 'binary' "
-         "or 'multiclass'; did you mean regression? (given: 'regresion')"),
+        ("kind: regression, low: 0, high: 5", "kind: regresion", ":3: texts.task.kind: choose 'regression', 'binary', "
+         "'multiclass' or 'ranking'; did you mean regression? (given: 'regresion')"),
         ("kind: fine_tune", "kind: finetune", ":6: teacher: kind 'finetune' is none of 'load', 'fine_tune'; did you "
          "mean fine_tune?"),
         ("  kind: fine_tune\n", "", ":6: teacher: give its kind: 'load', 'fine_tune'"),
