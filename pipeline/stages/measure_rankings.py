@@ -46,20 +46,22 @@ def ranking_metrics(
     """
     judged: dict[str, Judged] = {}
     lexical = Bm25Index(test.documents).search(test.queries, DEPTH)
-    with watch("rankings", len(candidates) + len(trained)) as advance:
+    texts = len({*test.documents}) + len({*test.queries})
+    with watch("rankings", texts * (len(candidates) + len(trained))) as advance:
         for one in candidates:
             advance(0, one.name)
             if one.encoder is not None:
-                judged[one.name] = _judge(recipe, test, _ranked(recipe, one.name, one.encoder, test))
-            elif one.name == BM25:
+                judged[one.name] = _judge(recipe, test, _ranked(recipe, one.name, one.encoder, test, advance))
+                continue
+            if one.name == BM25:
                 judged[one.name] = _judge(recipe, test, lexical)
             elif one.score is not None:
                 judged[one.name] = _judge(recipe, test, reranked(one.score, test, lexical))
-            advance(1)
+            advance(texts)
         for run in trained:
+            advance(0, run_name(run))
             encoder = Student.load(run.stage.folder).encoder
-            judged[run_name(run)] = _judge(recipe, test, _ranked(recipe, run_name(run), encoder, test))
-            advance(1)
+            judged[run_name(run)] = _judge(recipe, test, _ranked(recipe, run_name(run), encoder, test, advance))
     return {name: compare(one, judged.get(TEACHER), judged.get(STUDENT)) for name, one in judged.items()}
 
 
@@ -129,11 +131,13 @@ def _every_cut(
     return found
 
 
-def _ranked(recipe: Recipe, name: str, encoder: Embedder | OnnxEncoder, test: RetrievalSet) -> Ranking:
+def _ranked(
+    recipe: Recipe, name: str, encoder: Embedder | OnnxEncoder, test: RetrievalSet, advance: Advance
+) -> Ranking:
     columns = recipe.texts.columns
     known = isinstance(encoder, RoutedEncoder) or encoder.prompts.any
     prompts = (columns.first_prompt, columns.second_prompt) if known else (None, None)
-    return ranked_by(name, encoder, test, prompts, lambda done, note="": None)
+    return ranked_by(name, encoder, test, prompts, advance)
 
 
 def _judge(recipe: Recipe, test: RetrievalSet, ranking: NDArray[np.int64]) -> Judged:
