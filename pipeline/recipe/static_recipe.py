@@ -7,7 +7,7 @@ from typing import Any
 from decant.training.devices import TrainerSettings
 from pipeline.recipe.sections import EmbeddingSettings, ExportSettings, StaticStudent, StudentSettings
 
-OF_VECTORS = {"epochs": 4, "learning_rate": 5.0e-3, "batch_size": 512, "warmup_share": 0.02}  # docs/results.md
+OF_VECTORS = {"epochs": 6, "learning_rate": 3.0e-3, "batch_size": 512, "warmup_share": 0.02}  # docs/results.md
 PRECISIONS = ("fp32", "fp16", "int8", "int4")
 OF_STATIC = ("fp16", "int8")  # of which only a table of token vectors is exported
 

@@ -35,13 +35,13 @@ class StaticSettings(PairSettings, frozen=True, extra="forbid"):
     loss: LossWeights = Field(
         {"cosent": 1.0}, description="losses of the cosines: one name, or several as name: weight"
     )
-    cosent_scale: float = Field(5.0, gt=0, le=1000, description="what the loss cosent multiplies cosines with")
+    cosent_scale: float = Field(3.0, gt=0, le=1000, description="what the loss cosent multiplies cosines with")
     nesting: Nesting | None = Field(
         None, discriminator="kind", description="how shorter vectors are trained: matryoshka, or grid; default: grid "
         "with one of dims drawn a step, where there are dims",
     )  # fmt: skip
     keep: float = Field(
-        1.0, ge=0, description="weight of the losses to the embedding teacher's vectors while pairs are learned"
+        0.5, ge=0, description="weight of the losses to the embedding teacher's vectors while pairs are learned"
     )
 
     form: ClassVar[Literal["cosine"]] = "cosine"

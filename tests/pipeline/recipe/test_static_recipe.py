@@ -27,7 +27,7 @@ def test_it_is_filled_in_and_reads_back_the_same(tmp_path: Path) -> None:
     assert isinstance(recipe.student, StaticStudent)
     assert recipe.student.model == "org/teacher"
     assert recipe.export.precisions == ("fp32", "int8")
-    assert (recipe.embedding.epochs, recipe.embedding.batch_size) == (4, 512)
+    assert (recipe.embedding.epochs, recipe.embedding.batch_size) == (6, 512)
     assert _load(tmp_path, recipe_yaml(recipe)) == recipe
 
 
