@@ -188,6 +188,27 @@ print(model.similarity(vectors, vectors))
 """
 
 
+def model2vec(folder: str = '"."') -> str:
+    """Of a static student."""
+    return f"""\
+from model2vec import StaticModel
+
+model = StaticModel.from_pretrained({folder})
+vectors = model.encode({TEXTS})
+print(vectors @ vectors.T)
+"""
+
+
+def decant_encoder(folder: str = '"."') -> str:
+    """In Python, by Decant."""
+    return f"""\
+from decant import Encoder
+
+vectors = Encoder({folder}).encode({TEXTS})
+print(vectors @ vectors.T)  # unit vectors: the dot product is the cosine
+"""
+
+
 def sentence_transformers_reranker() -> str:
     """Python that ranks two texts with the ONNX backend."""
     return f"""from sentence_transformers import CrossEncoder

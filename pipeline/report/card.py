@@ -48,6 +48,7 @@ class CardFacts(BaseModel, frozen=True, extra="forbid"):
     comparator: bool = Field(default=False, description="the folder holds onnx/comparator.onnx")
     vectors: tuple[SmallVector, ...] = Field(default=(), description="outputs of the graph beside the float32 vector")
     openvino: bool = Field(default=False, description="the folder holds openvino/")
+    static: bool = Field(default=False, description="it is a table of token vectors, without layers")
     gpu: bool = Field(default=True, description="the graph is fit for a GPU too: it is not quantized for CPUs")
 
 
@@ -68,17 +69,19 @@ def model_card(report: Report, row_name: str, facts: CardFacts) -> str:
     row = report.row(row_name)
     of_this_folder = [other.name for other in report.rows if row.path is not None and other.path == row.path]
     compared = [other.name for other in report.rows if other.kind != "artifact"] + [row.name, *of_this_folder]
-    front: dict[str, object] = {"library_name": "sentence-transformers", "pipeline_tag": "sentence-similarity"}
+    library = "sentence-transformers" if facts.sentence_transformers or not facts.static else "onnx"
+    front: dict[str, object] = {"library_name": library, "pipeline_tag": "sentence-similarity"}
     front |= {"tags": TAGS, "language": list(facts.languages), "base_model": facts.base_model, "license": facts.license}
     return card(
         front,
         row.name,
         [
             _what_it_is(report, row, facts),
-            *with_onnxruntime(onnx_example(facts, row)),
+            *(_with_numpy() if facts.static else []),
+            *with_onnxruntime(onnx_example(facts, row), first=not facts.static),
             _prompts(facts),
             _small_vectors(facts),
-            *_with_sentence_transformers(row, facts),
+            *(_with_readers_of_tables(facts) if facts.static else _with_sentence_transformers(row, facts)),
             OPENVINO if facts.openvino else "",
             *measured(report, row, compared, _speed(row)),
             _parity(row),
@@ -102,9 +105,31 @@ def card(front: dict[str, object], title: str, parts: Sequence[str], made: str) 
     return "\n\n".join(part for part in every if part) + "\n"
 
 
-def with_onnxruntime(example: str) -> list[str]:
-    """How it is used without any library of ours."""
-    return ["## Use it\n\nWith ONNX Runtime and tokenizers alone, in this folder:", f"```python\n{example}```"]
+def with_onnxruntime(example: str, *, first: bool = True) -> list[str]:
+    """How it is used without any library of ours.
+
+    Args:
+        first: nothing stands before it, so that the heading does.
+    """
+    said = "With ONNX Runtime and tokenizers alone, in this folder:"
+    return [f"## Use it\n\n{said}" if first else said, f"```python\n{example}```"]
+
+
+def _with_numpy() -> list[str]:
+    """How a static student is used as it was measured."""
+    return ["## Use it\n\nWith Decant, which takes numpy alone for it:", f"```python\n{snippets.decant_encoder()}```"]
+
+
+def _with_readers_of_tables(facts: CardFacts) -> list[str]:
+    """Who else reads a static student's table, and what they do with a text that it knows nothing of."""
+    unknown = "A text without any token that the table knows gets the direction of all its rows together"
+    if not facts.sentence_transformers:
+        return [f"model2vec and sentence-transformers do not read a table of 4 bits. {unknown}."]
+    return [
+        "With model2vec, which reads the same table:", f"```python\n{snippets.model2vec()}```",
+        "With sentence-transformers 6 or newer, which does too:", f"```python\n{snippets.sentence_transformers()}```",
+        f"{unknown}; these two give zeros for it.",
+    ]  # fmt: skip
 
 
 def measured(report: Report, row: Row, compared: Sequence[str], speed: str) -> list[str]:

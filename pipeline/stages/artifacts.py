@@ -180,7 +180,10 @@ def _facts(recipe: Recipe, base: Path, encoder: SentenceEncoder, precision: Prec
         base_model=_named(recipe.student.model, base),
         teacher=_named(_teacher_model(recipe), base),
         decant_version=decant_version(),
-        sentence_transformers=encoder.pooling != "concat_top_mean" and not stores_shared_maps(encoder),
+        sentence_transformers=encoder.pooling != "concat_top_mean"
+        and not stores_shared_maps(encoder)
+        and not (encoder.static is not None and precision == "int4"),
+        static=encoder.static is not None,
         comparator=recipe.student.form == "comparator",
         prompts=dict(encoder.prompts.texts),
         default_prompt=encoder.prompts.default,

@@ -17,6 +17,8 @@ from pipeline.report.training_logs import TrainingRecord, best_dev, dev_name
 
 IN_PYTHON, IN_SHELL = "@PYTHON_FOLDER@", "@SHELL_FOLDER@"  # where the script writes the folder, quoted for each
 SNIPPETS = {
+    "decant": snippets.decant_encoder(IN_PYTHON),
+    "model2vec": snippets.model2vec(IN_PYTHON),
     "onnxruntime": snippets.onnxruntime_elsewhere(IN_PYTHON),
     "sentence-transformers": "# where decant.json names prompts, name one: encode(..., prompt_name=...)\n"
     + snippets.sentence_transformers(IN_PYTHON),
@@ -24,6 +26,8 @@ SNIPPETS = {
     "shell": snippets.decant(IN_SHELL),
 }
 TITLES = {
+    "decant": "Decant (Python)",
+    "model2vec": "model2vec (Python)",
     "onnxruntime": "ONNX Runtime (Python)",
     "sentence-transformers": "sentence-transformers (Python)",
     "openvino": "OpenVINO (shell)",
@@ -64,10 +68,12 @@ def snippets_of(row: Row, report: Report) -> list[str]:
     """Names of the snippets that serve what this row measured.
 
     sentence-transformers reads the float32 weights, so it serves none of the quantized rows, and it has no pooling
-    like concat_top_mean.
+    like concat_top_mean. A static student's table is read by it and by model2vec as it is, but for one of 4 bits.
     """
     if row.runtime == "openvino":
         return ["openvino"]
+    if row.runtime == "numpy":
+        return ["decant", *([] if row.precision == "int4" else ["model2vec", "sentence-transformers"]), "shell"]
     student = report.recipe.get("student")
     pooling = student.get("pooling") if isinstance(student, dict) else None
     whole = row.precision == "fp32" and pooling != "concat_top_mean"

@@ -21,6 +21,8 @@ PYTHON = {
     "cross-encoder": snippets.sentence_transformers_reranker(),
     "fastembed": snippets.fastembed("a", "MEAN", 384, TOKENS),
     "openvino": snippets.openvino(),
+    "model2vec": snippets.model2vec(),
+    "decant": snippets.decant_encoder(),
 }
 
 

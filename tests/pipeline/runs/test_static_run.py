@@ -61,6 +61,10 @@ def test_a_static_student_goes_the_whole_road(tmp_path: Path, models: Models, la
         vectors = encoder.encode(TEXTS)
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
         assert verify_artifact(out / "artifacts" / name).layers == 0
+        card = (out / "artifacts" / name / "README.md").read_text(encoding="utf-8")
+        assert "from decant import Encoder" in card
+        assert ("StaticModel.from_pretrained" in card) == ("int4" not in name)
+        assert ("SentenceTransformer(" in card) == ("int4" not in name)
     whole = Encoder(out / "artifacts" / "L0xD32-fp32").encode(TEXTS)
     np.testing.assert_allclose(whole, student.encode(TEXTS), atol=1e-5)
     assert report["selected"] in names
