@@ -47,7 +47,7 @@ RunDir.note, RunDir._replace, CheckpointCallback.on_train_epoch_end = noting, re
 from pipeline.cli.app import main
 main()
 """
-ROAD = [stage for stage in NAMES if stage != "reranker"]  # these recipes make none
+ROAD = [stage for stage in NAMES if stage not in ("reranker", "table", "candidates")]  # these recipes make none
 WRITTEN = [(stage, "written") for stage in ROAD]
 TRAINED = [("teacher", "trained"), ("embed", "trained"), ("students", "trained")]
 NESTED = {"vectors", "mine", "embed"}  # stages of embedding teachers

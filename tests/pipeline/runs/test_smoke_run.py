@@ -41,7 +41,8 @@ pytestmark = pytest.mark.smoke
 PLAIN = [
     stage
     for stage in NAMES
-    if stage not in ("vectors", "mine", "embed", "reranker", "openvino", "checkpoints", "engines")
+    if stage
+    not in ("vectors", "mine", "table", "candidates", "embed", "reranker", "openvino", "checkpoints", "engines")
 ]  # what no key asks for
 VERBS = ["init", "validate", "plan", "run", "report", "pick", "compare", "eval", "encode", "bench", "verify", "doctor"]
 
