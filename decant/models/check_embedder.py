@@ -63,9 +63,10 @@ def encoder_size(folder: Path, pooling: PoolingKind | None = None) -> tuple[int,
     Raises:
         InputError: they state neither, or parts that do not fit each other.
     """
-    chain = read_layout(folder).chain
+    layout = read_layout(folder)
+    chain = layout.chain
     if chain.body.kind == "static":
-        return 0, StaticEncoder.load(read_layout(folder), chain).dim
+        return 0, StaticEncoder.load(layout, chain).dim
     config = read_config(chain.body.folder)
     try:
         layers, hidden = int(config.num_hidden_layers), int(config.hidden_size)
