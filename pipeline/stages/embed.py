@@ -23,7 +23,7 @@ from students.cuts.vocabulary import listed_texts
 from students.distill.distill_vectors import distill_vectors
 from students.nesting.nested import all_dims, teacher_agreement
 from students.pair_student import Student
-from students.static.static_tokenizer import word_pieces
+from students.static.start_table import begin_learning
 
 VERSION = 1
 SHAPE = {"nesting", "dims", "pooling", "max_length", "layers", "ffn_width", "exit_layers", "sharing", "vocabulary"}
@@ -60,10 +60,8 @@ def make_embedded(run: Run, made: Made) -> Done:
             student.sharing,
         )  # fmt: skip
         encoder.add_exit_layers(student.exit_layers)
-        if encoder.static is not None:
-            encoder.static.learn_scales()
-            words = student.words if isinstance(student, StaticStudent) else 0
-            encoder.static.compose(word_pieces(encoder.tokenizer, words))
+        if isinstance(student, StaticStudent):
+            begin_learning(encoder, student.words)
         teacher = vector_targets.vectors(vector_targets.held_back).take(np.arange(len(vector_targets.held_back)))
         dims = all_dims(encoder.width, student.dims)
         live = SentenceEncoder.load(vector_targets.teachers[0][0]) if settings.states is not None else None

@@ -15,8 +15,7 @@ from decant.training.batch_stream import Batch, BatchStream
 from decant.training.training import Training
 from students.distill.distill_settings import PairSettings
 from students.losses.loss_weights import ListLoss, ListTemperatures
-from students.nesting.nested import StepExits
-from students.nesting.nesting import LastNesting
+from students.nesting.nested import StepExits, trained_nesting
 from students.pair_student import Student
 from teachers.labels.token_rows import tokenize_rows
 from teachers.labels.vector_store import Vectors
@@ -70,7 +69,7 @@ def distill_lists(
 
     settings, seed, encoder = training.settings, training.seed, student.encoder
     losses = {name: settings.loss[name] for name in get_args(ListLoss) if name in settings.loss}
-    nesting = settings.nesting or (LastNesting() if settings.keep and encoder.static is not None else None)
+    nesting = trained_nesting(encoder, settings.nesting, settings.keep)
     scale = 1.0 if data.as_cosines or "margin_mse" not in losses else calibrated_scale(student, data)
     batches = _Batches(
         student, data, scale, kept=bool(settings.keep) and nesting is not None, apart="info_nce" in losses

@@ -20,11 +20,11 @@ from students.distill.comparator import Comparator
 from students.distill.distill_settings import DistillSettings, PairSettings
 from students.losses.pair_losses import check_losses
 from students.nesting.exits import check_pooling
-from students.nesting.nested import StepExits, all_dims
+from students.nesting.nested import StepExits, all_dims, trained_nesting
 from students.nesting.nesting import LastNesting, trained_dims
 from students.pair_student import Student
+from students.static.start_table import begin_learning
 from students.static.static_settings import StaticSettings
-from students.static.static_tokenizer import word_pieces
 from teachers.cross_encoders.fine_tune import PairData
 from teachers.labels.token_rows import number_texts, texts_at, tokenize_rows
 from teachers.labels.vector_store import Vectors
@@ -76,9 +76,7 @@ def new_student(
 
 def _static_student(reference: str | Path, settings: StaticSettings, prompts: Prompts | None) -> Student:
     encoder = SentenceEncoder.load(reference).for_cosine(prompts)
-    assert encoder.static is not None
-    encoder.static.learn_scales()
-    encoder.static.compose(word_pieces(encoder.tokenizer, settings.words))
+    begin_learning(encoder, settings.words)
     dims = all_dims(encoder.width, settings.dims)
     check_losses(settings.loss, trained_dims(settings.nesting or LastNesting(), dims))
     return Student(encoder)
@@ -112,7 +110,7 @@ def distill(
     settings, seed = training.settings, training.seed
     sides, places = number_texts(data.pairs)
     tokens = tokenize_rows(texts_at(data.pairs, places), student.encoder.tokenize, len(student.encoder.tokenizer))
-    nesting = settings.nesting or (LastNesting() if settings.keep and student.encoder.static is not None else None)
+    nesting = trained_nesting(student.encoder, settings.nesting, settings.keep)
     kept = vectors if settings.keep and nesting is not None else None
     pad_id = int(student.encoder.tokenizer.pad_token_id)
 

@@ -13,7 +13,7 @@ from decant.models.encoder import SentenceEncoder
 from students.cuts.cut import at_depth
 from students.losses.nested_losses import nested_loss
 from students.nesting.exits import encode_exits, exit_states, exit_vectors, pool_exits, unit_slice
-from students.nesting.nesting import Nesting, Step, agreement_options, check_nesting, plan_step
+from students.nesting.nesting import LastNesting, Nesting, Step, agreement_options, check_nesting, plan_step
 from teachers.cross_encoders.cross_encoder import Pair
 
 Array = NDArray[np.float32]
@@ -54,6 +54,16 @@ class StepExits:
     def loss(self, exits: Sequence[Tensor], step: Step, base: Callable[[Tensor, int, int], Tensor]) -> Tensor:
         """The step's loss over its exits; `base` gets unit vectors, the layer (from 1) and the dim."""
         return nested_loss(exits, step, base, **agreement_options(self.nesting))
+
+
+def trained_nesting(encoder: SentenceEncoder, nesting: Nesting | None, keep: float) -> Nesting | None:
+    """How a student's exits are trained on pairs or lists; None where nothing but the whole is, without exits.
+
+    Args:
+        nesting: as the recipe says.
+        keep: weight of the losses to an embedding teacher's vectors, which a static student has without nesting too.
+    """
+    return nesting or (LastNesting() if keep and encoder.static is not None else None)
 
 
 def all_dims(width: int, dims: Sequence[int]) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerFast
 from decant.errors import InputError
 from decant.models.encoder import SentenceEncoder
 from decant.models.static_backbone import StaticBackbone
+from students.static.static_tokenizer import word_pieces
 
 Floats = NDArray[np.float32]
 LEAST_SPELLED = 0.5  # of a tokenizer's tokens, so that a table can start from them
@@ -60,6 +61,17 @@ def start_table(
     for word, parts in words.items():
         table[word] = table[list(parts)].sum(0)
     return SentenceEncoder(StaticBackbone.of(torch.from_numpy(table)), tokenizer, "mean", tokenizer.model_max_length)
+
+
+def begin_learning(encoder: SentenceEncoder, words: int) -> None:
+    """Let a static encoder learn: a scale a row, and whole words as their pieces and what they have beyond them.
+
+    Args:
+        words: how many whole words its tokenizer has beside its pieces.
+    """
+    assert encoder.static is not None
+    encoder.static.learn_scales()
+    encoder.static.compose(word_pieces(encoder.tokenizer, words))
 
 
 def spelled_tokens(tokenizer: PreTrainedTokenizerFast) -> dict[int, str]:
